@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/secondgate/secondgate/backends"
+)
+
+// Gateway serves one backend to clients.
+type Gateway struct {
+	config  Config
+	store   *Store
+	hub     *Hub
+	parsing *parseBudget
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup // the hub
+
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+	ended    sync.WaitGroup // sessions
+	stopping bool
+}
+
+// New starts to follow the backend, which the caller closes after Shutdown. It fails with what Validate says, or
+// when the backend cannot be followed.
+func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	hub, err := NewHub(ctx, b, c.LogBytes, c.Log)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		config: c, hub: hub,
+		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke},
+		parsing:  newParseBudget(int64(c.ParseBytes)),
+		sessions: map[*Session]struct{}{},
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g.cancel = cancel
+	g.tasks.Go(func() { hub.Run(background) })
+	return g, nil
+}
+
+// Handler serves the gateway's own paths, and page (nil: nothing) at every other one.
+func (g *Gateway) Handler(page http.Handler) http.Handler {
+	r := chi.NewRouter()
+	r.Use(g.allowed)
+	r.Get("/api/workspaces/{workspace}/apps/{app}/data/socket", g.serveSocket)
+	notFound := http.HandlerFunc(pathNotFound)
+	if page == nil {
+		page = notFound
+	}
+	r.MethodNotAllowed(methodNotAllowed)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		if isAPI(r.URL.Path) {
+			notFound(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+	return r
+}
+
+// retryAfter is how long a client should wait before it connects again, in milliseconds: some random time, so that
+// not all come back at once.
+func (g *Gateway) retryAfter() int { return 100 + rand.IntN(900) }
+
+// Shutdown refuses new sessions, lets those that are open finish what they were asked, and ends. What has not
+// finished when ctx ends is cut. The backend can be closed afterwards.
+func (g *Gateway) Shutdown(ctx context.Context) {
+	g.mu.Lock()
+	g.stopping = true
+	for s := range g.sessions {
+		s.goAway()
+	}
+	g.mu.Unlock()
+	defer g.tasks.Wait()
+	defer g.cancel()
+
+	done := make(chan struct{})
+	go func() { g.ended.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		g.cutAll()
+		<-done
+	}
+}
+
+func (g *Gateway) cutAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.sessions {
+		s.cancel()
+		s.conn.CloseNow()
+	}
+}
+
+func (g *Gateway) isStopping() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stopping
+}
+
+// admit registers a session; false once the gateway is stopping.
+func (g *Gateway) admit(s *Session) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopping {
+		return false
+	}
+	g.sessions[s] = struct{}{}
+	g.ended.Add(1)
+	return true
+}
+
+func (g *Gateway) dismiss(s *Session) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.sessions, s)
+	g.ended.Done()
+}

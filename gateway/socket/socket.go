@@ -1,0 +1,84 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+// Close codes that the gateway uses (RFC 6455 §7.4.1).
+const (
+	GoingAway     = int(websocket.StatusGoingAway)
+	NoTextMessage = int(websocket.StatusUnsupportedData)
+	InvalidText   = int(websocket.StatusInvalidFramePayloadData)
+	TooBig        = int(websocket.StatusMessageTooBig)
+	InternalError = int(websocket.StatusInternalError)
+)
+
+// ErrNotText: the peer sent a binary message.
+var ErrNotText = errors.New("the message is not text")
+
+// ErrNotUTF8: the peer sent a text message that is not UTF-8.
+var ErrNotUTF8 = errors.New("the message is not UTF-8")
+
+// Options of Accept.
+type Options struct {
+	Subprotocol string
+	// ReadLimit bounds one message from the peer, in bytes; a longer one ends the connection with 1009.
+	ReadLimit int64
+	// Stall is how long a write may wait for the peer to take a byte.
+	Stall time.Duration
+}
+
+// Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and CloseNow may
+// be called by any.
+type Conn struct {
+	ws *websocket.Conn
+}
+
+// Accept upgrades the request, or answers it with an error status. The caller has checked Host and Origin.
+// The caller must call CloseNow in the end: the library leaves the descriptor open after a failed read.
+func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
+	ws, err := websocket.Accept(hijacker{w, o.Stall}, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{o.Subprotocol},
+		InsecureSkipVerify: true, // the gateway's exact allowlist has decided already
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("accept: %w", err)
+	}
+	ws.SetReadLimit(o.ReadLimit)
+	return &Conn{ws}, nil
+}
+
+// Read returns the next text message. Any error ends the connection.
+func (c *Conn) Read(ctx context.Context) ([]byte, error) {
+	kind, message, err := c.ws.Read(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind != websocket.MessageText:
+		return nil, ErrNotText
+	case !utf8.Valid(message):
+		return nil, ErrNotUTF8
+	}
+	return message, nil
+}
+
+// Write sends one text message. It fails once the peer has taken no byte for the stall time.
+func (c *Conn) Write(message []byte) error {
+	return c.ws.Write(context.Background(), websocket.MessageText, message)
+}
+
+// Close sends a close frame and waits a few seconds for the peer's.
+func (c *Conn) Close(code int, reason string) error {
+	return c.ws.Close(websocket.StatusCode(code), reason)
+}
+
+// CloseNow drops the connection.
+func (c *Conn) CloseNow() { _ = c.ws.CloseNow() }

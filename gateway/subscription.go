@@ -1,0 +1,209 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Subscription is one follower of a scope: a position in the scope's log. It belongs to one Session or
+// Stream, which calls its methods one at a time.
+//
+// Its stream of changes, from where it began, is exact: nothing is left out, and per document the order is that of
+// the commits. Take hands it out in parts.
+type Subscription struct {
+	hub  *Hub
+	log  *scopeLog
+	wake func() // called, from any goroutine, when there may be something to take
+
+	// next is the log entry to take next.
+	next int64
+	// pending is being taken: the rest of a batch from the log or the database, which leads to pendingEnd.
+	pending    []*delivered
+	pendingEnd backends.Cursor
+	// nextFloor becomes the floor once pending has been taken: pending came from a catch-up up to there.
+	nextFloor backends.Cursor
+	// done is the snapshot that everything taken so far leads to, at the last boundary between batches.
+	done backends.Cursor
+	// sent is the newest snapshot of which the client has seen anything.
+	sent   backends.Cursor
+	behind bool   // the log does not reach back to done
+	reset  string // to be told before anything else
+	follow following
+}
+
+// Delivery is one part of a Subscription's stream.
+type Delivery struct {
+	// Reset, if not empty, says why all copies are void; it comes before Changes.
+	Reset   string
+	Changes []*delivered
+	// Boundary: everything up to Cursor has been taken, so that a bookmark may stand here.
+	Boundary bool
+	Cursor   backends.Cursor
+	bookmark []byte
+	moves    int64 // the hub's, at the time
+}
+
+// Follow begins to follow a scope at the hub's cursor, or at from if that is not nil. A subscription whose
+// from lies before the log is Behind: CatchUp comes first.
+func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, wake func()) *Subscription {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	log := h.live(s)
+	sub := &Subscription{hub: h, log: log, wake: wake, next: log.end(), done: h.cursor, sent: h.cursor}
+	sub.follow.all = all
+	log.followers[sub] = struct{}{}
+	if from != nil {
+		sub.resume(from)
+	}
+	return sub
+}
+
+// resume moves the position to a cursor that a client holds. One that is ahead of the hub needs no history: the
+// stream goes on where the hub is, less what the cursor covers.
+func (s *Subscription) resume(from backends.Cursor) {
+	s.sent, s.follow.floor = from, from
+	if !s.hub.cursor.Reached(from) {
+		return
+	}
+	s.done = from
+	s.behind = !from.Reached(s.log.start)
+	for s.next = s.log.first; s.next < s.log.end(); s.next++ {
+		if !from.Reached(s.log.entries[s.next-s.log.first].cursor) {
+			return
+		}
+	}
+}
+
+// Close ends the following.
+func (s *Subscription) Close() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	delete(s.hub.waiting, s)
+	delete(s.log.followers, s)
+	s.log.left = time.Now()
+}
+
+// Sent is a snapshot that no later answer on the same connection may be older than.
+func (s *Subscription) Sent() backends.Cursor { return s.sent }
+
+// Answered notes that the client has seen an answer from a snapshot.
+func (s *Subscription) Answered(c backends.Cursor) {
+	if c.Reached(s.sent) {
+		s.sent = c
+	}
+}
+
+// Followers is how many follow the scope, this one included.
+func (s *Subscription) Followers() int {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return len(s.log.followers)
+}
+
+// WakeOnMove asks for one wake when the hub's cursor moves; false if it has moved since d was taken.
+func (s *Subscription) WakeOnMove(d *Delivery) bool {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if s.hub.moves != d.moves {
+		return false
+	}
+	s.hub.waiting[s] = struct{}{}
+	return true
+}
+
+// Take hands out what comes next: about maxBytes of changes, ending at a boundary where it can. A subscription
+// that is Behind has nothing to hand out before it has caught up.
+func (s *Subscription) Take(maxBytes int) Delivery {
+	d := Delivery{}
+	for maxBytes > 0 && s.refill(&d) {
+		c := s.pending[0]
+		s.pending = s.pending[1:]
+		if s.follow.wants(&c.Change) {
+			d.Changes = append(d.Changes, c)
+			maxBytes -= c.size()
+		}
+		s.finish()
+	}
+	s.mark(&d)
+	return d
+}
+
+// refill makes sure that something is pending; it tells false when nothing is, or copies have become void.
+func (s *Subscription) refill(d *Delivery) bool {
+	for len(s.pending) == 0 {
+		e := s.nextEntry()
+		if e == nil {
+			return s.tellReset(d)
+		}
+		s.pending, s.pendingEnd = e.changes, e.cursor
+		s.Answered(e.cursor)
+		if e.reset != "" {
+			s.reset = e.reset
+			s.finish()
+			return s.tellReset(d)
+		}
+		s.finish()
+	}
+	return s.reset == "" || s.tellReset(d)
+}
+
+// tellReset puts a reset, if one is due, into d, where it voids what was taken so far. It is always false.
+func (s *Subscription) tellReset(d *Delivery) bool {
+	if s.reset != "" {
+		d.Reset, d.Changes, s.reset = s.reset, nil, ""
+		s.follow.void()
+	}
+	return false
+}
+
+// finish moves done to the end of a batch that has been taken whole.
+func (s *Subscription) finish() {
+	if len(s.pending) > 0 {
+		return
+	}
+	s.done = s.pendingEnd
+	if s.nextFloor != nil {
+		s.follow.floor, s.nextFloor = s.nextFloor, nil
+	}
+}
+
+// nextEntry is the log's next entry, nil at its end. It notes when the log has passed the position by.
+func (s *Subscription) nextEntry() *entry {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if s.next < s.log.first {
+		s.behind = true
+	}
+	if s.behind || s.next == s.log.end() {
+		return nil
+	}
+	s.next++
+	return s.log.entries[s.next-1-s.log.first]
+}
+
+// mark notes a boundary. At the log's end it is the hub's cursor: no change of this scope lies between.
+func (s *Subscription) mark(d *Delivery) {
+	if s.behind || len(s.pending) > 0 {
+		return
+	}
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	d.moves = s.hub.moves
+	if s.next == s.log.end() {
+		s.done = s.hub.cursor
+		s.Answered(s.done)
+		d.bookmark = s.log.bookmarkAt(s.hub.cursor, s.hub.moves)
+	}
+	s.follow.reached(s.done)
+	d.Boundary, d.Cursor = true, s.done
+}
+
+// Bookmark is second:data:bookmark for the delivery's cursor.
+func (s *Subscription) Bookmark(d *Delivery) []byte {
+	if d.bookmark != nil {
+		return d.bookmark
+	}
+	return encodeBookmark(s.log.scope, d.Cursor)
+}

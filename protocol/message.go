@@ -1,0 +1,194 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// The messages that the gateway sends by itself.
+const (
+	TypeWelcome  Type = "second:data:welcome"
+	TypeChange   Type = "second:data:change"
+	TypeBookmark Type = "second:data:bookmark"
+	TypeSettled  Type = "second:data:settled"
+	TypeReset    Type = "second:data:reset"
+	TypeGoAway   Type = "second:data:goaway"
+	TypeError    Type = "second:data:error"
+)
+
+// Subprotocol is the WebSocket subprotocol of version 1.
+const Subprotocol = "second.data.v1"
+
+// Welcome is the first message of a connection.
+type Welcome struct {
+	ConnectionID string
+	Resumed      bool
+	HeartbeatMS  int
+	Limits       Limits
+	Features     []string
+}
+
+// Append appends the message.
+func (w *Welcome) Append(dst []byte) []byte {
+	dst = open(dst, TypeWelcome)
+	dst = appendStringField(dst, "connectionId", w.ConnectionID)
+	dst = appendBool(dst, "resumed", w.Resumed)
+	dst = strconv.AppendInt(appendField(dst, "heartbeatMs"), int64(w.HeartbeatMS), 10)
+	limits, _ := json.Marshal(w.Limits) // four integers: cannot fail
+	dst = appendRaw(dst, "limits", limits)
+	features, _ := json.Marshal(append([]string{}, w.Features...))
+	dst = appendRaw(dst, "features", features)
+	return append(dst, '}')
+}
+
+// AppendChange appends second:data:change; doc is nil for a delete.
+func AppendChange(dst []byte, collection, operation, docID string, doc *Document) []byte {
+	dst = open(dst, TypeChange)
+	dst = appendStringField(dst, "collection", collection)
+	dst = appendStringField(dst, "operation", operation)
+	dst = appendStringField(dst, "docId", docID)
+	if doc != nil {
+		dst = doc.Append(appendField(dst, "doc"))
+	}
+	return append(dst, '}')
+}
+
+// AppendBookmark appends second:data:bookmark.
+func AppendBookmark(dst []byte, cursor string) []byte {
+	return append(appendStringField(open(dst, TypeBookmark), "cursor", cursor), '}')
+}
+
+// AppendSettled appends second:data:settled.
+func AppendSettled(dst []byte, requestID string) []byte {
+	return append(appendStringField(open(dst, TypeSettled), "requestId", requestID), '}')
+}
+
+// AppendReset appends second:data:reset. Without collections it voids every copy.
+func AppendReset(dst []byte, reason string, spreadMS int) []byte {
+	dst = appendStringField(open(dst, TypeReset), "reason", reason)
+	dst = strconv.AppendInt(appendField(dst, "spreadMs"), int64(spreadMS), 10)
+	return append(dst, '}')
+}
+
+// AppendGoAway appends second:data:goaway.
+func AppendGoAway(dst []byte, retryAfterMS int) []byte {
+	dst = strconv.AppendInt(appendField(open(dst, TypeGoAway), "retryAfterMs"), int64(retryAfterMS), 10)
+	return append(dst, '}')
+}
+
+// AppendFrameError appends second:data:error, for a frame that cannot be answered.
+func AppendFrameError(dst []byte, e *Error) []byte {
+	return append(appendError(open(dst, TypeError), e), '}')
+}
+
+// Answer is the answer to one request. Only the fields of its type are sent.
+type Answer struct {
+	// Request is what is answered.
+	Request *Request
+	Docs    []Document
+	Next    string
+	Doc     *Document
+	DocID   string
+	Created bool
+	// Resumed is for subscribe.
+	Resumed bool
+	// Replayed marks the answer to a retry of a remembered mutation.
+	Replayed bool
+	// Results are a batch's, one Answer per operation.
+	Results []Answer
+	Err     *Error
+}
+
+// Append appends the message. An answer with Err has an empty payload.
+func (a *Answer) Append(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = appendStringField(dst, "type", string(a.Request.Type)+ResponseSuffix)
+	dst = appendText(dst, "requestId", a.Request.RequestID)
+	dst = a.appendPayload(dst)
+	if a.Replayed {
+		dst = appendBool(dst, "replayed", true)
+	}
+	if a.Err != nil {
+		dst = appendError(dst, a.Err)
+	}
+	return append(dst, '}')
+}
+
+func (a *Answer) appendPayload(dst []byte) []byte {
+	dst = appendText(dst, "collection", a.Request.Collection)
+	switch a.Request.Type {
+	case TypeList:
+		dst = appendText(appendDocs(dst, a.Docs), "next", a.Next)
+	case TypeSubscribe:
+		dst = appendBool(dst, "resumed", a.Resumed)
+		dst = appendText(appendDocs(dst, a.Docs), "next", a.Next)
+	case TypeDoc, TypeInsert:
+		dst = appendDoc(dst, a.Doc)
+	case TypeUpdate:
+		dst = appendDoc(appendText(dst, "docId", a.DocID), a.Doc)
+	case TypeDelete:
+		dst = appendText(dst, "docId", a.DocID)
+	case TypeUpsert:
+		dst = appendDoc(appendText(dst, "docId", a.DocID), a.Doc)
+		if a.Err == nil {
+			dst = appendBool(dst, "created", a.Created)
+		}
+	case TypeBatch:
+		dst = a.appendResults(dst)
+	}
+	return dst
+}
+
+// appendResults: a result is what its operation alone would have been answered, less type and requestId.
+func (a *Answer) appendResults(dst []byte) []byte {
+	dst = append(appendField(dst, "results"), '[')
+	for i := range a.Results {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(a.Results[i].appendPayload(append(dst, '{')), '}')
+	}
+	return append(dst, ']')
+}
+
+func appendDocs(dst []byte, docs []Document) []byte {
+	dst = append(appendField(dst, "docs"), '[')
+	for i := range docs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = docs[i].Append(dst)
+	}
+	return append(dst, ']')
+}
+
+func appendDoc(dst []byte, doc *Document) []byte {
+	dst = appendField(dst, "doc")
+	if doc == nil {
+		return append(dst, "null"...)
+	}
+	return doc.Append(dst)
+}
+
+func appendError(dst []byte, e *Error) []byte {
+	dst = append(appendField(dst, "error"), '{')
+	dst = appendStringField(dst, "code", string(e.Code))
+	dst = appendStringField(dst, "message", e.Message)
+	dst = appendBool(dst, "retryable", e.Code.Info().Retryable)
+	return append(dst, '}')
+}
+
+func open(dst []byte, t Type) []byte {
+	return appendStringField(append(dst, '{'), "type", string(t))
+}
+
+// AppendFrame joins messages into one frame: a single one as it is, several as an array.
+func AppendFrame(dst []byte, messages ...[]byte) []byte {
+	if len(messages) == 1 {
+		return append(dst, messages[0]...)
+	}
+	dst = append(dst, '[')
+	dst = append(dst, bytes.Join(messages, []byte{','})...)
+	return append(dst, ']')
+}

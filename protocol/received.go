@@ -1,0 +1,58 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// Received is any message of a gateway as a client in Go reads it: the union of all fields. Unknown fields
+// and types are ignored, as every client must.
+type Received struct {
+	Type         Type              `json:"type"`
+	RequestID    string            `json:"requestId"`
+	ConnectionID string            `json:"connectionId"`
+	Resumed      bool              `json:"resumed"`
+	HeartbeatMS  int               `json:"heartbeatMs"`
+	Limits       Limits            `json:"limits"`
+	Features     []string          `json:"features"`
+	Collection   string            `json:"collection"`
+	Operation    string            `json:"operation"`
+	DocID        string            `json:"docId"`
+	Doc          json.RawMessage   `json:"doc"`
+	Docs         []json.RawMessage `json:"docs"`
+	Next         string            `json:"next"`
+	Created      bool              `json:"created"`
+	Replayed     bool              `json:"replayed"`
+	Results      []Received        `json:"results"`
+	Cursor       string            `json:"cursor"`
+	Reason       string            `json:"reason"`
+	Collections  []string          `json:"collections"`
+	SpreadMS     int               `json:"spreadMs"`
+	RetryAfterMS int               `json:"retryAfterMs"`
+	Error        *ReceivedError    `json:"error"`
+}
+
+// ReceivedError is an error as a client reads it.
+type ReceivedError struct {
+	Code      Code   `json:"code"`
+	Message   string `json:"message"`
+	Retryable bool   `json:"retryable"`
+}
+
+// DecodeFrame reads a frame of the gateway: one message or an array of them.
+func DecodeFrame(frame []byte) ([]Received, error) {
+	trimmed := bytes.TrimSpace(frame)
+	if len(trimmed) > 0 && trimmed[0] == '[' {
+		var many []Received
+		if err := json.Unmarshal(trimmed, &many); err != nil {
+			return nil, fmt.Errorf("frame: %w", err)
+		}
+		return many, nil
+	}
+	var one Received
+	if err := json.Unmarshal(trimmed, &one); err != nil {
+		return nil, fmt.Errorf("frame: %w", err)
+	}
+	return []Received{one}, nil
+}
