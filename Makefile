@@ -1,0 +1,29 @@
+# Each word is one line into ci/, so that it can be read and run by hand.
+.PHONY: run build test lint layers fuzz crash-sqlite bench help
+
+run: ## build and serve on SQLite (needs Go only)
+	@ci/run.sh
+
+build: ## build bin/secondgate
+	@ci/build.sh
+
+test: ## set up what the tests need and run all of them
+	@ci/test.sh
+
+lint: ## gofmt, go vet, staticcheck, go mod tidy
+	@ci/lint.sh
+
+layers: ## check which package may import which
+	@ci/layers.sh
+
+fuzz: ## fuzz the decoders for a minute each
+	@ci/fuzz.sh
+
+crash-sqlite: ## kill -9 the gateway 100 times under load
+	@ci/crash.sh 100
+
+bench: ## measure writes, lists and upserts beside their floors
+	@ci/bench.sh
+
+help: ## list these words
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16

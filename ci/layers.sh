@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Imports point down only (docs/design.md): protocol < backends < each backend; protocol, backends < gateway;
+# protocol, backends < conformance; everything < cmd. The binary links no test package.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+echo "== layers"
+root=github.com/secondgate/secondgate
+bad=0
+# only PACKAGE ALLOWED...: of this module, PACKAGE may import the ALLOWED ones (regular expressions) alone.
+only() {
+  local package=$1; shift
+  local allowed; allowed=$(IFS='|'; echo "$*")
+  while read -r import; do
+    if ! [[ ${import#"$root"/} =~ ^($allowed)$ ]]; then
+      echo "$package must not import ${import#"$root"/}" >&2; bad=1
+    fi
+  done < <(go list -f '{{range .Imports}}{{println .}}{{end}}' "./$package" | grep "^$root/" || true)
+}
+only protocol 'none'
+only backends protocol
+for driver in $(cd backends && ls -d */); do
+  driver=${driver%/}
+  only "backends/$driver" protocol backends
+done
+only conformance protocol backends
+only gateway protocol backends 'gateway/.*'
+only gateway/socket 'none'
+only web 'none'
+if go list -deps ./cmd/secondgate | grep -Ex 'testing|github.com/stretchr/testify.*|go.uber.org/goleak'; then
+  echo "the binary links test packages" >&2; bad=1
+fi
+exit $bad

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Sets up, then runs every check and every test. Nothing is skipped: what is missing fails the run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ci/setup.sh
+ci/lint.sh
+ci/layers.sh
+ci/build.sh
+echo "== tests"
+go test -timeout 20m ./...
+echo "== tests with the race detector (SQLite-heavy suites in a short form: it is 16 times slower there)"
+SECONDGATE_SHORT=1 go test -race -timeout 20m ./...

@@ -1,0 +1,201 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// History is one random history to check a gateway with.
+type History struct {
+	// URL is the gateway's base, such as http://127.0.0.1:8080.
+	URL   string
+	Scope protocol.Scope
+	// Backend is the one behind the gateway, to read cursors and the final state with.
+	Backend backends.Backend
+	Oracle  conformance.Oracle
+	// Outside, if set, writes beside the gateway. Forget, if set, drops the history, so that cursors expire.
+	Outside conformance.Outside
+	Forget  func()
+	Seed    uint64
+	// Duration is how long writers write.
+	Duration time.Duration
+	Writers  int
+	Watchers int
+	// Least is what must have happened for the history to count.
+	Least Counts
+}
+
+// Counts is what happened in a history.
+type Counts struct {
+	Writes, Batches, Lists, Pages, Bookmarks, Resumes, Cuts, Resets, Reinserts, Settled, Outside int64
+}
+
+// run is a history under way.
+type run struct {
+	History
+	t      conformance.T
+	ctx    context.Context
+	cancel context.CancelFunc
+	failed atomic.Bool
+	ended  atomic.Bool // the writers have stopped
+	final  backends.Cursor
+
+	mu     sync.Mutex
+	counts Counts
+	states map[string]map[string]map[string]string // the oracle's answers by cursor
+}
+
+// CheckHistory runs the history and fails t where a promise is broken, naming the rule. It prints the seed and what
+// the history held.
+func CheckHistory(t conformance.T, h History) Counts {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), h.Duration+90*time.Second)
+	defer cancel()
+	r := &run{History: h, t: t, ctx: ctx, cancel: cancel, states: map[string]map[string]map[string]string{}}
+	r.prepare()
+	var watchers, writers sync.WaitGroup
+	for i := range h.Watchers {
+		watchers.Go(func() { newWatcher(r, i).run() })
+	}
+	stop := time.Now().Add(h.Duration)
+	for i := range h.Writers {
+		writers.Go(func() { newWriter(r, i).run(stop) })
+	}
+	if h.Outside != nil {
+		writers.Go(func() { r.outside(stop) })
+	}
+	if h.Forget != nil {
+		writers.Go(func() { r.forget(stop) })
+	}
+	writers.Wait()
+	r.finish()
+	watchers.Wait()
+	r.report()
+	return r.counts
+}
+
+// rand is a source of its own for each part, so that parts do not disturb each other's dice.
+func (r *run) rand(part string, i int) *rand.Rand {
+	var salt uint64
+	for _, b := range []byte(part) {
+		salt = salt*31 + uint64(b)
+	}
+	return rand.New(rand.NewPCG(r.Seed, salt<<16+uint64(i)))
+}
+
+// fail reports a broken rule once; what follows a first failure explains nothing.
+func (r *run) fail(rule, format string, args ...any) {
+	if r.failed.CompareAndSwap(false, true) {
+		r.t.Errorf("rule %s: %s (seed %d)", rule, fmt.Sprintf(format, args...), r.Seed)
+		r.cancel()
+	}
+}
+
+// count changes the counts under their lock.
+func (r *run) count(f func(*Counts)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.counts)
+}
+
+func (r *run) cursor(text string) (backends.Cursor, error) {
+	raw, err := protocol.DecodeCursor(r.Scope, text)
+	if err != nil {
+		return nil, err
+	}
+	return r.Backend.Cursor(r.ctx, raw)
+}
+
+// now is a cursor of the database as it is.
+func (r *run) now() (backends.Cursor, error) {
+	page, err := r.Backend.List(r.ctx, r.Scope, backends.Query{Collection: "nothing"})
+	return page.Cursor, err
+}
+
+// state is the database at a bookmark's cursor, as clients see documents.
+func (r *run) state(text string) (map[string]map[string]string, bool) {
+	r.mu.Lock()
+	state, known := r.states[text]
+	r.mu.Unlock()
+	if known {
+		return state, true
+	}
+	cursor, err := r.cursor(text)
+	if err != nil {
+		return nil, false // it has expired meanwhile; the next bookmark will do
+	}
+	state = map[string]map[string]string{}
+	for collection, docs := range r.Oracle(r.t, r.Scope, cursor) {
+		state[collection] = map[string]string{}
+		for id, d := range docs {
+			state[collection][id] = string(d.Append(nil))
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.states) > 1000 {
+		clear(r.states)
+	}
+	r.states[text] = state
+	return state, true
+}
+
+// finish notes the last snapshot: every watcher has to get there.
+func (r *run) finish() {
+	var err error
+	if r.final, err = r.now(); err != nil && !r.failed.Load() {
+		r.fail("history/final", "the final state cannot be read: %v", err)
+	}
+	r.ended.Store(true)
+}
+
+func (r *run) report() {
+	r.t.Logf("history (seed %d): %+v", r.Seed, r.counts)
+	if r.failed.Load() {
+		return
+	}
+	var short []string
+	for _, c := range []struct {
+		name       string
+		got, least int64
+	}{
+		{"writes", r.counts.Writes, r.Least.Writes}, {"batches", r.counts.Batches, r.Least.Batches},
+		{"lists", r.counts.Lists, r.Least.Lists}, {"pages", r.counts.Pages, r.Least.Pages},
+		{"bookmarks", r.counts.Bookmarks, r.Least.Bookmarks}, {"resumes", r.counts.Resumes, r.Least.Resumes},
+		{"cuts", r.counts.Cuts, r.Least.Cuts}, {"resets", r.counts.Resets, r.Least.Resets},
+		{"re-inserts", r.counts.Reinserts, r.Least.Reinserts}, {"settled", r.counts.Settled, r.Least.Settled},
+		{"outside writes", r.counts.Outside, r.Least.Outside},
+	} {
+		if c.got < c.least {
+			short = append(short, fmt.Sprintf("%d %s of at least %d", c.got, c.name, c.least))
+		}
+	}
+	if len(short) > 0 {
+		r.fail("history/minima", "too little happened to prove anything: %s", strings.Join(short, ", "))
+	}
+}
+
+// forget drops the database's history now and then.
+func (r *run) forget(stop time.Time) {
+	rng := r.rand("forget", 0)
+	for time.Now().Before(stop) && r.ctx.Err() == nil {
+		r.pause(time.Duration(200+rng.IntN(300)) * time.Millisecond)
+		r.Forget()
+	}
+}
+
+func (r *run) pause(d time.Duration) {
+	select {
+	case <-r.ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,334 @@
+package wire
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// watcher is a client that keeps copies over many connections. It reads on one goroutine and decides on another.
+type watcher struct {
+	*run
+	name   string
+	rng    *rand.Rand
+	none   bool // changes=none: it subscribes
+	atomic bool // it applies by bookmark; else at once
+	copy   *replica
+	client *client.Client
+	asked  map[string]*question // by requestId
+	// cursor is the last bookmark; ahead is set after a cut, to a snapshot that the copy may have got to since.
+	cursor string
+	ahead  backends.Cursor
+	dirty  bool // something came after the last bookmark
+	done   bool
+}
+
+// question is a request under way.
+type question struct {
+	request protocol.Request
+	part    *part
+}
+
+func newWatcher(r *run, i int) *watcher {
+	w := &watcher{run: r, rng: r.rand("watcher", i), none: i%3 == 2, atomic: i%2 == 1, copy: newReplica()}
+	w.name = fmt.Sprintf("watcher %d (none %v, atomic %v)", i, w.none, w.atomic)
+	return w
+}
+
+// run connects again and again until the copy has been exact at the final snapshot.
+func (w *watcher) run() {
+	for !w.done && w.ctx.Err() == nil {
+		if w.connect() {
+			w.watch()
+		}
+	}
+}
+
+func (w *watcher) connect() bool {
+	parameters := []string{"changes", "all"}
+	if w.none {
+		parameters[1] = "none"
+	} else if w.cursor != "" {
+		parameters = append(parameters, "cursor", w.cursor)
+	}
+	w.asked = map[string]*question{}
+	var err error
+	if w.client, err = client.Dial(w.ctx, client.URL(w.URL, w.Scope, parameters...)); err != nil {
+		if w.ctx.Err() == nil {
+			w.fail("history/connection", "%s: %v", w.name, err)
+		}
+		return false
+	}
+	if w.cursor != "" && !w.none && w.client.Welcome.Resumed {
+		w.count(func(c *Counts) { c.Resumes++ })
+	}
+	return true
+}
+
+// watch follows one connection until it is cut.
+func (w *watcher) watch() {
+	in := make(chan protocol.Received)
+	go func() { // ends with the connection, which this function ends
+		defer close(in)
+		for {
+			m, err := w.client.Next(w.ctx)
+			if err != nil {
+				return
+			}
+			in <- m
+		}
+	}()
+	defer func() {
+		w.client.Cut()
+		for range in {
+		}
+		w.lost()
+	}()
+	w.begin()
+	cut := time.After(time.Duration(100+w.rng.IntN(900)) * time.Millisecond)
+	act := time.NewTicker(time.Duration(20+w.rng.IntN(40)) * time.Millisecond)
+	defer act.Stop()
+	for !w.done {
+		select {
+		case m, ok := <-in:
+			if !ok {
+				return
+			}
+			w.receive(m)
+		case <-act.C:
+			w.act()
+		case <-cut:
+			if !w.ended.Load() {
+				w.count(func(c *Counts) { c.Cuts++ })
+				return
+			}
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// lost is what a client does when its connection is gone: one that applies by bookmark drops what came after it.
+func (w *watcher) lost() {
+	if w.atomic {
+		w.copy.rollBack()
+		return
+	}
+	if w.dirty && w.ctx.Err() == nil && !w.done {
+		w.ahead, _ = w.now()
+	}
+	w.copy.keepWhole()
+}
+
+// begin asks for what the watcher wants: every collection, or the subscriptions that it had and some more.
+func (w *watcher) begin() {
+	if !w.none {
+		for _, c := range collections {
+			if !w.copy.part(c, "").whole {
+				w.list(c)
+			}
+		}
+		return
+	}
+	if len(w.copy.parts) == 0 {
+		w.copy.part("sum", "")
+		w.copy.part(collections[w.rng.IntN(2)], "")
+		w.copy.part(collections[w.rng.IntN(2)], fmt.Sprintf("d%d", w.rng.IntN(ids)))
+	}
+	for _, p := range w.copy.parts {
+		w.subscribe(p)
+	}
+}
+
+func (w *watcher) list(collection string) {
+	q := protocol.Request{Type: protocol.TypeList, Collection: collection}
+	if w.rng.IntN(2) == 0 {
+		q.Limit = 1 + w.rng.IntN(20)
+	}
+	w.ask(q, w.copy.part(collection, ""))
+}
+
+func (w *watcher) subscribe(p *part) {
+	q := protocol.Request{Type: protocol.TypeSubscribe, Collection: p.collection, DocID: p.id}
+	if p.whole {
+		q.Cursor = p.cursor
+	}
+	w.ask(q, p)
+}
+
+func (w *watcher) ask(q protocol.Request, p *part) {
+	id, err := w.client.Send(w.ctx, q)
+	if err != nil {
+		return // the reader sees it too
+	}
+	p.asked++
+	w.asked[id] = &question{q, p}
+}
+
+// act is what a client does by itself now and then: it lists again.
+func (w *watcher) act() {
+	if w.ended.Load() || w.rng.IntN(4) > 0 {
+		return
+	}
+	if w.none {
+		w.toggle()
+		return
+	}
+	c := collections[w.rng.IntN(len(collections))]
+	if w.copy.part(c, "").asked == 0 {
+		w.list(c)
+	}
+}
+
+// toggle follows another document, or leaves one.
+func (w *watcher) toggle() {
+	p := w.copy.part(collections[w.rng.IntN(2)], fmt.Sprintf("d%d", w.rng.IntN(ids)))
+	switch {
+	case p.asked > 0 || p.leaving:
+	case p.whole:
+		p.leaving = true
+		w.ask(protocol.Request{Type: protocol.TypeUnsubscribe, Collection: p.collection, DocID: p.id}, p)
+	default:
+		w.subscribe(p)
+	}
+}
+
+func (w *watcher) receive(m protocol.Received) {
+	switch m.Type {
+	case protocol.TypeBookmark:
+		w.bookmark(m.Cursor)
+	case protocol.TypeChange:
+		w.dirty = true
+		if !w.copy.change(m, w.none) && w.none {
+			w.fail("subscribe/only", "%s was sent a change that it does not follow: %s/%s", w.name, m.Collection, m.DocID)
+		}
+	case protocol.TypeReset:
+		w.count(func(c *Counts) { c.Resets++ })
+		w.reset()
+	default:
+		if q := w.asked[m.RequestID]; q != nil {
+			delete(w.asked, m.RequestID)
+			w.answered(q, m)
+		}
+	}
+}
+
+// reset: all copies are void. Answers under way may be parts of lists that began before: they do not count.
+func (w *watcher) reset() {
+	w.ahead, w.cursor = nil, ""
+	w.copy.void()
+	for _, p := range w.copy.parts {
+		if p.asked > 0 {
+			p.again = true
+			continue
+		}
+		w.fetch(p)
+	}
+}
+
+// fetch asks for a part anew.
+func (w *watcher) fetch(p *part) {
+	if w.none {
+		w.subscribe(p)
+		return
+	}
+	w.list(p.collection)
+}
+
+func (w *watcher) answered(q *question, m protocol.Received) {
+	p := q.part
+	p.asked--
+	w.dirty = true
+	if m.Error != nil {
+		if !m.Error.Retryable {
+			w.fail("history/errors", "%s: %s was refused: %s %s", w.name, q.request.Type, m.Error.Code, m.Error.Message)
+		}
+		p.again = true
+	}
+	if q.request.Type == protocol.TypeUnsubscribe {
+		w.copy.remove(p)
+		return
+	}
+	p.following = p.following || q.request.Type == protocol.TypeSubscribe
+	switch {
+	case p.again && p.asked > 0:
+	case p.again:
+		p.again = false
+		w.fetch(p)
+	case m.Resumed:
+		w.count(func(c *Counts) { c.Resumes++ })
+	default:
+		w.page(q, m)
+	}
+}
+
+// page takes one page of a list; the first replaces what the copy had.
+func (w *watcher) page(q *question, m protocol.Received) {
+	w.count(func(c *Counts) { c.Pages++ })
+	if q.request.After == "" {
+		w.count(func(c *Counts) { c.Lists++ })
+		q.part.clear()
+	}
+	for _, doc := range m.Docs {
+		q.part.put(doc)
+	}
+	if m.Next == "" {
+		q.part.complete = true
+		return
+	}
+	next := protocol.Request{Type: protocol.TypeList, Collection: q.part.collection, After: m.Next, Limit: q.request.Limit}
+	w.ask(next, q.part)
+}
+
+// bookmark is where the copy must equal the database.
+func (w *watcher) bookmark(cursor string) {
+	w.cursor, w.dirty = cursor, false
+	w.count(func(c *Counts) { c.Bookmarks++ })
+	w.copy.commit(cursor, w.none)
+	at, err := w.run.cursor(cursor)
+	if err != nil {
+		return // its history has been dropped meanwhile
+	}
+	if w.ahead != nil {
+		if !at.Reached(w.ahead) {
+			return // the copy may be ahead of this bookmark
+		}
+		w.ahead = nil
+	}
+	w.compare(cursor)
+	if w.ended.Load() && w.final != nil && at.Reached(w.final) && w.copy.settled(w.none) {
+		w.done = true
+	}
+}
+
+func (w *watcher) compare(cursor string) {
+	state, known := w.state(cursor)
+	if !known {
+		return
+	}
+	for _, p := range w.copy.parts {
+		if w.none && !p.following {
+			continue // a bookmark speaks for what was answered on this connection
+		}
+		if why := p.differs(state[p.collection]); why != "" {
+			w.fail("bookmarks/exact", "%s: at a bookmark the copy of %s differs from the database: %s", w.name, p, why)
+		}
+		if p.collection == "sum" && p.whole && p.asked == 0 {
+			w.sum(p)
+		}
+	}
+}
+
+func (w *watcher) sum(p *part) {
+	total := 0
+	for _, doc := range p.docs {
+		total += stamp([]byte(doc)).N
+	}
+	if total != accounts*balance {
+		w.fail("bookmarks/whole-transactions", "%s: at a bookmark the accounts hold %d instead of %d: a batch was torn", w.name, total, accounts*balance)
+	}
+}

@@ -1,0 +1,249 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+const (
+	accounts = 6   // documents of the collection whose sum is constant
+	balance  = 100 // each one's at the beginning
+	ids      = 25  // ids of the other collections, few enough to be deleted and inserted again
+)
+
+var collections = []string{"notes", "tasks", "sum"}
+
+// writer is one connection that writes, and checks that it sees its own writes.
+type writer struct {
+	*run
+	name    string
+	rng     *rand.Rand
+	client  *client.Client
+	settled map[string]int  // by requestId
+	owed    map[string]bool // writes that were answered and are to be settled
+	deleted map[string]bool
+	count   int
+}
+
+func newWriter(r *run, i int) *writer {
+	return &writer{run: r, name: fmt.Sprintf("writer %d", i), rng: r.rand("writer", i),
+		settled: map[string]int{}, owed: map[string]bool{}, deleted: map[string]bool{}}
+}
+
+// prepare makes the accounts.
+func (r *run) prepare() {
+	w := newWriter(r, -1)
+	if !w.connect() {
+		return
+	}
+	defer w.client.Close()
+	for i := range accounts {
+		w.call(protocol.Request{Type: protocol.TypeInsert, Collection: "sum", DocID: account(i), Data: value(balance)})
+	}
+}
+
+func account(i int) string { return fmt.Sprintf("account%d", i) }
+func value(n int) []byte   { return fmt.Appendf(nil, `{"n":%d}`, n) }
+func (w *writer) data() []byte {
+	w.count++
+	return fmt.Appendf(nil, `{"by":%q,"n":%d,"pad":%q}`, w.name, w.count, pad[:w.rng.IntN(len(pad))])
+}
+
+const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"
+
+func (w *writer) connect() bool {
+	var err error
+	if w.client, err = client.Dial(w.ctx, client.URL(w.URL, w.Scope)); err != nil {
+		w.broken(err)
+		return false
+	}
+	w.client.Seen = w.see
+	return true
+}
+
+// see notes settlements: once for each answered write, and after its answer.
+func (w *writer) see(m protocol.Received) {
+	if m.Type != protocol.TypeSettled {
+		return
+	}
+	if w.settled[m.RequestID]++; w.settled[m.RequestID] > 1 || !w.owed[m.RequestID] {
+		w.fail("writes/settled", "%s: request %s was settled %d times, answered before: %v", w.name, m.RequestID, w.settled[m.RequestID], w.owed[m.RequestID])
+	}
+	delete(w.owed, m.RequestID)
+	w.run.count(func(c *Counts) { c.Settled++ })
+}
+
+func (w *writer) broken(err error) {
+	if w.ctx.Err() == nil {
+		w.fail("history/connection", "%s: %v", w.name, err)
+	}
+}
+
+// call makes a request; ok tells whether it was carried out. Refusals that a random history brings are no failures.
+func (w *writer) call(q protocol.Request) (m protocol.Received, ok bool) {
+	m, err := w.client.Call(w.ctx, q)
+	if err != nil {
+		w.broken(err)
+		return m, false
+	}
+	if m.Error != nil {
+		switch m.Error.Code {
+		case protocol.CodeAlreadyExists, protocol.CodeNotFound, protocol.CodeConflict, protocol.CodeUnavailable:
+		default:
+			w.fail("history/errors", "%s: %s was refused: %s %s", w.name, q.Type, m.Error.Code, m.Error.Message)
+		}
+		return m, false
+	}
+	if q.Writes() {
+		w.owed[m.RequestID] = true
+		w.run.count(func(c *Counts) { c.Writes++ })
+	}
+	return m, true
+}
+
+// write writes until stop, then waits until every write is settled.
+func (w *writer) write(stop time.Time) {
+	for time.Now().Before(stop) && w.ctx.Err() == nil {
+		w.one()
+		w.pause(time.Duration(w.rng.IntN(4)) * time.Millisecond)
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(w.owed) > 0 && w.ctx.Err() == nil; {
+		if time.Now().After(deadline) {
+			w.fail("writes/settled", "%s: %d answered writes were never settled", w.name, len(w.owed))
+			return
+		}
+		m, err := w.client.Next(w.ctx)
+		if err != nil {
+			w.broken(err)
+			return
+		}
+		w.see(m)
+	}
+}
+
+func (w *writer) run(stop time.Time) {
+	if w.connect() {
+		defer w.client.Close()
+		w.write(stop)
+	}
+}
+
+func (w *writer) one() {
+	collection, id := collections[w.rng.IntN(2)], fmt.Sprintf("d%d", w.rng.IntN(ids))
+	q := protocol.Request{Collection: collection, DocID: id, Data: w.data()}
+	switch w.rng.IntN(10) {
+	case 0, 1, 2:
+		q.Type = protocol.TypeInsert
+	case 3, 4:
+		q.Type = protocol.TypeUpdate
+	case 5, 6:
+		q.Type, q.Data = protocol.TypeDelete, nil
+	case 7:
+		q.Type = protocol.TypeUpsert
+	case 8:
+		q.Type, q.DocID, q.Filter = protocol.TypeUpsert, "", fmt.Appendf(nil, `{"by":%q}`, w.name)
+	default:
+		w.transfer()
+		return
+	}
+	m, ok := w.call(q)
+	if !ok {
+		return
+	}
+	w.noteReinsert(q)
+	if q.Type == protocol.TypeUpdate || q.Type == protocol.TypeInsert {
+		w.readBack(q, m)
+	}
+}
+
+func (w *writer) noteReinsert(q protocol.Request) {
+	key := q.Collection + "/" + q.DocID
+	switch q.Type {
+	case protocol.TypeDelete:
+		w.deleted[key] = true
+	case protocol.TypeInsert:
+		if w.deleted[key] {
+			w.run.count(func(c *Counts) { c.Reinserts++ })
+		}
+	}
+}
+
+// readBack: a read sees every write that was sent before it, or what came later.
+func (w *writer) readBack(q protocol.Request, written protocol.Received) {
+	if w.rng.IntN(4) > 0 {
+		return
+	}
+	m, ok := w.call(protocol.Request{Type: protocol.TypeDoc, Collection: q.Collection, DocID: q.DocID})
+	if !ok {
+		return
+	}
+	before, after := stamp(written.Doc), stamp(m.Doc)
+	if after.Rev != "" && after.Created == before.Created && after.Updated < before.Updated {
+		w.fail("reads/own-writes", "%s: read %s after writing %s", w.name, m.Doc, written.Doc)
+	}
+}
+
+type stamps struct {
+	Created string `json:"_createdAt"`
+	Updated string `json:"_updatedAt"`
+	Rev     string `json:"_rev"`
+	N       int    `json:"n"`
+}
+
+func stamp(doc json.RawMessage) (s stamps) {
+	_ = json.Unmarshal(doc, &s) // null gives the zero stamps
+	return s
+}
+
+// transfer moves an amount between two accounts in one batch. Their sum stays constant in every snapshot.
+func (w *writer) transfer() {
+	from, to := account(w.rng.IntN(accounts)), account(w.rng.IntN(accounts))
+	if from == to {
+		return
+	}
+	a, ok := w.call(protocol.Request{Type: protocol.TypeDoc, Collection: "sum", DocID: from})
+	if !ok {
+		return
+	}
+	b, ok := w.call(protocol.Request{Type: protocol.TypeDoc, Collection: "sum", DocID: to})
+	if !ok {
+		return
+	}
+	x, y, amount := stamp(a.Doc), stamp(b.Doc), w.rng.IntN(20)
+	_, ok = w.call(protocol.Request{Type: protocol.TypeBatch, Operations: []protocol.Request{
+		{Type: protocol.TypeUpdate, Collection: "sum", DocID: from, Data: value(x.N - amount), IfRev: x.Rev},
+		{Type: protocol.TypeUpdate, Collection: "sum", DocID: to, Data: value(y.N + amount), IfRev: y.Rev},
+	}})
+	if ok {
+		w.run.count(func(c *Counts) { c.Batches++ })
+	}
+}
+
+// outside writes as a stranger to the gateway does.
+func (r *run) outside(stop time.Time) {
+	rng := r.rand("outside", 0)
+	kinds := []string{"insert", "update", "replace", "delete", "move"}
+	for n := 0; time.Now().Before(stop) && r.ctx.Err() == nil; n++ {
+		ref := func() protocol.Ref {
+			return protocol.Ref{Scope: r.Scope, Collection: collections[rng.IntN(2)], ID: fmt.Sprintf("x%d", rng.IntN(ids))}
+		}
+		// A replace first makes sure that the others find their document.
+		first := conformance.Step{Kind: "replace", Ref: ref(), Data: fmt.Sprintf(`{"outside": %d}`, n)}
+		second := conformance.Step{Kind: kinds[rng.IntN(len(kinds))], Ref: first.Ref, Data: fmt.Sprintf(`{"outside": -%d}`, n)}
+		switch second.Kind {
+		case "insert":
+			second.Ref.ID = fmt.Sprintf("y%d", n)
+		case "move":
+			second.To = protocol.Ref{Scope: r.Scope, Collection: first.Ref.Collection, ID: fmt.Sprintf("z%d", n)}
+		}
+		r.Outside.Do(r.t, rng.IntN(5) > 0, first, second)
+		r.count(func(c *Counts) { c.Outside++ })
+		r.pause(time.Duration(rng.IntN(30)) * time.Millisecond)
+	}
+}

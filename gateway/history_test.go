@@ -1,0 +1,42 @@
+package gateway_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/wire"
+	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// histories run over each backend's harness; a short form under the race detector.
+func TestHistoryModel(t *testing.T) {
+	checkHistory(t, &modeltest.Harness{}, 0)
+}
+
+func short() bool { return os.Getenv("SECONDGATE_SHORT") != "" }
+
+func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
+	b := h.Open(t)
+	oracle := h.Oracle(t, b)
+	url := serve(t, b, func(c *gateway.Config) {
+		c.Heartbeat = 500 * time.Millisecond
+		c.LogBytes = 60_000 // small, so that watchers fall off it
+	})
+	history := wire.History{
+		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
+		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
+		Duration: 12 * time.Second, Writers: 6, Watchers: 12,
+		Least: wire.Counts{Writes: 500, Batches: 30, Lists: 200, Pages: 300, Bookmarks: 1000, Resumes: 30, Cuts: 50, Resets: 3, Reinserts: 20, Settled: 500, Outside: 20},
+	}
+	if short() {
+		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 50, Lists: 30, Bookmarks: 100, Resumes: 3}
+	}
+	wire.CheckHistory(t, history)
+}
+
+var _ backends.Backend

@@ -1,0 +1,43 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve starts a gateway over b, for the length of the test, and returns its URL.
+func serve(t *testing.T, b backends.Backend, change ...func(*gateway.Config)) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	host := server.Listener.Addr().String()
+	config := gateway.DefaultConfig()
+	config.Hosts, config.Origins = []string{host}, []string{"http://" + host}
+	config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	for _, f := range change {
+		f(&config)
+	}
+	g, err := gateway.New(context.Background(), b, config)
+	require.NoError(t, err)
+	server.Config.Handler = g.Handler(nil)
+	server.Start()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		g.Shutdown(ctx)
+		server.Close()
+	})
+	return "http://" + strings.TrimPrefix(server.URL, "http://")
+}
