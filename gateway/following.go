@@ -4,12 +4,15 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// following is what of its scope a subscription wants, and what of that its client has already.
+// following is what of its scope a subscription wants.
+//
+// Changes that an answer contains already are sent all the same, as the protocol allows until the next bookmark:
+// one connection may serve several copies (a bridge with two frames), and only one of them has that answer.
 type following struct {
 	all bool
 	// floor covers changes that the client had when it resumed.
 	floor backends.Cursor
-	// parts is what a client follows by subscribe, or, with all, has listed since the last boundary.
+	// parts is what a client follows by subscribe, by collection.
 	parts map[string]*part
 }
 
@@ -17,8 +20,6 @@ type following struct {
 type part struct {
 	whole bool
 	docs  map[string]bool
-	// floor covers changes that the answer to the last list or subscribe contained.
-	floor backends.Cursor
 }
 
 // wants tells whether a change goes to the client.
@@ -26,20 +27,10 @@ func (f *following) wants(c *backends.Change) bool {
 	if f.floor != nil && f.floor.Covers(*c) {
 		return false
 	}
-	if len(f.parts) == 0 {
-		return f.all
-	}
-	p := f.parts[c.Ref.Collection]
-	if p == nil {
-		return f.all
-	}
-	if !f.all && !p.whole && !p.docs[c.Ref.ID] {
-		return false
-	}
-	return p.floor == nil || !p.floor.Covers(*c)
+	return f.all || f.follows(c.Ref.Collection, c.Ref.ID)
 }
 
-// follows tells whether a document's changes are followed at all.
+// follows tells whether a document's changes are followed.
 func (f *following) follows(collection, id string) bool {
 	if f.all {
 		return true
@@ -48,7 +39,8 @@ func (f *following) follows(collection, id string) bool {
 	return p != nil && (p.whole || p.docs[id])
 }
 
-func (f *following) part(collection string) *part {
+// add follows a collection, or with an id one document of it.
+func (f *following) add(collection, id string) {
 	if f.parts == nil {
 		f.parts = map[string]*part{}
 	}
@@ -57,20 +49,6 @@ func (f *following) part(collection string) *part {
 		p = &part{docs: map[string]bool{}}
 		f.parts[collection] = p
 	}
-	return p
-}
-
-// listed notes that the client has the whole collection, or its first page, as of c. Changes before c would only
-// take its copy back for a moment.
-func (f *following) listed(collection string, c backends.Cursor) {
-	if f.follows(collection, "") {
-		f.part(collection).floor = c
-	}
-}
-
-// add follows a collection, or with an id one document of it.
-func (f *following) add(collection, id string) {
-	p := f.part(collection)
 	if id == "" {
 		p.whole = true
 		return
@@ -85,7 +63,7 @@ func (f *following) remove(collection, id string) {
 		return
 	}
 	if id == "" {
-		p.whole, p.floor = false, nil
+		p.whole = false
 	} else {
 		delete(p.docs, id)
 	}
@@ -94,29 +72,9 @@ func (f *following) remove(collection, id string) {
 	}
 }
 
-// reached drops floors that the stream has passed, so that a level subscription filters nothing.
+// reached drops the floor once the stream has passed it, so that a level subscription filters nothing.
 func (f *following) reached(c backends.Cursor) {
 	if f.floor != nil && c.Reached(f.floor) {
 		f.floor = nil
-	}
-	for name, p := range f.parts {
-		if p.floor == nil || !c.Reached(p.floor) {
-			continue
-		}
-		p.floor = nil
-		if f.all {
-			delete(f.parts, name)
-		}
-	}
-}
-
-// void forgets what the client had: a reset has made it void.
-func (f *following) void() {
-	f.floor = nil
-	if f.all {
-		f.parts = nil
-	}
-	for _, p := range f.parts {
-		p.floor = nil
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
 	"github.com/secondgate/secondgate/conformance/wire"
 	"github.com/secondgate/secondgate/gateway"
@@ -14,9 +14,9 @@ import (
 )
 
 // histories run over each backend's harness; a short form under the race detector.
-func TestHistoryModel(t *testing.T) {
-	checkHistory(t, &modeltest.Harness{}, 0)
-}
+func TestHistoryModel(t *testing.T) { checkHistory(t, &modeltest.Harness{}, 1) }
+
+func TestHistorySQLite(t *testing.T) { checkHistory(t, &sqlitetest.Harness{}, 2) }
 
 func short() bool { return os.Getenv("SECONDGATE_SHORT") != "" }
 
@@ -38,5 +38,3 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 	}
 	wire.CheckHistory(t, history)
 }
-
-var _ backends.Backend

@@ -32,15 +32,8 @@ func (s *Session) release(a *protocol.Answer, at backends.Cursor, follow func())
 func (s *Session) list(ctx context.Context, r *protocol.Request) {
 	notBefore := s.hold()
 	a, at := s.gateway.store.List(ctx, s.scope, r, notBefore, pageBytes)
-	s.release(&a, at, func() {
-		if whole(r, &a) {
-			s.sub.follow.listed(r.Collection, at)
-		}
-	})
+	s.release(&a, at, func() {})
 }
-
-// whole tells whether an answer holds all of its collection: only then does it contain every change up to its cursor.
-func whole(r *protocol.Request, a *protocol.Answer) bool { return r.After == "" && a.Next == "" }
 
 func (s *Session) doc(ctx context.Context, r *protocol.Request) {
 	notBefore := s.hold()
@@ -82,9 +75,6 @@ func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 			}
 		}
 		s.dirty = true
-		if r.DocID == "" {
-			s.sub.follow.listed(r.Collection, c.cursor)
-		}
 	})
 	return true
 }
@@ -93,12 +83,7 @@ func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 func (s *Session) subscribeAnew(ctx context.Context, r *protocol.Request) {
 	notBefore := s.hold()
 	a, at := s.subscribed(ctx, r, notBefore)
-	s.release(&a, at, func() {
-		s.sub.follow.add(r.Collection, r.DocID)
-		if r.DocID == "" && whole(r, &a) {
-			s.sub.follow.listed(r.Collection, at)
-		}
-	})
+	s.release(&a, at, func() { s.sub.follow.add(r.Collection, r.DocID) })
 }
 
 // subscribed reads what a subscribe without a cursor answers with: a page of the collection, or one document.

@@ -153,7 +153,7 @@ func (s *Subscription) refill(d *Delivery) bool {
 func (s *Subscription) tellReset(d *Delivery) bool {
 	if s.reset != "" {
 		d.Reset, d.Changes, s.reset = s.reset, nil, ""
-		s.follow.void()
+		s.follow.floor = nil
 	}
 	return false
 }

@@ -64,11 +64,11 @@ func CheckHistory(t conformance.T, h History) Counts {
 	r.prepare()
 	var watchers, writers sync.WaitGroup
 	for i := range h.Watchers {
-		watchers.Go(func() { newWatcher(r, i).run() })
+		watchers.Go(func() { newWatcher(r, i).follow() })
 	}
 	stop := time.Now().Add(h.Duration)
 	for i := range h.Writers {
-		writers.Go(func() { newWriter(r, i).run(stop) })
+		writers.Go(func() { newWriter(r, i).start(stop) })
 	}
 	if h.Outside != nil {
 		writers.Go(func() { r.outside(stop) })

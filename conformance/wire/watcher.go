@@ -39,8 +39,8 @@ func newWatcher(r *run, i int) *watcher {
 	return w
 }
 
-// run connects again and again until the copy has been exact at the final snapshot.
-func (w *watcher) run() {
+// follow connects again and again until the copy has been exact at the final snapshot.
+func (w *watcher) follow() {
 	for !w.done && w.ctx.Err() == nil {
 		if w.connect() {
 			w.watch()

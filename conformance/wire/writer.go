@@ -28,7 +28,7 @@ type writer struct {
 	settled map[string]int  // by requestId
 	owed    map[string]bool // writes that were answered and are to be settled
 	deleted map[string]bool
-	count   int
+	made    int
 }
 
 func newWriter(r *run, i int) *writer {
@@ -51,8 +51,8 @@ func (r *run) prepare() {
 func account(i int) string { return fmt.Sprintf("account%d", i) }
 func value(n int) []byte   { return fmt.Appendf(nil, `{"n":%d}`, n) }
 func (w *writer) data() []byte {
-	w.count++
-	return fmt.Appendf(nil, `{"by":%q,"n":%d,"pad":%q}`, w.name, w.count, pad[:w.rng.IntN(len(pad))])
+	w.made++
+	return fmt.Appendf(nil, `{"by":%q,"n":%d,"pad":%q}`, w.name, w.made, pad[:w.rng.IntN(len(pad))])
 }
 
 const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"
@@ -76,7 +76,7 @@ func (w *writer) see(m protocol.Received) {
 		w.fail("writes/settled", "%s: request %s was settled %d times, answered before: %v", w.name, m.RequestID, w.settled[m.RequestID], w.owed[m.RequestID])
 	}
 	delete(w.owed, m.RequestID)
-	w.run.count(func(c *Counts) { c.Settled++ })
+	w.count(func(c *Counts) { c.Settled++ })
 }
 
 func (w *writer) broken(err error) {
@@ -102,7 +102,7 @@ func (w *writer) call(q protocol.Request) (m protocol.Received, ok bool) {
 	}
 	if q.Writes() {
 		w.owed[m.RequestID] = true
-		w.run.count(func(c *Counts) { c.Writes++ })
+		w.count(func(c *Counts) { c.Writes++ })
 	}
 	return m, true
 }
@@ -127,7 +127,7 @@ func (w *writer) write(stop time.Time) {
 	}
 }
 
-func (w *writer) run(stop time.Time) {
+func (w *writer) start(stop time.Time) {
 	if w.connect() {
 		defer w.client.Close()
 		w.write(stop)
@@ -169,7 +169,7 @@ func (w *writer) noteReinsert(q protocol.Request) {
 		w.deleted[key] = true
 	case protocol.TypeInsert:
 		if w.deleted[key] {
-			w.run.count(func(c *Counts) { c.Reinserts++ })
+			w.count(func(c *Counts) { c.Reinserts++ })
 		}
 	}
 }
@@ -221,7 +221,7 @@ func (w *writer) transfer() {
 		{Type: protocol.TypeUpdate, Collection: "sum", DocID: to, Data: value(y.N + amount), IfRev: y.Rev},
 	}})
 	if ok {
-		w.run.count(func(c *Counts) { c.Batches++ })
+		w.count(func(c *Counts) { c.Batches++ })
 	}
 }
 
