@@ -1,0 +1,104 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// planted is a bug in production code, and the rule that must notice it.
+type planted struct {
+	name, file, old, new string
+	test, rule           string
+}
+
+var plantedBugs = []planted{
+	{
+		name: "a bookmark before the stream has reached an answered list",
+		file: "session_drain.go", old: "if waiting == 0 && s.due(d.Cursor) {", new: "if s.due(d.Cursor) || waiting > 0 {",
+		test: "TestRules/bookmark/after-answers", rule: "bookmark/after-answers",
+	},
+	{
+		name: "changes not held during a read",
+		file: "session_drain.go", old: "if s.holding == 0 && size < frameBytes {", new: "if size < frameBytes {",
+		test: "TestRules/reads/never-older", rule: "reads/never-older",
+	},
+	{
+		name: "a change skipped by whoever resumes inside the log",
+		file: "subscription.go", old: "s.behind = !from.Reached(s.log.start)", new: "s.behind = !from.Reached(s.log.start)\n\tdefer func() { s.next = min(s.next+1, s.log.end()) }()",
+		test: "TestRules/resume/exact", rule: "resume/exact",
+	},
+	{
+		name: "a catch-up that loses a change",
+		file: "catchup.go", old: "delivery(batch.Changes), batch.Cursor", new: "delivery(batch.Changes[1:]), batch.Cursor",
+		test: "TestRules/slow/exact", rule: "slow/exact",
+	},
+	{
+		name: "a leaked scope",
+		file: "hub.go", old: "e := entries[c.Ref.Scope]", new: "c.Ref.Scope = h.anyScope(); e := entries[c.Ref.Scope]",
+		test: "TestRules/scopes/isolated", rule: "scopes/isolated",
+	},
+	{
+		name: "a settlement before its bookmark",
+		file: "session_drain.go", old: "if !w.covered(d.Cursor) {", new: "if false {",
+		test: "TestRules/writes/settled", rule: "writes/settled",
+	},
+	{
+		name: "settlements that never come",
+		file: "session_work.go", old: "if w.Answer.Err == nil && s.concerns(w.Outcome.Changes) {", new: "if false {",
+		test: "TestRules/writes/settled", rule: "writes/settled",
+	},
+	{
+		name: "a subscription that sends everything",
+		file: "following.go", old: "return f.all || f.follows(c.Ref.Collection, c.Ref.ID)", new: "return true",
+		test: "TestRules/subscribe/only", rule: "subscribe/only",
+	},
+	{
+		name: "answers out of order",
+		file: "session_work.go", old: "return max(n, 1)\n}", new: "return len(s.queue)\n}",
+		test: "TestRules/requests/in-order", rule: "requests/in-order",
+	},
+}
+
+// TestPlantedBugs builds the gateway with each bug in turn and sees the named rule fail. The same rules pass without
+// them: TestRules.
+func TestPlantedBugs(t *testing.T) {
+	if short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
+	for _, bug := range plantedBugs {
+		t.Run(bug.name, func(t *testing.T) {
+			out, err := exec.Command("go", "test", "-count=1", "-overlay", overlay(t, bug), "-run", "^"+strings.ReplaceAll(bug.test, "/", "$/^")+"$", ".").CombinedOutput()
+			require.Error(t, err, "the bug was not noticed:\n%s", out)
+			require.Contains(t, string(out), "rule "+bug.rule+":", "it failed, but not by its rule")
+		})
+	}
+}
+
+// overlay is a go build overlay that replaces one file by a copy with the bug.
+func overlay(t *testing.T, bug planted) string {
+	t.Helper()
+	dir := t.TempDir()
+	file, err := filepath.Abs(bug.file)
+	require.NoError(t, err)
+	source, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(source), bug.old), "the line to damage must be there once: %s", bug.old)
+	damaged := strings.Replace(string(source), bug.old, bug.new, 1)
+	if strings.Contains(bug.new, "anyScope") {
+		damaged += "\nfunc (h *Hub) anyScope() (s protocol.Scope) {\n\tfor s = range h.scopes {\n\t}\n\treturn s\n}\n"
+	}
+	to := filepath.Join(dir, "damaged.go")
+	require.NoError(t, os.WriteFile(to, []byte(damaged), 0o600))
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {file: to}})
+	require.NoError(t, err)
+	path := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	return path
+}

@@ -1,0 +1,186 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+var edgeRules = []rule{
+	{
+		id: "access/allowlists", says: "only the exact hosts and origins of the allowlists are served",
+		check: func(r *trial) {
+			address := strings.TrimPrefix(r.url, "http://")
+			for _, c := range []struct {
+				host, origin string
+				want         int
+			}{
+				{address, "", 101}, {address, r.url, 101}, {strings.ToUpper(address), "", 101},
+				{"evil.example", "", 403}, {"evil.example", "http://evil.example", 403}, {address, "null", 403},
+				{address, "http://evil.example", 403}, {address, "https://" + address, 403}, {address, r.url + ".evil.example", 403},
+				{"localhost", "", 403}, {address, r.url + "/", 403},
+			} {
+				r.must(r.upgrade(c.host, c.origin, "", "") == c.want, "host %q with origin %q did not answer %d", c.host, c.origin, c.want)
+			}
+		},
+	},
+	{
+		id: "access/urls", says: "a malformed URL is refused before the upgrade, with its code",
+		check: func(r *trial) {
+			for path, want := range map[string]string{
+				"/api/workspaces/w/apps/x__draft/data/socket":                 "400 invalid_id",
+				"/api/workspaces/w/apps/%2e%2e/data/socket":                   "400 invalid_id",
+				"/api/workspaces/a%2Fb/apps/a/data/socket":                    "400 invalid_id",
+				"/api/workspaces/w/apps/a/data/socket?changes=some":           "400 invalid_message",
+				"/api/workspaces/w/apps/a/data/socket?changes=none&cursor=AA": "400 invalid_message",
+				"/api/workspaces/w/apps/a/other":                              "404 not_found",
+			} {
+				r.must(r.get(path) == want, "%s answered %s, not %s", path, r.get(path), want)
+			}
+			address := strings.TrimPrefix(r.url, "http://")
+			r.must(r.upgrade(address, "", "other.protocol", "") == 400, "only another subprotocol was accepted")
+			r.must(r.upgrade(address, "", "other.protocol, "+protocol.Subprotocol, "") == 101, "our subprotocol among others was refused")
+		},
+	},
+	{
+		id: "frames/closed", says: "binary, text that is no UTF-8 and frames over the limit end the connection with their code",
+		change: func(c *gateway.Config) { c.Limits.FrameBytes = 1 << 20 },
+		check: func(r *trial) {
+			for _, c := range []struct {
+				kind websocket.MessageType
+				text string
+				want websocket.StatusCode
+			}{
+				{websocket.MessageBinary, "{}", websocket.StatusUnsupportedData},
+				{websocket.MessageText, "\xff", websocket.StatusInvalidFramePayloadData},
+				{websocket.MessageText, strings.Repeat("x", 1<<20+1), websocket.StatusMessageTooBig},
+			} {
+				conn, _, err := websocket.Dial(r.ctx, client.URL(r.url, here), nil)
+				require.NoError(r, err)
+				require.NoError(r, conn.Write(r.ctx, c.kind, []byte(c.text)))
+				for err == nil {
+					_, _, err = conn.Read(r.ctx)
+				}
+				r.must(websocket.CloseStatus(err) == c.want, "closed with %v, not %v", err, c.want)
+			}
+		},
+	},
+	{
+		id: "slow/given-up", says: "a peer that takes no byte for the stall time is dropped, and nobody else notices",
+		change: func(c *gateway.Config) { c.Stall = 300 * time.Millisecond },
+		check: func(r *trial) {
+			stalled, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+			require.NoError(r, err)
+			defer func() { _ = stalled.Close() }()
+			_, err = io.WriteString(stalled, handshake(r.url))
+			require.NoError(r, err)
+			p := r.dial()
+			data := `{"pad":"` + strings.Repeat("x", 200_000) + `"}`
+			for i := range 40 { // 8 MB: more than kernel buffers take
+				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: string(rune('a' + i%26)), Data: []byte(data)})
+			}
+			_ = stalled.SetReadDeadline(time.Now().Add(10 * time.Second))
+			time.Sleep(600 * time.Millisecond) // the stall itself: nothing is read meanwhile
+			n, err := io.Copy(io.Discard, stalled)
+			r.must(err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err)
+		},
+	},
+	{
+		id: "drain/goaway", says: "a gateway that stops says so, answers what it was asked, and closes with 1001",
+		check: func(r *trial) {
+			b := r.harness.Open(r)
+			config := gateway.DefaultConfig()
+			config.Hosts = []string{"gate.test"}
+			g, err := gateway.New(r.ctx, b, config)
+			require.NoError(r, err)
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(r, err)
+			server := &http.Server{Handler: hostAs("gate.test", g.Handler(nil)), ReadHeaderTimeout: time.Second}
+			go func() { _ = server.Serve(listener) }()
+			defer func() { _ = server.Close() }()
+			other := *r
+			other.url = "http://" + listener.Addr().String()
+			p := other.dial()
+			for range 20 {
+				_, err := p.Send(r.ctx, protocol.Request{Type: protocol.TypeInsert, Collection: "c", Data: []byte(`{}`)})
+				require.NoError(r, err)
+			}
+			p.until("second:data:insert-response")
+			done := make(chan struct{})
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				g.Shutdown(ctx)
+				close(done)
+			}()
+			for err == nil {
+				var m protocol.Received
+				m, err = p.Next(r.ctx)
+				p.seen = append(p.seen, m)
+			}
+			<-done
+			r.must(websocket.CloseStatus(err) == websocket.StatusGoingAway, "it closed with %v", err)
+			r.must(strings.Contains(p.story(), "goaway"), "no goaway came: %s", p.story())
+			answered := strings.Count(p.story(), "insert-response")
+			page, err := b.Collections(r.ctx, here)
+			require.NoError(r, err)
+			r.must(page["c"] == answered, "%d writes were answered and %d were made", answered, page["c"])
+		},
+	},
+}
+
+func hostAs(host string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Host = host
+		next.ServeHTTP(w, r)
+	})
+}
+
+func handshake(url string) string {
+	return "GET " + strings.TrimPrefix(client.URL("http", here), "ws") + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(url, "http://") +
+		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+}
+
+// upgrade is the status that a handshake is answered with.
+func (r *trial) upgrade(host, origin, subprotocol, query string) int {
+	r.Helper()
+	q, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.url+"/api/workspaces/w/apps/a/data/socket"+query, nil)
+	require.NoError(r, err)
+	q.Host = host
+	for name, value := range map[string]string{
+		"Origin": origin, "Sec-WebSocket-Protocol": subprotocol, "Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+	} {
+		if value != "" {
+			q.Header.Set(name, value)
+		}
+	}
+	answer, err := http.DefaultTransport.RoundTrip(q)
+	require.NoError(r, err)
+	defer func() { _ = answer.Body.Close() }()
+	return answer.StatusCode
+}
+
+// get is the status and code that a path is answered with.
+func (r *trial) get(path string) string {
+	r.Helper()
+	q, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.url+path, nil)
+	require.NoError(r, err)
+	answer, err := http.DefaultTransport.RoundTrip(q)
+	require.NoError(r, err)
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(r, err)
+	code, _, _ := strings.Cut(strings.TrimPrefix(string(body), `{"error":"`), `"`)
+	return answer.Status[:3] + " " + code
+}
