@@ -1,0 +1,207 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// conn is one connection with its prepared statements, for one goroutine at a time. It uses the driver below
+// database/sql, whose pool, locks and conversions cost as much as a point read itself.
+type conn struct {
+	raw   driver.Conn
+	stmts map[string]*statement
+}
+
+type statement struct {
+	stmt driver.Stmt
+	args []driver.NamedValue
+	row  []driver.Value
+}
+
+// pragmas hold for every connection of the gateway.
+var pragmas = []string{"busy_timeout(10000)", "foreign_keys(0)", "recursive_triggers(0)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)"}
+
+// patience is how long connecting waits for others: some locks, such as that on the change to WAL and that of
+// the last connection which closes, do not wait for busy_timeout.
+const patience = 10 * time.Second
+
+// connect opens the file with pragmas. It must exist unless create is set.
+func connect(ctx context.Context, path string, create bool, pragmas ...string) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		c, err := dial(path, create, pragmas)
+		if code(err) != sqlite3.SQLITE_BUSY {
+			return c, err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func dial(path string, create bool, pragmas []string) (*conn, error) {
+	query := url.Values{"_pragma": pragmas, "mode": {"rw"}}
+	if create {
+		query.Set("mode", "rwc")
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	raw, err := (&sqlite.Driver{}).Open(dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	return &conn{raw: raw, stmts: map[string]*statement{}}, nil
+}
+
+// exec runs one statement and returns how many rows it changed, those of triggers not counted.
+func (c *conn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	s, err := c.bind(sql, args)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.stmt.(driver.StmtExecContext).ExecContext(ctx, s.args)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// errEnough ends each early.
+var errEnough = errors.New("enough")
+
+// each calls yield for every row of a query, until it fails; with errEnough that is no failure. The row and
+// the statement are in use meanwhile: yield runs other statements only.
+func (c *conn) each(ctx context.Context, sql string, args []any, yield func(row []driver.Value) error) (err error) {
+	s, err := c.bind(sql, args)
+	if err != nil {
+		return err
+	}
+	rows, err := s.stmt.(driver.StmtQueryContext).QueryContext(ctx, s.args)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := rows.Close(); err == nil {
+			err = e
+		}
+	}()
+	if s.row == nil {
+		s.row = make([]driver.Value, len(rows.Columns()))
+	}
+	for n := 1; ; n++ {
+		if err := rows.Next(s.row); err != nil {
+			return unless(err, io.EOF)
+		}
+		if err := yield(s.row); err != nil {
+			return unless(err, errEnough)
+		}
+		if n%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// one copies the first row into dest and tells whether there was one.
+func (c *conn) one(ctx context.Context, sql string, args []any, dest ...any) (found bool, err error) {
+	err = c.each(ctx, sql, args, func(row []driver.Value) error {
+		found = true
+		if err := scan(row, dest...); err != nil {
+			return err
+		}
+		return errEnough
+	})
+	return found, err
+}
+
+// tx runs f in one transaction that sees one snapshot.
+func (c *conn) tx(begin string, f func() error) error {
+	if _, err := c.exec(context.Background(), begin); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = c.exec(context.Background(), "COMMIT")
+	}
+	if err != nil {
+		c.rollback()
+	}
+	return err
+}
+
+// rollback ends the transaction if one is open. A failure means that SQLite has ended it before.
+func (c *conn) rollback() { c.exec(context.Background(), "ROLLBACK") }
+
+func (c *conn) bind(sql string, args []any) (*statement, error) {
+	s, ok := c.stmts[sql]
+	if !ok {
+		stmt, err := c.raw.Prepare(sql)
+		if err != nil {
+			return nil, err
+		}
+		s = &statement{stmt: stmt, args: make([]driver.NamedValue, len(args))}
+		c.stmts[sql] = s
+	}
+	for i, arg := range args {
+		s.args[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
+	}
+	return s, nil
+}
+
+// script runs SQL of several statements that take no arguments.
+func (c *conn) script(sql string) error {
+	stmt, err := c.raw.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	_, err = stmt.(driver.StmtExecContext).ExecContext(context.Background(), nil)
+	return err
+}
+
+func (c *conn) close() error {
+	var err error
+	for _, s := range c.stmts {
+		err = errors.Join(err, s.stmt.Close())
+	}
+	return errors.Join(err, c.raw.Close())
+}
+
+func unless(err, harmless error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
+}
+
+// scan copies a row. NULL gives the zero value, any other surprise an error: an outsider may have switched
+// the CHECKs off.
+func scan(row []driver.Value, dest ...any) error {
+	for i, d := range dest {
+		if row[i] == nil {
+			continue
+		}
+		ok := false
+		switch d := d.(type) {
+		case *string:
+			*d, ok = row[i].(string)
+		case *int64:
+			*d, ok = row[i].(int64)
+		case *[]byte:
+			*d, ok = row[i].([]byte)
+		}
+		if !ok {
+			return fmt.Errorf("column %d holds a %T", i, row[i])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+)
+
+const (
+	// tick is how often the house is kept, and how exactly retention knows a change's age.
+	tick = time.Minute
+	// chunk is how many rows one job deletes: writers wait for no more than that.
+	chunk = 1000
+	// sweeps is how many jobs pass the whole memory of mutations, perTick how many of them run at a tick.
+	sweeps, perTick = 1920, 32
+)
+
+// keepHouse forgets what has been kept for long enough. It goes through the writer like everybody else.
+func (b *Backend) keepHouse() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		select {
+		case now := <-ticker.C:
+			if err := b.clean(b.ctx, now, n); err != nil && b.ctx.Err() == nil {
+				b.options.Log.Warn("cleaning up failed; it is tried again", "error", err)
+			}
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+func (b *Backend) clean(ctx context.Context, now time.Time, n int) error {
+	errs := []error{b.mark(ctx, now), b.trim(ctx, now.Add(-b.options.Retention))}
+	for i := range perTick {
+		errs = append(errs, b.sweep(ctx, (n*perTick+i)%sweeps, now.Add(-max(b.options.Retention, 24*time.Hour))))
+	}
+	errs = append(errs, b.inWriter(ctx, "clean the ledger", func(c *conn) error {
+		_, err := c.exec(ctx, "DELETE FROM app_data_ledger WHERE expires > 0 AND expires <= ?", now.UnixMilli())
+		return err
+	}))
+	return errors.Join(errs...)
+}
+
+// mark notes where the log is now.
+func (b *Backend) mark(ctx context.Context, now time.Time) error {
+	return b.inWriter(ctx, "mark", func(c *conn) error {
+		const sql = "INSERT OR REPLACE INTO app_data_marks (at, seq) SELECT ?, max(seq) FROM app_data_changes"
+		_, err := c.exec(ctx, sql, now.UnixMilli())
+		return err
+	})
+}
+
+// Trim forgets the changes from before a time, to the minute: one within the last minute means all. Cursors from
+// before expire; the newest position stays good.
+func (b *Backend) Trim(ctx context.Context, before time.Time) error {
+	if now := time.Now(); now.Sub(before) < tick {
+		if err := b.mark(ctx, before); err != nil {
+			return err
+		}
+	}
+	return b.trim(ctx, before)
+}
+
+func (b *Backend) trim(ctx context.Context, before time.Time) error {
+	for more := true; more; {
+		err := b.inWriter(ctx, "trim", func(c *conn) (err error) {
+			more, err = trimSome(c, before.UnixMilli())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimSome deletes the oldest rows of the log, with the floor that this leaves: a cursor at the last row that
+// went lacks nothing. The newest row always stays.
+func trimSome(c *conn, before int64) (more bool, err error) {
+	ctx := context.Background()
+	var last, oldest, floor int64
+	var tag []byte
+	if _, err := c.one(ctx, "SELECT max(seq) FROM app_data_marks WHERE at <= ?", []any{before}, &last); err != nil {
+		return false, err
+	}
+	if _, err := c.one(ctx, "SELECT min(seq) FROM app_data_changes", nil, &oldest); err != nil {
+		return false, err
+	}
+	const sql = "SELECT seq, tag FROM app_data_changes WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
+	found, err := c.one(ctx, sql, []any{min(last, oldest+chunk)}, &floor, &tag)
+	if err != nil || !found {
+		return false, err
+	}
+	if _, err := c.exec(ctx, "UPDATE app_data_meta SET floor_seq = ?, floor_tag = ?", floor, tag); err != nil {
+		return false, err
+	}
+	const trim = "DELETE FROM app_data_changes WHERE seq <= ? AND seq < (SELECT max(seq) FROM app_data_changes)"
+	if _, err := c.exec(ctx, trim, floor); err != nil {
+		return false, err
+	}
+	_, err = c.exec(ctx, "DELETE FROM app_data_marks WHERE seq <= ? AND at < ?", floor, before)
+	return floor < last, err
+}
+
+// sweep forgets old mutations in one of the parts that their hashes fall into.
+func (b *Backend) sweep(ctx context.Context, part int, before time.Time) error {
+	const width = math.MaxUint64/sweeps + 1
+	low := int64(uint64(part)*width ^ 1<<63)
+	high := int64((uint64(part)*width + width - 1) ^ 1<<63)
+	if part == sweeps-1 {
+		high = math.MaxInt64
+	}
+	return b.inWriter(ctx, "forget mutations", func(c *conn) error {
+		const sql = "DELETE FROM app_data_mutations WHERE hash BETWEEN ? AND ? AND at < ?"
+		_, err := c.exec(ctx, sql, low, high, before.UnixMilli())
+		return err
+	})
+}

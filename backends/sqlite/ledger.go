@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"strings"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+const (
+	putSQL = `INSERT OR REPLACE INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)`
+	// putAbsentSQL replaces an entry only once it has expired.
+	putAbsentSQL = `INSERT INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET body = excluded.body, at = excluded.at, expires = excluded.expires WHERE expires > 0 AND expires <= ?`
+	takeSQL   = `SELECT kind, key, body, at, expires FROM app_data_ledger WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)`
+	removeSQL = `DELETE FROM app_data_ledger WHERE kind = ? AND key = ?`
+	findSQL   = `SELECT kind, key, body, at, expires FROM app_data_ledger
+		WHERE kind = ? AND key >= ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key`
+)
+
+// Put implements [backends.Ledger].
+func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) error {
+	return b.inWriter(ctx, "put", func(c *conn) error {
+		if !ifAbsent {
+			return put(c, e)
+		}
+		n, err := c.exec(context.Background(), putAbsentSQL, append(values(e), time.Now().UnixMilli())...)
+		if err == nil && n == 0 {
+			err = protocol.Errorf(protocol.CodeAlreadyExists, "there is already an entry %q", e.Key)
+		}
+		return err
+	})
+}
+
+func put(c *conn, e backends.Entry) error {
+	_, err := c.exec(context.Background(), putSQL, values(e)...)
+	return err
+}
+
+// Take implements [backends.Ledger].
+func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry, err error) {
+	err = b.inWriter(ctx, "take", func(c *conn) error {
+		found := false
+		err := c.each(context.Background(), takeSQL, []any{kind, key, time.Now().UnixMilli()}, func(row []driver.Value) (err error) {
+			found = true
+			e, err = entry(row)
+			return err
+		})
+		if err == nil && !found {
+			return protocol.Errorf(protocol.CodeNotFound, "there is no entry %q", key)
+		}
+		if err == nil {
+			_, err = c.exec(context.Background(), removeSQL, kind, key)
+		}
+		return err
+	})
+	if err != nil {
+		return backends.Entry{}, err
+	}
+	return e, nil
+}
+
+// Find implements [backends.Ledger].
+func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
+	err = b.read(ctx, "find", func(ctx context.Context, c *conn) error {
+		args := []any{kind, prefix, after, time.Now().UnixMilli()}
+		return c.each(ctx, findSQL, args, func(row []driver.Value) error {
+			e, err := entry(row)
+			if err != nil {
+				return err
+			}
+			if !strings.HasPrefix(e.Key, prefix) || len(entries) >= limit {
+				return errEnough
+			}
+			entries = append(entries, e)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+func values(e backends.Entry) []any {
+	body := e.Body
+	if body == nil {
+		body = []byte{}
+	}
+	return []any{e.Kind, e.Key, body, millis(e.At), millis(e.Expires)}
+}
+
+func entry(row []driver.Value) (e backends.Entry, err error) {
+	var at, expires int64
+	err = scan(row, &e.Kind, &e.Key, &e.Body, &at, &expires)
+	e.At, e.Expires = moment(at), moment(expires)
+	return e, err
+}
+
+// millis keeps the zero time as 0.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

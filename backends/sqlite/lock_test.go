@@ -1,0 +1,61 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// TestOutsidersAreNotStarved: with the gateway as busy as can be, 30 of 30 inserts by sqlite3 succeed within its
+// busy timeout of 5 s.
+func TestOutsidersAreNotStarved(t *testing.T) {
+	b := fresh(t) // not parallel: it takes all there is
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := backends.WriteOne(context.Background(), b, tx(insert(protocol.NewID(time.Now()), body))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	defer wg.Wait()
+	defer stop()
+	var longest time.Duration
+	for i := range 30 {
+		start := time.Now()
+		out, err := sqlitetest.TryCLI(b.Path(), fmt.Sprintf(`INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w','app','outside','%d','{}');`, i))
+		require.NoError(t, err, "insert %d: %s", i, strings.TrimSpace(out))
+		longest = max(longest, time.Since(start))
+	}
+	t.Logf("the longest of 30 took %v", longest)
+}
+
+// TestLockedForLong: when an outsider keeps the lock past the busy timeout, writers hear that the database is away;
+// a caller with less patience gets its own error at once.
+func TestLockedForLong(t *testing.T) {
+	t.Parallel()
+	b := fresh(t)
+	release := sqlitetest.Hold(t, b.Path())
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := backends.WriteOne(ctx, b, tx(insert("hasty", `{}`)))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = backends.WriteOne(context.Background(), b, tx(insert("patient", `{}`)))
+	require.Equal(t, protocol.CodeUnavailable, protocol.CodeOf(err))
+	require.ErrorContains(t, err, "locked")
+	require.Nil(t, get(t, b, note("patient")))
+	release()
+	write(t, b, tx(insert("patient", `{}`)))
+}

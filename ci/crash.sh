@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# kill -9 in the middle of 32 writers, so many times.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ci/setup.sh
+SECONDGATE_CRASHES=${1:-100} go test ./cmd/secondgate -run '^TestCrash$' -count=1 -v -timeout 60m

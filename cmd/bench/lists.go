@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/sqlite"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+const listed = 10_000
+
+// cost is what one run of something costs.
+type cost struct{ cpu, allocs, bytes series }
+
+func (c *cost) measure(f func() (bytes int, err error)) error {
+	runtime.GC()
+	before, allocs := cpu(), mallocs()
+	bytes, err := f()
+	c.cpu = append(c.cpu, (cpu()-before)*1e3)
+	c.allocs = append(c.allocs, mallocs()-allocs)
+	c.bytes = append(c.bytes, float64(bytes))
+	return err
+}
+
+// benchLists lists 10,000 documents, encoded as a client gets them, beside copying the same rows out of SQLite.
+func benchLists(p *plan) error {
+	ctx := context.Background()
+	b, err := sqlite.Open(ctx, sqlite.Options{Path: p.file("lists")})
+	if err != nil {
+		return err
+	}
+	if err := fillCollection(ctx, b, "c", listed); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", "file:"+p.file("lists")+"?_pragma=query_only(1)")
+	if err != nil {
+		return err
+	}
+	var rows, list cost
+	err = p.interleave(
+		func() error { return rows.measure(func() (int, error) { return copyRows(ctx, db) }) },
+		func() error { return list.measure(func() (int, error) { return listAll(ctx, b) }) },
+	)
+	if err := errors.Join(err, db.Close(), b.Close()); err != nil {
+		return err
+	}
+	fmt.Printf("A list of %d documents                                    CPU ms                 bytes                allocations\n", listed)
+	fmt.Printf("  %-56s %-22s %-20s %s\n", "the rows copied out of SQLite", rows.cpu, digits(rows.bytes.median()), rows.allocs)
+	fmt.Printf("  %-56s %-22s %-20s %s\n", "Backend.List and its encoding, pages of 512 KiB", list.cpu, digits(list.bytes.median()), list.allocs)
+	goal("CPU of a list / copying the rows", list.cpu.over(rows.cpu), true, 2.5)
+	fmt.Println()
+	return nil
+}
+
+func fillCollection(ctx context.Context, b backends.Backend, collection string, n int) error {
+	const group = 500
+	for first := 0; first < n; first += group {
+		tx := backends.Tx{Scope: scope, At: protocol.Millis(clock())}
+		for range group {
+			tx.Writes = append(tx.Writes, backends.Write{Op: backends.Insert, Collection: collection, ID: protocol.NewID(tx.At), Data: []byte(document(serial.Add(1)))})
+		}
+		if _, err := backends.WriteOne(ctx, b, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyRows reads what a list needs in the list's order, and keeps it, as the floor has to.
+func copyRows(ctx context.Context, db *sql.DB) (bytes int, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT id, data, created_at, updated_at FROM app_data
+		WHERE workspace_id = ? AND app_id = ? AND collection = 'c' ORDER BY updated_at DESC, id`, scope.Workspace, scope.StoredApp())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }()
+	type row struct {
+		id               string
+		data             []byte
+		created, updated int64
+	}
+	var all []row
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(&r.id, &r.data, &r.created, &r.updated); err != nil {
+			return 0, err
+		}
+		all = append(all, r)
+		bytes += len(r.data)
+	}
+	if len(all) != listed {
+		return 0, fmt.Errorf("%d rows of %d", len(all), listed)
+	}
+	return bytes, rows.Err()
+}
+
+// listAll reads every page and encodes it, as the socket does.
+func listAll(ctx context.Context, b backends.Backend) (bytes int, err error) {
+	q := backends.Query{Collection: "c", MaxBytes: 512 << 10}
+	request := &protocol.Request{Type: protocol.TypeList, RequestID: "1", Collection: "c"}
+	docs := 0
+	for more := true; more; {
+		page, err := b.List(ctx, scope, q)
+		if err != nil {
+			return 0, err
+		}
+		answer := protocol.Answer{Request: request, Docs: page.Docs, Next: page.Next}
+		bytes += len(answer.Append(nil))
+		docs += len(page.Docs)
+		q.After, more = page.Next, page.Next != ""
+	}
+	if docs != listed {
+		return 0, fmt.Errorf("%d documents of %d", docs, listed)
+	}
+	return bytes, nil
+}

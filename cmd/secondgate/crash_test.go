@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+const (
+	crashWriters  = 32
+	crashWatchers = 4
+)
+
+var crashScope = protocol.Scope{Workspace: "w", App: "crash"}
+
+// TestCrash kills the gateway with SIGKILL while 32 writers write, again and again (SECONDGATE_CRASHES times): every
+// acknowledged write must be there, every retried mutationId must have had one effect, and every watcher must have
+// resumed without a gap.
+func TestCrash(t *testing.T) {
+	rounds := 8
+	if n, err := strconv.Atoi(os.Getenv("SECONDGATE_CRASHES")); err == nil {
+		rounds = n
+	}
+	if os.Getenv("SECONDGATE_SHORT") != "" {
+		rounds = 2
+	}
+	c := newCrash(t)
+	var clients sync.WaitGroup
+	for i := range crashWriters {
+		clients.Go(func() { c.write(i) })
+	}
+	watchers := make([]*crashWatcher, crashWatchers)
+	for i := range watchers {
+		watchers[i] = &crashWatcher{crash: c, docs: map[string]string{}}
+		clients.Go(watchers[i].watch)
+	}
+	for range rounds {
+		c.start()
+		time.Sleep(time.Duration(100+rand.IntN(300)) * time.Millisecond) // the load itself
+		c.kill()
+	}
+	c.start()
+	close(c.stop) // writers finish what they have begun
+	clients.Wait()
+	c.check(watchers)
+	c.kill()
+	t.Logf("%d kills, %d acknowledged writes, %d retries that had been carried out before, %d resumes", rounds, len(c.acked), c.replayed, c.resumed)
+	require.Greater(t, len(c.acked), 10*rounds)
+	require.GreaterOrEqual(t, c.resumed, rounds)
+}
+
+// crash is a gateway that is killed and started again over one file.
+type crash struct {
+	*testing.T
+	binary, file string
+	command      *exec.Cmd
+	stop         chan struct{}
+
+	mu       sync.Mutex
+	url      string
+	acked    map[string]string // document by mutationId
+	replayed int
+	resumed  int
+	writing  int
+}
+
+func newCrash(t *testing.T) *crash {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "secondgate")
+	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return &crash{T: t, binary: binary, file: filepath.Join(dir, "crash.db"), stop: make(chan struct{}), acked: map[string]string{}, writing: crashWriters}
+}
+
+// start starts the gateway on a free port and waits until it serves.
+func (c *crash) start() {
+	c.command = exec.Command(c.binary, "serve", "--listen", "127.0.0.1:0", "--backend", "sqlite:"+c.file, "--heartbeat", "1s")
+	stdout, err := c.command.StdoutPipe()
+	require.NoError(c, err)
+	c.command.Stderr = os.Stderr
+	require.NoError(c, c.command.Start())
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(c, err, "the gateway did not start again")
+	go func() { _, _ = io.Copy(io.Discard, stdout) }() // ends with the process
+	_, at, found := strings.Cut(strings.TrimSpace(line), " on ")
+	require.True(c, found, line)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.url = strings.TrimSuffix(at, "/")
+}
+
+func (c *crash) kill() {
+	require.NoError(c, c.command.Process.Kill())
+	_ = c.command.Wait() // killed: it says so
+}
+
+func (c *crash) stopped() bool {
+	select {
+	case <-c.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// dial connects to the gateway as it runs now, nil while it does not.
+func (c *crash) dial(parameters ...string) *client.Client {
+	c.mu.Lock()
+	url := c.url
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := client.Dial(ctx, client.URL(url, crashScope, parameters...))
+	if err != nil {
+		time.Sleep(5 * time.Millisecond) // it is being started
+		return nil
+	}
+	return conn
+}
+
+// write inserts document after document, each under a mutationId that it retries until it is acknowledged.
+func (c *crash) write(writer int) {
+	defer func() {
+		c.mu.Lock()
+		c.writing--
+		c.mu.Unlock()
+	}()
+	var conn *client.Client
+	for n := 0; !c.stopped(); n++ {
+		q := protocol.Request{
+			Type: protocol.TypeInsert, Collection: "c", MutationID: fmt.Sprintf("%d-%d", writer, n),
+			Data: fmt.Appendf(nil, `{"n":%d,"writer":%d}`, n, writer),
+		}
+		if n%3 == 2 {
+			q.Type, q.Filter = protocol.TypeUpsert, fmt.Appendf(nil, `{"key":"%d-%d"}`, writer, n)
+		}
+		for acked := false; !acked; {
+			if conn == nil {
+				conn = c.dial("changes", "none")
+				continue
+			}
+			if acked = c.try(conn, q); !acked {
+				conn.Cut()
+				conn = nil
+			}
+		}
+	}
+	conn.Cut()
+}
+
+func (c *crash) try(conn *client.Client, q protocol.Request) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	m, err := conn.Call(ctx, q)
+	if err != nil || m.Error != nil && m.Error.Retryable {
+		return false
+	}
+	if m.Error != nil {
+		c.Errorf("%s was refused: %+v", q.MutationID, m.Error)
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acked[q.MutationID] = docID(m.Doc)
+	if m.Replayed {
+		c.replayed++
+	}
+	return true
+}
+
+// check holds the database, as a new client lists it, to what was acknowledged and to what the watchers have.
+func (c *crash) check(watchers []*crashWatcher) {
+	docs := c.list()
+	for mutation, id := range c.acked {
+		require.Contains(c, docs, id, "the write %s was acknowledged and is lost", mutation)
+	}
+	require.Len(c, docs, len(c.acked), "a retried mutationId had more than one effect")
+	for i, w := range watchers {
+		require.Equal(c, docs, w.docs, "watcher %d has another copy", i)
+	}
+	out, err := exec.Command("sqlite3", c.file, "PRAGMA integrity_check").CombinedOutput()
+	require.NoError(c, err)
+	require.Equal(c, "ok\n", string(out))
+}
+
+func (c *crash) list() map[string]string {
+	conn := c.dial()
+	require.NotNil(c, conn)
+	defer conn.Cut()
+	docs := map[string]string{}
+	require.NoError(c, listInto(conn, docs))
+	return docs
+}
+
+func listInto(conn *client.Client, docs map[string]string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for q := (protocol.Request{Type: protocol.TypeList, Collection: "c"}); ; {
+		m, err := conn.Call(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, d := range m.Docs {
+			docs[docID(d)] = string(d)
+		}
+		if q.After = m.Next; q.After == "" {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// crashWatcher keeps a copy through all the crashes: it lists once, and only resumes from then on.
+type crashWatcher struct {
+	*crash
+	docs   map[string]string
+	cursor string
+}
+
+func docID(doc json.RawMessage) string {
+	var d struct {
+		ID string `json:"_id"`
+	}
+	_ = json.Unmarshal(doc, &d) // an empty id is found missing
+	return d.ID
+}
+
+// watch follows until it has every document that the writers were acknowledged.
+func (w *crashWatcher) watch() {
+	for !w.complete() {
+		parameters := []string{}
+		if w.cursor != "" {
+			parameters = append(parameters, "cursor", w.cursor)
+		}
+		conn := w.dial(parameters...)
+		if conn == nil {
+			continue
+		}
+		if w.cursor == "" {
+			conn.Seen = w.see
+			clear(w.docs)
+			if listInto(conn, w.docs) != nil {
+				w.cursor = "" // the list was cut: begin again
+				conn.Cut()
+				continue
+			}
+		} else if !conn.Welcome.Resumed {
+			w.Errorf("a watcher could not resume")
+			return
+		} else {
+			w.mu.Lock()
+			w.resumed++
+			w.mu.Unlock()
+		}
+		for !w.complete() {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // ten heartbeats
+			m, err := conn.Next(ctx)
+			cancel()
+			if err != nil {
+				break
+			}
+			w.see(m)
+		}
+		conn.Cut()
+	}
+}
+
+func (w *crashWatcher) see(m protocol.Received) {
+	switch m.Type {
+	case protocol.TypeBookmark:
+		w.cursor = m.Cursor
+	case protocol.TypeReset:
+		w.Errorf("a watcher was reset: %s", m.Reason)
+	case protocol.TypeChange:
+		if m.Operation == "delete" {
+			delete(w.docs, m.DocID)
+		} else {
+			w.docs[m.DocID] = string(m.Doc)
+		}
+	}
+}
+
+func (w *crashWatcher) complete() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.writing > 0 {
+		return false
+	}
+	for _, id := range w.acked {
+		if w.docs[id] == "" {
+			return false
+		}
+	}
+	return true
+}
