@@ -1,0 +1,212 @@
+package model
+
+import (
+	"context"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// remembered is how long a mutation is kept: as short as the contract allows.
+const remembered = 24 * time.Hour
+
+// memory is what is kept of a request that carried a mutation id.
+type memory struct {
+	digest [32]byte
+	writes []effect
+	at     time.Time
+	// shown is the index of a snapshot that shows the effects.
+	shown int
+}
+
+// effect is what one write did, to which document.
+type effect struct {
+	ref protocol.Ref
+	op  backends.Op
+}
+
+// Write carries out transactions one after another. They are answered together, and count as answered only
+// then: until Write returns, reads may miss all of them.
+func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+	outcomes := make([]backends.Outcome, len(txs))
+	inner, leave, err := b.enter(ctx)
+	if err != nil {
+		for i := range outcomes {
+			outcomes[i].Err = err
+		}
+		return outcomes
+	}
+	defer leave()
+	shown := 0
+	for i := range txs {
+		at := 0
+		outcomes[i], at = b.write(inner, &txs[i])
+		outcomes[i].Err = b.explain(ctx, outcomes[i].Err)
+		shown = max(shown, at)
+	}
+	b.store.acknowledge(shown)
+	return outcomes
+}
+
+func (s *store) acknowledge(shown int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acked = max(s.acked, shown)
+}
+
+func (b *Backend) write(ctx context.Context, tx *backends.Tx) (out backends.Outcome, shown int) {
+	shown, out.Err = b.store.transact(ctx, func(t *transaction) (err error) {
+		out, err = t.perform(tx)
+		return err
+	})
+	if out.Err != nil {
+		return backends.Outcome{Err: out.Err}, shown
+	}
+	return out, shown
+}
+
+// perform does a gateway's transaction, or finds that it has been done.
+func (t *transaction) perform(tx *backends.Tx) (out backends.Outcome, err error) {
+	key := mutationKey{tx.Scope, tx.Principal, tx.Mutation}
+	if tx.Mutation != "" {
+		if err := t.lock(key); err != nil {
+			return out, err
+		}
+		if m, ok := t.recall(key); ok {
+			return t.replay(tx, m)
+		}
+	}
+	for i := range tx.Writes {
+		change, err := t.apply(tx, &tx.Writes[i])
+		if err == errLocked {
+			return out, err
+		}
+		if err != nil {
+			return out, &backends.WriteError{Index: i, Err: err}
+		}
+		out.Changes = append(out.Changes, change)
+	}
+	t.remember(key, tx, out.Changes)
+	t.enter(tx, out.Changes)
+	return out, nil
+}
+
+func (t *transaction) apply(tx *backends.Tx, w *backends.Write) (change backends.Change, err error) {
+	found, err := t.find(tx.Scope, w)
+	if err != nil {
+		return change, err
+	}
+	if change, err = w.Apply(tx, found); err != nil {
+		return change, err
+	}
+	if err := t.lock(change.Ref); err != nil {
+		return change, err
+	}
+	// A filter may name the id of a document that it does not match: that id is taken.
+	if v := t.current(change.Ref); found == nil && v != nil && v.doc != nil {
+		return change, protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", change.Ref.ID, w.Collection)
+	}
+	change.Commit = commit{t.epoch, t.xid}
+	v := &version{ref: change.Ref, op: change.Op, by: tx.By, doc: change.Doc, gone: change.Doc == nil}
+	if d := change.Doc; d != nil {
+		v.raw, v.created, v.updated = string(d.Data), d.Created, d.Updated
+	}
+	t.put(v)
+	return change, nil
+}
+
+// find is the document that a write means, locked; nil if there is none.
+func (t *transaction) find(s protocol.Scope, w *backends.Write) (*protocol.Document, error) {
+	ref := protocol.Ref{Scope: s, Collection: w.Collection, ID: w.ID}
+	if w.ID == "" {
+		if err := t.lock(upsertLock{s, w.Collection}); err != nil {
+			return nil, err
+		}
+		newest := backends.Newest(*w.Filter, t.latest(s, w.Collection))
+		if newest == nil {
+			return nil, nil
+		}
+		ref.ID = newest.ID
+	}
+	if err := t.lock(ref); err != nil {
+		return nil, err
+	}
+	if v := t.current(ref); v != nil {
+		return v.doc, nil
+	}
+	return nil, nil
+}
+
+// latest are a collection's documents as the transaction sees them.
+func (t *transaction) latest(s protocol.Scope, collection string) (docs []protocol.Document) {
+	ids := map[string]struct{}{}
+	for id := range t.tables[s][collection] {
+		ids[id] = struct{}{}
+	}
+	for r := range t.own {
+		if r.Scope == s && r.Collection == collection {
+			ids[r.ID] = struct{}{}
+		}
+	}
+	for id := range ids {
+		if v := t.current(protocol.Ref{Scope: s, Collection: collection, ID: id}); v.doc != nil {
+			docs = append(docs, *v.doc)
+		}
+	}
+	return docs
+}
+
+// recall finds a mutation that has not been forgotten.
+func (s *store) recall(key mutationKey) (memory, bool) {
+	m, ok := s.memory[key]
+	if ok && s.options.Now().Sub(m.at) > remembered {
+		return memory{}, false
+	}
+	return m, ok
+}
+
+func (t *transaction) remember(key mutationKey, tx *backends.Tx, changes []backends.Change) {
+	if tx.Mutation == "" {
+		return
+	}
+	m := memory{digest: tx.Digest, at: t.options.Now()}
+	for _, c := range changes {
+		m.writes = append(m.writes, effect{c.Ref, c.Op})
+	}
+	t.atCommit = append(t.atCommit, func() {
+		m.shown = len(t.snapshots) // the index that this commit is about to get
+		t.memory[key] = m
+	})
+}
+
+// enter makes the transaction's ledger entries. They are asked for twice, as a driver that retries does.
+func (t *transaction) enter(tx *backends.Tx, changes []backends.Change) {
+	if tx.Entries == nil {
+		return
+	}
+	tx.Entries(changes)
+	entries := tx.Entries(changes)
+	t.atCommit = append(t.atCommit, func() {
+		for _, e := range entries {
+			t.keep(e)
+		}
+	})
+}
+
+// replay answers a transaction that has been done before.
+func (t *transaction) replay(tx *backends.Tx, m memory) (out backends.Outcome, err error) {
+	if m.digest != tx.Digest {
+		return out, protocol.Errorf(protocol.CodeMutationMismatch, "the mutationId was used for another request")
+	}
+	out.Replayed = true
+	out.Cursor = cursor{t.epoch, t.snapshots[t.dice.between(m.shown, t.newest())]}
+	for _, e := range m.writes {
+		change := backends.Change{Ref: e.ref, Op: e.op, By: tx.By}
+		if v := t.current(e.ref); v != nil {
+			change.Doc = v.doc
+		}
+		out.Changes = append(out.Changes, change)
+	}
+	return out, nil
+}

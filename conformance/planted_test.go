@@ -1,0 +1,449 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/model"
+	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// planted are bugs, each with a rule that must catch it.
+var planted = []struct {
+	bug  string
+	rule string
+	wrap func(conformance.Harness) conformance.Harness
+}{
+	{"a change is skipped", "feed/every", feeds(skip)},
+	{"a change is skipped", "feed/exact", feeds(skip)},
+	{"a change is skipped", "list/join", feeds(skip)},
+	{"a change is skipped", "history/model", feeds(skip)},
+	{"the changes of a batch come in the wrong order", "feed/exact", feeds(reverse)},
+	{"the changes of one document come in the wrong order", "feed/order", feeds(reverse)},
+	{"a transaction is torn", "batch/whole", feeds(tear)},
+	{"a transaction is torn", "concurrency/sum", feeds(tear)},
+	{"a transaction is torn", "feed/exact", feeds(tear)},
+	{"a stranger's transaction is torn", "outside/large", feeds(tear)},
+	{"a cursor is one too far", "feed/exact", feeds(ahead)},
+	{"a cursor is one too far", "history/model", feeds(ahead)},
+	{"an old state comes again after a resume", "feed/resume", feeds(repeat)},
+	{"an old state comes again after a resume", "retention/after", feeds(repeat)},
+	{"a lagging feed does not say what it lost", "retention/lagging", feeds(hush)},
+	{"a feed shows another scope's changes", "scopes/feed", feeds(leak)},
+	{"a list shows another scope", "scopes/list", with(listOfAnother)},
+	{"Since shows another scope", "scopes/since", with(sinceOfAnother)},
+	{"Since is cut short", "since/exact", with(sinceCut)},
+	{"a list may be older than its bound", "list/bound", with(listUnbound)},
+	{"Get may be older than its bound", "list/bound", with(getUnbound)},
+	{"a list's cursor is one too far", "list/exact", with(listAhead)},
+	{"a list's cursor is one too far", "list/join", with(listAhead)},
+	{"a page skips a document", "list/pages", with(pageSkips)},
+	{"an acknowledged write is lost", "writes/acknowledged", with(writeLost)},
+	{"an acknowledged write is lost", "concurrency/all-there", with(writeLost)},
+	{"an acknowledged write is lost", "history/model", with(writeLost)},
+	{"a mutation id is forgotten", "mutation/once", writes(func(tx *backends.Tx) { tx.Mutation = "" })},
+	{"a mutation id is forgotten", "mutation/cut", writes(func(tx *backends.Tx) { tx.Mutation = "" })},
+	{"a mutation's digest is not compared", "mutation/mismatch", writes(func(tx *backends.Tx) { tx.Digest = [32]byte{} })},
+	{"mutations of all principals are one", "scopes/mutations", writes(func(tx *backends.Tx) { tx.Principal, tx.Digest = "", [32]byte{} })},
+	{"ifRev is ignored", "concurrency/if-rev", writes(func(tx *backends.Tx) { each(tx, func(w *backends.Write) { w.IfRev = "" }) })},
+	{"an upsert makes two documents", "concurrency/one-upsert", with(upsertTwice)},
+	{"a batch is no transaction", "batch/all-or-nothing", with(writeApart)},
+	{"a batch is no transaction", "batch/one-moment", with(writeApart)},
+	{"a rolled-back transaction of a stranger is shown", "outside/rolled-back", func(h conformance.Harness) conformance.Harness { return committing{h} }},
+	{"a cursor is valid in a restored backup", "restore/future", with(resumesAll)},
+	{"a cursor's number counts without its tag", "restore/reissued", with(resumesAll)},
+	{"trimmed history is resumed silently", "retention/expired", with(resumesAll)},
+	{"another database's cursor is resumed", "cursor/foreign", with(resumesAll)},
+	{"a ticket is taken twice", "ledger/take-once", with(takeTwice)},
+}
+
+// tries is how often a rule is run to catch its bug: some need a race to show.
+const tries = 3
+
+func TestPlanted(t *testing.T) {
+	clean := &modeltest.Harness{Options: model.Options{Seed: 7}}
+	for _, p := range planted {
+		t.Run(p.rule+": "+p.bug, func(t *testing.T) {
+			rule, ok := conformance.Find(p.rule)
+			require.True(t, ok)
+			require.Empty(t, rule.Try(t, clean), "the rule must hold without the bug")
+			var failures []string
+			for n := 0; n < tries && len(failures) == 0; n++ {
+				failures = rule.Try(t, p.wrap(clean))
+			}
+			require.NotEmpty(t, failures, "the rule does not catch the bug")
+			t.Log(failures[0])
+		})
+	}
+}
+
+// faulty is a backend with a bug: the functions that are set stand in for its methods.
+type faulty struct {
+	backends.Backend
+	list  func(context.Context, protocol.Scope, backends.Query) (backends.Page, error)
+	get   func(context.Context, protocol.Ref, backends.Cursor) (*protocol.Document, backends.Cursor, error)
+	write func(context.Context, []backends.Tx) []backends.Outcome
+	since func(context.Context, protocol.Scope, backends.Cursor, int) (backends.Batch, error)
+	watch func(context.Context, backends.Cursor) (backends.Feed, error)
+	parse func(context.Context, []byte) (backends.Cursor, error)
+	take  func(context.Context, string, string) (backends.Entry, error)
+}
+
+// with plants a bug into every backend that a harness opens.
+func with(bug func(*faulty)) func(conformance.Harness) conformance.Harness {
+	return func(h conformance.Harness) conformance.Harness { return &planting{h, bug} }
+}
+
+type planting struct {
+	conformance.Harness
+	bug func(*faulty)
+}
+
+func (p *planting) plant(b backends.Backend) backends.Backend {
+	f := &faulty{Backend: b, list: b.List, get: b.Get, write: b.Write, since: b.Since, watch: b.Watch, parse: b.Cursor, take: b.Take}
+	p.bug(f)
+	return f
+}
+
+func (p *planting) Open(t conformance.T) backends.Backend { return p.plant(p.Harness.Open(t)) }
+
+func (p *planting) Reopen(t conformance.T, b backends.Backend) backends.Backend {
+	return p.plant(p.Harness.Reopen(t, b.(*faulty).Backend))
+}
+
+func (p *planting) Outside(t conformance.T, b backends.Backend) conformance.Outside {
+	return p.Harness.Outside(t, b.(*faulty).Backend)
+}
+
+func (p *planting) Forget(t conformance.T, b backends.Backend) {
+	p.Harness.Forget(t, b.(*faulty).Backend)
+}
+
+func (p *planting) Backup(t conformance.T, b backends.Backend) func() backends.Backend {
+	restore := p.Harness.Backup(t, b.(*faulty).Backend)
+	return func() backends.Backend { return p.plant(restore()) }
+}
+
+func (p *planting) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
+	return p.Harness.Oracle(t, b.(*faulty).Backend)
+}
+
+func (f *faulty) List(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+	return f.list(ctx, s, q)
+}
+
+func (f *faulty) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+	return f.get(ctx, r, notBefore)
+}
+
+func (f *faulty) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+	return f.write(ctx, txs)
+}
+
+func (f *faulty) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+	return f.since(ctx, s, from, maxBytes)
+}
+
+func (f *faulty) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
+	return f.watch(ctx, from)
+}
+
+func (f *faulty) Cursor(ctx context.Context, raw []byte) (backends.Cursor, error) {
+	return f.parse(ctx, raw)
+}
+
+func (f *faulty) Take(ctx context.Context, kind, key string) (backends.Entry, error) {
+	return f.take(ctx, kind, key)
+}
+
+// somewhere is a cursor of now, of no document in particular.
+func (f *faulty) somewhere(ctx context.Context) (backends.Cursor, error) {
+	_, c, err := f.Backend.Get(ctx, protocol.Ref{}, nil)
+	return c, err
+}
+
+// The bugs of reads.
+
+func listUnbound(f *faulty) {
+	f.list = func(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+		q.NotBefore = nil
+		return f.Backend.List(ctx, s, q)
+	}
+}
+
+func getUnbound(f *faulty) {
+	f.get = func(ctx context.Context, r protocol.Ref, _ backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+		return f.Backend.Get(ctx, r, nil)
+	}
+}
+
+func listOfAnother(f *faulty) {
+	f.list = func(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+		s.Draft = true
+		return f.Backend.List(ctx, s, q)
+	}
+}
+
+func listAhead(f *faulty) {
+	f.list = func(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+		page, err := f.Backend.List(ctx, s, q)
+		if c, _ := f.somewhere(ctx); c != nil && c.Reached(page.Cursor) {
+			page.Cursor = c
+		}
+		return page, err
+	}
+}
+
+func pageSkips(f *faulty) {
+	f.list = func(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+		page, err := f.Backend.List(ctx, s, q)
+		if q.After != "" && len(page.Docs) > 1 {
+			page.Docs = page.Docs[1:]
+		}
+		return page, err
+	}
+}
+
+// The bugs of Since and of cursors.
+
+func sinceOfAnother(f *faulty) {
+	f.since = func(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+		s.Draft = true
+		return f.Backend.Since(ctx, s, from, maxBytes)
+	}
+}
+
+func sinceCut(f *faulty) {
+	f.since = func(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
+		batch.Changes = batch.Changes[:max(0, len(batch.Changes)-1)]
+		return batch, err
+	}
+}
+
+// resumesAll takes every cursor that it cannot resume for one of now: nothing seems to have been missed.
+func resumesAll(f *faulty) {
+	f.parse = func(ctx context.Context, raw []byte) (backends.Cursor, error) {
+		if c, err := f.Backend.Cursor(ctx, raw); err == nil {
+			return c, nil
+		}
+		return f.somewhere(ctx)
+	}
+	f.since = func(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
+		if err != nil {
+			batch.Cursor, err = f.somewhere(ctx)
+		}
+		return batch, err
+	}
+}
+
+// The bugs of writes.
+
+func writes(spoil func(*backends.Tx)) func(conformance.Harness) conformance.Harness {
+	return with(func(f *faulty) {
+		f.write = func(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+			txs = slices.Clone(txs)
+			for i := range txs {
+				spoil(&txs[i])
+			}
+			return f.Backend.Write(ctx, txs)
+		}
+	})
+}
+
+func each(tx *backends.Tx, spoil func(*backends.Write)) {
+	tx.Writes = slices.Clone(tx.Writes)
+	for i := range tx.Writes {
+		spoil(&tx.Writes[i])
+	}
+}
+
+// writeLost answers every fifth call as it should, and then undoes what it did.
+func writeLost(f *faulty) {
+	var calls atomic.Int32
+	f.write = func(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+		outcomes := f.Backend.Write(ctx, txs)
+		if calls.Add(1)%5 != 0 {
+			return outcomes
+		}
+		for i, o := range outcomes {
+			for _, c := range o.Changes {
+				undo := backends.Write{Op: backends.Delete, Collection: c.Ref.Collection, ID: c.Ref.ID}
+				f.Backend.Write(ctx, []backends.Tx{{Scope: txs[i].Scope, Writes: []backends.Write{undo}}})
+			}
+		}
+		return outcomes
+	}
+}
+
+// writeApart makes a transaction of every write.
+func writeApart(f *faulty) {
+	f.write = func(ctx context.Context, txs []backends.Tx) (outcomes []backends.Outcome) {
+		for _, tx := range txs {
+			var all backends.Outcome
+			for i, w := range tx.Writes {
+				one := tx
+				one.Writes, one.Mutation = []backends.Write{w}, fmt.Sprint(tx.Mutation, i)
+				o := f.Backend.Write(ctx, []backends.Tx{one})[0]
+				if all.Changes = append(all.Changes, o.Changes...); o.Err != nil {
+					all.Err = o.Err
+					break
+				}
+			}
+			outcomes = append(outcomes, all)
+		}
+		return outcomes
+	}
+}
+
+// upsertTwice looks for the document before the transaction, not in it.
+func upsertTwice(f *faulty) {
+	f.write = func(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+		tx := txs[0]
+		each(&tx, func(w *backends.Write) {
+			if w.Filter == nil {
+				return
+			}
+			page, _ := f.Backend.List(ctx, tx.Scope, backends.Query{Collection: w.Collection})
+			if found := backends.Newest(*w.Filter, page.Docs); found != nil {
+				w.ID = found.ID
+			} else {
+				*w = backends.Write{Op: backends.Insert, Collection: w.Collection, ID: w.NewID, Data: protocol.Merge(w.Filter.Object(), w.Data)}
+			}
+		})
+		return f.Backend.Write(ctx, []backends.Tx{tx})
+	}
+}
+
+// committing commits what strangers meant to roll back.
+type committing struct{ conformance.Harness }
+
+func (c committing) Outside(t conformance.T, b backends.Backend) conformance.Outside {
+	return never{c.Harness.Outside(t, b)}
+}
+
+type never struct{ conformance.Outside }
+
+func (n never) Do(t conformance.T, _ bool, steps ...conformance.Step) {
+	n.Outside.Do(t, true, steps...)
+}
+
+func takeTwice(f *faulty) {
+	f.take = func(ctx context.Context, kind, key string) (backends.Entry, error) {
+		e, err := f.Backend.Take(ctx, kind, key)
+		if err == nil {
+			err = f.Backend.Put(ctx, e, false)
+		}
+		return e, err
+	}
+}
+
+// The bugs of feeds.
+
+// feeds plants a bug into every feed: mangle is given the batches one by one and returns those to tell instead.
+func feeds(mangle func(*faultyFeed, backends.Batch) []backends.Batch) func(conformance.Harness) conformance.Harness {
+	return with(func(f *faulty) {
+		shared := &memory{}
+		f.watch = func(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
+			feed, err := f.Backend.Watch(ctx, from)
+			if err != nil {
+				return nil, err
+			}
+			return &faultyFeed{Feed: feed, b: f, mangle: mangle, memory: shared, at: feed.Cursor()}, nil
+		}
+	})
+}
+
+// memory is what the feeds of one backend share.
+type memory struct {
+	sync.Mutex
+	old   []backends.Change
+	count int
+}
+
+type faultyFeed struct {
+	backends.Feed
+	*memory
+	b      *faulty
+	mangle func(*faultyFeed, backends.Batch) []backends.Batch
+	queue  []backends.Batch
+	at     backends.Cursor
+	begun  bool
+}
+
+func (f *faultyFeed) Cursor() backends.Cursor { return f.at }
+
+func (f *faultyFeed) Next(ctx context.Context) (backends.Batch, error) {
+	for len(f.queue) == 0 {
+		batch, err := f.Feed.Next(ctx)
+		if err != nil {
+			return batch, err
+		}
+		f.Lock()
+		f.queue = f.mangle(f, batch)
+		f.begun = true
+		f.Unlock()
+	}
+	batch := f.queue[0]
+	f.queue, f.at = f.queue[1:], batch.Cursor
+	return batch, nil
+}
+
+func skip(f *faultyFeed, b backends.Batch) []backends.Batch {
+	b.Changes = slices.DeleteFunc(b.Changes, func(backends.Change) bool { f.count++; return f.count%9 == 0 })
+	return []backends.Batch{b}
+}
+
+func reverse(_ *faultyFeed, b backends.Batch) []backends.Batch {
+	slices.Reverse(b.Changes)
+	return []backends.Batch{b}
+}
+
+func tear(_ *faultyFeed, b backends.Batch) []backends.Batch {
+	first, rest := b, b
+	first.Changes, rest.Changes = b.Changes[:len(b.Changes)/2], b.Changes[len(b.Changes)/2:]
+	return []backends.Batch{first, rest}
+}
+
+func ahead(f *faultyFeed, b backends.Batch) []backends.Batch {
+	if c, err := f.b.somewhere(context.Background()); err == nil && c.Reached(b.Cursor) {
+		b.Cursor = c
+	}
+	return []backends.Batch{b}
+}
+
+// repeat begins every feed but the first with a change that an earlier one told.
+func repeat(f *faultyFeed, b backends.Batch) []backends.Batch {
+	if !f.begun && f.old != nil {
+		b.Changes = append(slices.Clone(f.old), b.Changes...)
+	}
+	if len(b.Changes) > 0 {
+		f.old = b.Changes[:1]
+	}
+	return []backends.Batch{b}
+}
+
+func hush(_ *faultyFeed, b backends.Batch) []backends.Batch {
+	b.Lost, b.LostAll = nil, false
+	return []backends.Batch{b}
+}
+
+func leak(_ *faultyFeed, b backends.Batch) []backends.Batch {
+	for i := range b.Changes {
+		b.Changes[i].Ref.Scope.Draft = false
+	}
+	return []backends.Batch{b}
+}
