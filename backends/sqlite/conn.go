@@ -27,7 +27,7 @@ type statement struct {
 }
 
 // pragmas hold for every connection of the gateway.
-var pragmas = []string{"busy_timeout(10000)", "foreign_keys(0)", "recursive_triggers(0)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)"}
+var pragmas = []string{"busy_timeout(10000)", "foreign_keys(0)", "recursive_triggers(0)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)"}
 
 // patience is how long connecting waits for others: some locks, such as that on the change to WAL and that of
 // the last connection which closes, do not wait for busy_timeout.

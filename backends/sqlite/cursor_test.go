@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,10 +66,11 @@ func TestTrim(t *testing.T) {
 	first := now(t, b)
 	resumes(t, b, first)
 	stalled := watch(t, b, nil)
+	pad := `{"pad":"` + strings.Repeat("x", 1500) + `"}` // 4.5 MB in all: more than a feed keeps of own commits
 	for i := range 30 {
 		var many []backends.Tx
 		for j := range 100 {
-			many = append(many, tx(insert(fmt.Sprint(i, "-", j), `{}`)))
+			many = append(many, tx(insert(fmt.Sprint(i, "-", j), pad)))
 		}
 		for _, out := range b.Write(context.Background(), many) {
 			require.NoError(t, out.Err)

@@ -23,8 +23,11 @@ type feed struct {
 	conn    *conn
 	version int64 // PRAGMA data_version as of the last read
 
-	mu sync.Mutex
-	at cursor
+	mu     sync.Mutex
+	at     cursor
+	own    []group   // of this process, not told yet; see own.go
+	weight int       // of own
+	looked time.Time // when the database was last looked at
 }
 
 var _ backends.Feed = (*feed)(nil)
@@ -55,15 +58,6 @@ func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Fee
 	return f, nil
 }
 
-// pokeFeeds tells all feeds of this process of a commit of its own.
-func (b *Backend) pokeFeeds() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for f := range b.feeds {
-		f.Poke()
-	}
-}
-
 func (f *feed) Poke() {
 	select {
 	case f.poke <- struct{}{}:
@@ -77,7 +71,8 @@ func (f *feed) Cursor() backends.Cursor {
 	return f.at
 }
 
-// Next implements [backends.Feed]. Between commits it costs one PRAGMA per poll.
+// Next implements [backends.Feed]. This process's own commits are told from memory; whether others have committed
+// costs one PRAGMA per poll.
 func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 	poll := time.NewTimer(f.backend.options.Poll)
 	defer poll.Stop()
@@ -85,12 +80,17 @@ func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 		if err := cause(ctx, f.ctx); err != nil {
 			return backends.Batch{}, err
 		}
-		batch, moved, err := f.read(ctx)
-		if err != nil {
-			return batch, cmp.Or(cause(ctx, f.ctx), err) // a read that was cut short failed for their reason
-		}
-		if moved {
+		if batch, moved := f.takeOwn(); moved {
 			return batch, nil
+		}
+		if f.due(time.Now()) {
+			batch, moved, err := f.read(ctx)
+			if err != nil {
+				return batch, cmp.Or(cause(ctx, f.ctx), err) // a read that was cut short failed for their reason
+			}
+			if moved {
+				return batch, nil
+			}
 		}
 		select {
 		case <-f.poke:
@@ -140,7 +140,7 @@ func (f *feed) read(ctx context.Context) (batch backends.Batch, moved bool, err 
 	f.version = version
 	if moved {
 		f.mu.Lock()
-		f.at = batch.Cursor.(cursor)
+		f.at = batch.Cursor.(cursor) // groups of before that do not follow on it are dropped by takeOwn
 		f.mu.Unlock()
 	}
 	return batch, moved, nil

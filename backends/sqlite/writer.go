@@ -108,9 +108,6 @@ func (w *writer) commit(group []*job) {
 		}
 		j.finished()
 	}
-	if err == nil {
-		w.backend.pokeFeeds()
-	}
 }
 
 var errBegin = errors.New("begin")
@@ -121,7 +118,7 @@ func (w *writer) try(group []*job) error {
 	}
 	w.gaps.taken()
 	defer w.gaps.freed()
-	at, err := w.within(group)
+	from, at, err := w.within(group)
 	if err != nil {
 		w.conn.rollback()
 		return err
@@ -135,25 +132,30 @@ func (w *writer) try(group []*job) error {
 	for _, j := range group {
 		j.settle(at)
 	}
+	w.backend.tell(told(group, from, at))
 	return nil
 }
 
-// within runs the group inside the open transaction and returns where that leaves the log.
-func (w *writer) within(group []*job) (at cursor, err error) {
+// within runs the group inside the open transaction and returns where the log was and is.
+func (w *writer) within(group []*job) (from, at cursor, err error) {
 	w.actor = ""
 	if err := w.notice(); err != nil {
-		return at, err
+		return from, at, err
+	}
+	if from, err = w.backend.newest(context.Background(), w.conn); err != nil {
+		return from, at, err
 	}
 	for _, j := range group {
 		j.err = w.carryOut(j)
 		if j.err != nil && !refusal(j.err) {
-			return at, j.err
+			return from, at, j.err
 		}
 	}
 	if err := w.act(""); err != nil {
-		return at, err
+		return from, at, err
 	}
-	return w.backend.newest(context.Background(), w.conn)
+	at, err = w.backend.newest(context.Background(), w.conn)
+	return from, at, err
 }
 
 // notice finds out whether others have committed, which the live indexes must learn.
