@@ -28,7 +28,11 @@ const MaxBatch = 64 << 20
 //
 // Every method reads or writes committed data only. A read that begins after Write has returned sees that
 // write; beyond that, a read without a bound may answer from any later snapshot it likes, also one that the
-// Feed has already left behind. Callers that must not go back pass notBefore.
+// Feed has already left behind. Callers that must not go back pass notBefore; a cursor of another database there is
+// ErrCursor.
+//
+// Data that others wrote and that the JSON rules refuse is withheld: reads and feeds treat the document as absent, while
+// its id stays taken, so that no write replaces a stranger's row unseen.
 type Backend interface {
 	// Get reads one document from a snapshot that has Reached notBefore (nil: any). A document that does
 	// not exist, or that the JSON rules withhold, is nil without an error.
@@ -37,7 +41,7 @@ type Backend interface {
 	// List reads one page of a collection from one snapshot.
 	List(ctx context.Context, s protocol.Scope, q Query) (Page, error)
 
-	// Collections counts the documents of each collection that has any.
+	// Collections counts the documents of each collection that has any; withheld ones may be counted.
 	Collections(ctx context.Context, s protocol.Scope) (map[string]int, error)
 
 	// Write carries out the transactions in the order given, each all or nothing by itself, and answers each
@@ -47,7 +51,7 @@ type Backend interface {
 	Write(ctx context.Context, txs []Tx) []Outcome
 
 	// Since is one scope's Batch from a cursor up to a snapshot taken after the call began. It fails with
-	// ErrCursor, and with ErrTooBig when the documents are over maxBytes.
+	// ErrCursor, and with ErrTooBig when the documents are over maxBytes (0: no bound).
 	Since(ctx context.Context, s protocol.Scope, from Cursor, maxBytes int) (Batch, error)
 
 	// Watch follows all scopes from a cursor (nil: now). It fails with ErrCursor.
@@ -104,7 +108,8 @@ type Change struct {
 	Doc *protocol.Document
 	// Before is the document as the write found it (nil: there was none); set in a write's Outcome only.
 	Before *protocol.Document
-	By     Actor
+	// By is zero where the database cannot tell, and for outside writers.
+	By Actor
 	// Commit is the driver's own mark of the change's transaction, for Cursor.Covers.
 	Commit any
 }
@@ -167,6 +172,6 @@ type Ledger interface {
 	Put(ctx context.Context, e Entry, ifAbsent bool) error
 	// Take removes an entry and returns it, to one caller at most; protocol.CodeNotFound for all others.
 	Take(ctx context.Context, kind, key string) (Entry, error)
-	// Find lists entries whose key begins with prefix and comes after after, by key, at most limit.
+	// Find lists entries whose key begins with prefix and comes after after, by key, at most limit (0: none).
 	Find(ctx context.Context, kind, prefix, after string, limit int) ([]Entry, error)
 }

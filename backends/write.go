@@ -77,6 +77,9 @@ type Write struct {
 // Filter picks (see [Newest]); nil if there is none. It is the one place where merging, times, ifRev and
 // limits are decided, for every driver. The change it returns lacks Commit.
 //
+// An Insert, or an Upsert that found nothing, may still meet its id: a withheld row, or a document that the filter
+// names by _id and does not match. Storing must then fail with already_exists.
+//
 // It fails with already_exists, not_found, conflict, invalid_document, invalid_id or too_large.
 func (w Write) Apply(tx *Tx, found *protocol.Document) (Change, error) {
 	change := Change{Ref: w.ref(tx, found), Before: found, By: tx.By}

@@ -127,6 +127,15 @@ var outsideRules = []Rule{
 			s.want("documents", len(s.list(alpha, "notes", s.now()).Docs), i+1)
 		}
 	}},
+	{"outside/withheld-kept", "no write replaces or removes a document that is withheld, and its stranger can still mend it", func(t T, h Harness) {
+		s := open(t, h)
+		s.outside(Step{Kind: "insert", Ref: note("a"), Data: rounded})
+		s.refuse(protocol.CodeAlreadyExists, alpha, ins("notes", "a", `{"n":1}`))
+		s.refuse(protocol.CodeAlreadyExists, alpha, ups("notes", "a", `{"n":1}`))
+		s.refuse(protocol.CodeNotFound, alpha, upd("notes", "a", `{"n":1}`))
+		s.refuse(protocol.CodeNotFound, alpha, del("notes", "a"))
+		s.after(note("a"), s.told(true, Step{Kind: "update", Ref: note("a"), Data: `{"n":2}`}), `{"n":2}`)
+	}},
 	{"outside/spoilt", "a document that a stranger spoils is gone, and back when it is mended", func(t T, h Harness) {
 		s := open(t, h)
 		s.insert(note("a"), `{"n":1}`)

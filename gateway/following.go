@@ -12,9 +12,13 @@ type following struct {
 	all bool
 	// floor covers changes that the client had when it resumed.
 	floor backends.Cursor
-	// parts is what a client follows by subscribe, by collection.
+	// parts is what a client follows by subscribe, by collection; count is how many collections and documents.
 	parts map[string]*part
+	count int
 }
+
+// maxFollowed bounds what one connection may subscribe to; beyond it, subscribe is refused.
+const maxFollowed = 10_000
 
 // part is what is followed of one collection.
 type part struct {
@@ -49,6 +53,10 @@ func (f *following) add(collection, id string) {
 		p = &part{docs: map[string]bool{}}
 		f.parts[collection] = p
 	}
+	if p.follows(id) {
+		return
+	}
+	f.count++
 	if id == "" {
 		p.whole = true
 		return
@@ -56,12 +64,16 @@ func (f *following) add(collection, id string) {
 	p.docs[id] = true
 }
 
+// follows tells whether add has been called for exactly that.
+func (p *part) follows(id string) bool { return id == "" && p.whole || id != "" && p.docs[id] }
+
 // remove ends what add began.
 func (f *following) remove(collection, id string) {
 	p := f.parts[collection]
-	if p == nil {
+	if p == nil || !p.follows(id) {
 		return
 	}
+	f.count--
 	if id == "" {
 		p.whole = false
 	} else {

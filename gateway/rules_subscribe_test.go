@@ -81,4 +81,20 @@ var subscribeRules = []rule{
 			r.must(p.refused(protocol.Request{Type: protocol.TypeUnsubscribe, Collection: "c"}) == protocol.CodeInvalidMessage, "unsubscribe was refused with another code")
 		},
 	},
+	{
+		id: "subscribe/bounded", says: "a connection that subscribes to too much is refused, and goes on",
+		check: func(r *trial) {
+			p := r.dial("changes", "none")
+			for i := range 10_000 {
+				_, err := p.Send(r.ctx, subscribe("c", fmt.Sprint("d", i), ""))
+				r.must(err == nil, "%v", err)
+				if i%32 == 31 {
+					p.do(protocol.Request{Type: protocol.TypePing})
+				}
+			}
+			r.must(p.refused(subscribe("c", "one-more", "")) == protocol.CodeTooLarge, "it was refused with another code")
+			p.do(protocol.Request{Type: protocol.TypeUnsubscribe, Collection: "c", DocID: "d7"})
+			p.do(subscribe("c", "one-more", ""))
+		},
+	},
 }

@@ -48,6 +48,11 @@ func (s *Session) subscribe(ctx context.Context, r *protocol.Request) {
 			"this connection follows the whole scope already: connect with changes=none to subscribe")})
 		return
 	}
+	if s.sub.follow.count >= maxFollowed { // only this goroutine changes it
+		s.answer(&protocol.Answer{Request: r, Err: protocol.Errorf(protocol.CodeTooLarge,
+			"a connection follows at most %d collections and documents: unsubscribe from some", maxFollowed)})
+		return
+	}
 	if r.Cursor == "" || !s.resubscribe(ctx, r) {
 		s.subscribeAnew(ctx, r)
 	}

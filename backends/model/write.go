@@ -103,8 +103,8 @@ func (t *transaction) apply(tx *backends.Tx, w *backends.Write) (change backends
 	if err := t.lock(change.Ref); err != nil {
 		return change, err
 	}
-	// A filter may name the id of a document that it does not match: that id is taken.
-	if v := t.current(change.Ref); found == nil && v != nil && v.doc != nil {
+	// A withheld row, and a document that the filter names but does not match, have taken the id.
+	if v := t.current(change.Ref); found == nil && v != nil && !v.gone {
 		return change, protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", change.Ref.ID, w.Collection)
 	}
 	change.Commit = commit{t.epoch, t.xid}

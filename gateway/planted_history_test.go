@@ -1,0 +1,118 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
+	"github.com/secondgate/secondgate/conformance/wire"
+	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// recorder notes failures instead of failing.
+type recorder struct {
+	*testing.T
+	mu     sync.Mutex
+	failed []string
+}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, fmt.Sprintf(format, args...))
+}
+
+// lyingFeed is a real feed that tells its batches with one bug.
+type lyingFeed struct {
+	backends.Feed
+	lie  func(*lyingFeed, backends.Batch) backends.Batch
+	rest []backends.Change
+	last backends.Batch
+	n    int
+}
+
+func (f *lyingFeed) Next(ctx context.Context) (backends.Batch, error) {
+	if f.rest != nil {
+		batch := backends.Batch{Changes: f.rest, Cursor: f.last.Cursor}
+		f.rest = nil
+		return batch, nil
+	}
+	batch, err := f.Feed.Next(ctx)
+	if err != nil {
+		return batch, err
+	}
+	f.n++
+	return f.lie(f, batch), nil
+}
+
+type lyingBackend struct {
+	backends.Backend
+	lie func(*lyingFeed, backends.Batch) backends.Batch
+}
+
+func (b lyingBackend) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
+	feed, err := b.Backend.Watch(ctx, from)
+	return &lyingFeed{Feed: feed, lie: b.lie}, err
+}
+
+// TestHistoryCatches shows that the history checker notices what it is there for.
+func TestHistoryCatches(t *testing.T) {
+	if short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
+	for _, bug := range []struct {
+		name, rules string
+		lie         func(*lyingFeed, backends.Batch) backends.Batch
+	}{
+		{"a change skipped", "bookmarks/exact", func(f *lyingFeed, b backends.Batch) backends.Batch {
+			if f.n%20 == 0 && len(b.Changes) > 0 {
+				b.Changes = b.Changes[1:]
+			}
+			return b
+		}},
+		{"a torn transaction", "bookmarks/exact bookmarks/whole-transactions", func(f *lyingFeed, b backends.Batch) backends.Batch {
+			if len(b.Changes) > 1 {
+				f.last, f.rest = b, b.Changes[1:]
+				b.Changes = b.Changes[:1]
+			}
+			return b
+		}},
+		{"a cursor one too far", "bookmarks/exact", func(f *lyingFeed, b backends.Batch) backends.Batch {
+			held := b.Changes
+			b.Changes, f.last = f.last.Changes, backends.Batch{Changes: held}
+			return b
+		}},
+		{"the changes of a document out of order", "bookmarks/exact", func(f *lyingFeed, b backends.Batch) backends.Batch {
+			if f.n%10 == 0 {
+				b.Changes = append(b.Changes[:len(b.Changes):len(b.Changes)], f.last.Changes...) // the states of before come again
+			}
+			f.last = b
+			return b
+		}},
+	} {
+		t.Run(bug.name, func(t *testing.T) {
+			h := &sqlitetest.Harness{}
+			b := h.Open(t)
+			oracle := h.Oracle(t, b)
+			url := serve(t, lyingBackend{b, bug.lie}, func(c *gateway.Config) { c.Heartbeat = 500 * time.Millisecond })
+			r := &recorder{T: t}
+			wire.CheckHistory(r, wire.History{
+				URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
+				Seed: 3, Duration: 8 * time.Second, Writers: 6, Watchers: 6,
+			})
+			require.NotEmpty(t, r.failed, "the bug was not noticed")
+			rule := strings.TrimPrefix(strings.SplitN(r.failed[0], ":", 2)[0], "rule ")
+			require.Contains(t, strings.Fields(bug.rules), rule, "%s", r.failed[0])
+			t.Log(r.failed[0])
+		})
+	}
+}
