@@ -28,9 +28,12 @@ func Find(id string) (Rule, bool) {
 	return rules[i], true
 }
 
-// Run holds a backend to every rule, one subtest each.
-func Run[R runner[R]](t R, h Harness) {
-	for _, r := range Rules() {
+// Run holds a backend to every rule, or to those that are given, one subtest each.
+func Run[R runner[R]](t R, h Harness, rules ...Rule) {
+	if len(rules) == 0 {
+		rules = Rules()
+	}
+	for _, r := range rules {
 		t.Run(r.ID, func(t R) { r.hold(t, h) })
 	}
 }

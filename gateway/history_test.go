@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -18,8 +17,6 @@ func TestHistoryModel(t *testing.T) { checkHistory(t, &modeltest.Harness{}, 1) }
 
 func TestHistorySQLite(t *testing.T) { checkHistory(t, &sqlitetest.Harness{}, 2) }
 
-func short() bool { return os.Getenv("SECONDGATE_SHORT") != "" }
-
 func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 	b := h.Open(t)
 	oracle := h.Oracle(t, b)
@@ -33,7 +30,7 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 		Duration: 12 * time.Second, Writers: 6, Watchers: 12,
 		Least: wire.Counts{Writes: 500, Batches: 30, Lists: 200, Pages: 300, Bookmarks: 1000, Resumes: 30, Cuts: 50, Resets: 3, Reinserts: 20, Settled: 500, Outside: 20},
 	}
-	if short() {
+	if testing.Short() {
 		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 50, Lists: 30, Bookmarks: 100, Resumes: 3}
 	}
 	wire.CheckHistory(t, history)

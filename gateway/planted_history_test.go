@@ -65,7 +65,7 @@ func (b lyingBackend) Watch(ctx context.Context, from backends.Cursor) (backends
 
 // TestHistoryCatches shows that the history checker notices what it is there for.
 func TestHistoryCatches(t *testing.T) {
-	if short() {
+	if testing.Short() {
 		t.Log("the run without the race detector plants the bugs")
 		return
 	}

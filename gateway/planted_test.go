@@ -68,7 +68,7 @@ var plantedBugs = []planted{
 // TestPlantedBugs builds the gateway with each bug in turn and sees the named rule fail. The same rules pass without
 // them: TestRules.
 func TestPlantedBugs(t *testing.T) {
-	if short() {
+	if testing.Short() {
 		t.Log("the run without the race detector plants the bugs")
 		return
 	}

@@ -88,7 +88,8 @@ var streamRules = []rule{
 				reset := p.until(protocol.TypeReset)
 				r.must(reset.Reason == gateway.ResetExpired, "the reason is %q", reset.Reason)
 				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: "d", Data: []byte(`{}`)})
-				p.until(protocol.TypeChange)
+				p.until(protocol.TypeSettled)
+				r.must(strings.Contains(p.story(), "change d"), "the stream does not go on: %s", p.story())
 			}
 		},
 	},

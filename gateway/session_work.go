@@ -84,7 +84,7 @@ func (s *Session) refuse(r *protocol.Request, err *protocol.Error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.push(protocol.AppendFrameError(nil, err))
+	s.push(protocol.AppendFrameError(nil, r.RequestID, err))
 }
 
 // answer queues an answer. It is encoded outside the lock.

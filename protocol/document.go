@@ -45,6 +45,14 @@ func Fingerprint(data []byte, created, updated time.Time) string {
 
 // Append appends the document as clients see it: _id, then its data, then _createdAt, _updatedAt, _rev.
 func (d *Document) Append(dst []byte) []byte {
+	dst = d.AppendPlain(dst)
+	dst = append(dst[:len(dst)-1], `,"_rev":"`...)
+	dst = append(dst, d.Rev...)
+	return append(dst, `"}`...)
+}
+
+// AppendPlain is Append without _rev: the legacy doors' form, whose clients show every field as a column.
+func (d *Document) AppendPlain(dst []byte) []byte {
 	dst = append(dst, `{"_id":`...)
 	dst = AppendString(dst, d.ID)
 	if inner := d.Data[1 : len(d.Data)-1]; len(inner) > 0 {
@@ -55,8 +63,6 @@ func (d *Document) Append(dst []byte) []byte {
 	dst = AppendTime(dst, d.Created)
 	dst = append(dst, `","_updatedAt":"`...)
 	dst = AppendTime(dst, d.Updated)
-	dst = append(dst, `","_rev":"`...)
-	dst = append(dst, d.Rev...)
 	return append(dst, `"}`...)
 }
 

@@ -77,9 +77,10 @@ func AppendGoAway(dst []byte, retryAfterMS int) []byte {
 	return append(dst, '}')
 }
 
-// AppendFrameError appends second:data:error, for a frame that cannot be answered.
-func AppendFrameError(dst []byte, e *Error) []byte {
-	return append(appendError(open(dst, TypeError), e), '}')
+// AppendFrameError appends second:data:error, for a frame that cannot be answered in an answer of its own. It
+// carries the frame's requestId where that could be read.
+func AppendFrameError(dst []byte, requestID string, e *Error) []byte {
+	return append(appendError(appendText(open(dst, TypeError), "requestId", requestID), e), '}')
 }
 
 // Answer is the answer to one request. Only the fields of its type are sent.

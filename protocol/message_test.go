@@ -29,7 +29,7 @@ func messages() map[string]string {
 		"settled":               string(protocol.AppendSettled(nil, "r1")),
 		"reset":                 string(protocol.AppendReset(nil, "cursor_expired", 20)),
 		"goaway":                string(protocol.AppendGoAway(nil, 300)),
-		"error":                 string(protocol.AppendFrameError(nil, protocol.Errorf(protocol.CodeInvalidJSON, "no JSON"))),
+		"error":                 string(protocol.AppendFrameError(nil, "", protocol.Errorf(protocol.CodeInvalidJSON, "no JSON"))),
 		"list":                  answer(protocol.Answer{Request: ask(protocol.TypeList), Docs: []protocol.Document{*doc}, Next: "n"}),
 		"list, empty":           answer(protocol.Answer{Request: ask(protocol.TypeList)}),
 		"list, failed":          answer(protocol.Answer{Request: ask(protocol.TypeList), Err: protocol.Errorf(protocol.CodeUnavailable, "away")}),

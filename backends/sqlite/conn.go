@@ -55,7 +55,7 @@ func dial(path string, create bool, pragmas []string) (*conn, error) {
 	if create {
 		query.Set("mode", "rwc")
 	}
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	dsn := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}
 	raw, err := (&sqlite.Driver{}).Open(dsn.String())
 	if err != nil {
 		return nil, err

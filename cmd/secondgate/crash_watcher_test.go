@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -43,7 +44,7 @@ func (w *crashWatcher) watch() {
 				continue
 			}
 		} else if !conn.Welcome.Resumed {
-			w.Errorf("a watcher could not resume")
+			w.notResumed(conn)
 			return
 		} else {
 			w.mu.Lock()
@@ -90,4 +91,11 @@ func (w *crashWatcher) complete() bool {
 		}
 	}
 	return true
+}
+
+func (w *crashWatcher) notResumed(conn *client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	m, err := conn.Next(ctx)
+	w.Errorf("a watcher could not resume from %s: %s %v", w.cursor, m.Reason, err)
 }

@@ -18,7 +18,7 @@ var version = "dev"
 // commands is the command line.
 type commands struct {
 	Serve   serve            `cmd:"" help:"Serve a database to clients."`
-	Version kong.VersionFlag `help:"Print the version and exit." short:"v"`
+	Version kong.VersionFlag `help:"Print the version and exit." short:"v" env:"-"`
 }
 
 func main() {
