@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/protocol"
@@ -45,6 +46,20 @@ func (s *Subscription) CatchUp(ctx context.Context, from backends.Cursor) (caugh
 		c.changes, c.cursor = delivery(batch.Changes), batch.Cursor
 	}
 	return c, nil
+}
+
+// catchUpPatiently is CatchUp that waits out passing faults, until ctx ends.
+func (s *Subscription) catchUpPatiently(ctx context.Context, from backends.Cursor) (caught, error) {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		c, err := s.CatchUp(ctx, from)
+		if err == nil {
+			return c, nil
+		}
+		s.hub.log.Warn("catching up failed; it is tried again", "scope", s.log.scope.String(), "error", err)
+		if !pause(ctx, wait) {
+			return caught{}, err
+		}
+	}
 }
 
 // admit waits for the scope's turn, then for one of the slots.

@@ -132,7 +132,7 @@ func (s *Session) resume() (reset string) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, requestTime)
 	defer cancel()
-	c, err := s.sub.CatchUp(ctx, from)
+	c, err := s.sub.catchUpPatiently(ctx, from)
 	if err != nil {
 		c = caught{next: s.sub.logEnd(), reset: ResetLost} // not knowing is as good as lost
 	}

@@ -169,18 +169,14 @@ func (s *Session) catchUp() bool {
 	s.mu.Lock()
 	from, _ := s.sub.Position()
 	s.mu.Unlock()
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		c, err := s.sub.CatchUp(s.ctx, from)
-		if err == nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.sub.CaughtUp(c)
-			return true
-		}
-		if !pause(s.ctx, wait) {
-			return false
-		}
+	c, err := s.sub.catchUpPatiently(s.ctx, from)
+	if err != nil {
+		return false
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sub.CaughtUp(c)
+	return true
 }
 
 // pause waits; false when ctx ends first.
