@@ -12,11 +12,13 @@ import (
 type bent struct {
 	backends.Backend
 
-	mu    sync.Mutex
-	held  chan struct{} // not nil: batches wait for it to close
-	slow  chan struct{} // not nil: answers of List wait for it to close, after they were read
-	lost  bool          // the next batch is a lost one
-	reads chan struct{} // is sent to when a slow List has been read
+	mu     sync.Mutex
+	held   chan struct{} // not nil: batches wait for it to close
+	slow   chan struct{} // not nil: answers of List wait for it to close, after they were read
+	lost   bool          // the next batch is a lost one
+	fails  int           // so many calls fail for a passing reason
+	called int
+	reads  chan struct{} // is sent to when a slow List has been read
 }
 
 func newBent(b backends.Backend) *bent { return &bent{Backend: b, reads: make(chan struct{}, 100)} }
@@ -57,6 +59,9 @@ func (b *bent) wait(ctx context.Context, at *chan struct{}, waiting chan<- struc
 }
 
 func (b *bent) List(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+	if err := b.fault(); err != nil {
+		return backends.Page{}, err
+	}
 	page, err := b.Backend.List(ctx, s, q)
 	b.wait(ctx, &b.slow, b.reads)
 	return page, err

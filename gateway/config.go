@@ -19,20 +19,25 @@ type Config struct {
 	Limits  protocol.Limits
 	// Heartbeat is the time between bookmarks on a quiet connection, 60 s at most.
 	Heartbeat time.Duration
+	// StreamHeartbeat is the time between the comments and ids of a quiet event stream, 60 s at most.
+	StreamHeartbeat time.Duration
 	// Stall is how long a peer may take no byte.
 	Stall time.Duration
 	// LogBytes bounds the changes that are kept for followers, over all scopes.
 	LogBytes int
 	// ParseBytes bounds the bytes being parsed at once.
 	ParseBytes int
-	Log        *slog.Logger
+	// ListBytes bounds a list's answer over REST, which is streamed.
+	ListBytes int
+	Log       *slog.Logger
 }
 
 // DefaultConfig serves no host yet.
 func DefaultConfig() Config {
 	return Config{
 		Limits: protocol.DefaultLimits, Heartbeat: 25 * time.Second, Stall: 60 * time.Second,
-		LogBytes: 64 << 20, ParseBytes: 8 << 20, Log: slog.Default(),
+		StreamHeartbeat: 30 * time.Second,
+		LogBytes:        64 << 20, ParseBytes: 8 << 20, ListBytes: 256 << 20, Log: slog.Default(),
 	}
 }
 
@@ -46,8 +51,9 @@ func (c *Config) Validate() error {
 	}
 	bad(len(c.Hosts) == 0, "no host is allowed: name at least one, such as localhost:8080")
 	bad(c.Heartbeat <= 0 || c.Heartbeat > time.Minute, "the heartbeat %v must be more than 0 and at most 60s", c.Heartbeat)
+	bad(c.StreamHeartbeat <= 0 || c.StreamHeartbeat > time.Minute, "the heartbeat of streams %v must be more than 0 and at most 60s", c.StreamHeartbeat)
 	bad(c.Stall <= 0, "the stall time %v must be more than 0", c.Stall)
-	bad(c.LogBytes <= 0 || c.ParseBytes <= 0, "the byte budgets must be more than 0")
+	bad(c.LogBytes <= 0 || c.ParseBytes <= 0 || c.ListBytes <= 0, "the byte budgets must be more than 0")
 	bad(c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > 4<<20, "the document limit %d must be 1 to 4 MiB", c.Limits.DocumentBytes)
 	bad(c.Limits.FrameBytes < c.Limits.DocumentBytes, "the frame limit %d is below the document limit", c.Limits.FrameBytes)
 	bad(c.Limits.Operations <= 0 || c.Limits.Requests <= 0, "the limits of operations and requests must be more than 0")

@@ -8,9 +8,11 @@
 //
 // Gateway owns the Hub's loop. A Session (one WebSocket) owns its reader, and starts a worker while requests
 // wait and a drain while something is to be sent; both end when they have caught up, and the reader waits for
-// them before it returns. Stop order: refuse new → goaway → drain with a deadline → Hub → Feed → Backend.
+// them before it returns. A Stream (one SSE response) is its request's own goroutine. Stop order: refuse new →
+// goaway → drain with a deadline → Hub → Feed → Backend.
 //
 // # Locks
 //
-// Session.mu comes before Hub.mu; the Hub calls no one while it holds its lock. Neither is held across I/O.
+// Gateway.mu comes before Session.mu, Session.mu and replays.mu before Hub.mu; the Hub calls no one while it holds
+// its lock. None is held across I/O.
 package gateway

@@ -18,12 +18,14 @@ type Gateway struct {
 	store   *Store
 	hub     *Hub
 	parsing *parseBudget
+	replays replays
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // the hub
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
-	ended    sync.WaitGroup // sessions
+	streams  map[*Stream]struct{}
+	ended    sync.WaitGroup // sessions and streams
 	stopping bool
 }
 
@@ -41,7 +43,8 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 		config: c, hub: hub,
 		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke},
 		parsing:  newParseBudget(int64(c.ParseBytes)),
-		sessions: map[*Session]struct{}{},
+		sessions: map[*Session]struct{}{}, streams: map[*Stream]struct{}{},
+		replays: replays{hub: hub},
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.cancel = cancel
@@ -54,6 +57,7 @@ func (g *Gateway) Handler(page http.Handler) http.Handler {
 	r := chi.NewRouter()
 	r.Use(g.allowed)
 	r.Get("/api/workspaces/{workspace}/apps/{app}/data/socket", g.serveSocket)
+	g.serveREST(r)
 	notFound := http.HandlerFunc(pathNotFound)
 	if page == nil {
 		page = notFound
@@ -81,6 +85,9 @@ func (g *Gateway) Shutdown(ctx context.Context) {
 	for s := range g.sessions {
 		s.goAway()
 	}
+	for s := range g.streams {
+		s.goAway()
+	}
 	g.mu.Unlock()
 	defer g.tasks.Wait()
 	defer g.cancel()
@@ -101,6 +108,9 @@ func (g *Gateway) cutAll() {
 	for s := range g.sessions {
 		s.cancel()
 		s.conn.CloseNow()
+	}
+	for s := range g.streams {
+		s.cut()
 	}
 }
 

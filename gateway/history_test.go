@@ -31,7 +31,7 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 		Least: wire.Counts{Writes: 500, Batches: 30, Lists: 200, Pages: 300, Bookmarks: 1000, Resumes: 30, Cuts: 50, Resets: 3, Reinserts: 20, Settled: 500, Outside: 20},
 	}
 	if testing.Short() {
-		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 50, Lists: 30, Bookmarks: 100, Resumes: 3}
+		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2}
 	}
 	wire.CheckHistory(t, history)
 }

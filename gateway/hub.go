@@ -40,6 +40,7 @@ type Hub struct {
 	bytes int // of all logs
 	// moves counts batches: it tells whether the cursor has moved.
 	moves int64
+	marks marks
 	// waiting holds the followers that want to know when the cursor moves.
 	waiting map[*Subscription]struct{}
 }
@@ -55,12 +56,14 @@ func NewHub(ctx context.Context, b backends.Backend, budget int, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	return &Hub{
+	h := &Hub{
 		backend: b, log: log, budget: budget, feed: feed, cursor: feed.Cursor(),
 		slots:   make(chan struct{}, catchUpsAtOnce),
 		scopes:  map[protocol.Scope]*scopeLog{},
 		waiting: map[*Subscription]struct{}{},
-	}, nil
+	}
+	h.marks.note(time.Now(), h.cursor)
+	return h, nil
 }
 
 // Run reads the feed until ctx ends, then closes it. A feed that breaks is opened again where it broke.
@@ -152,6 +155,7 @@ func (h *Hub) watch(ctx context.Context) error {
 func (h *Hub) deliver(batch backends.Batch) {
 	h.mu.Lock()
 	h.cursor = batch.Cursor
+	h.marks.note(time.Now(), h.cursor)
 	h.moves++
 	wake := h.waiting
 	h.waiting = map[*Subscription]struct{}{}

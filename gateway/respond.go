@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -26,5 +30,18 @@ func pathNotFound(w http.ResponseWriter, r *http.Request) {
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", strings.Join(methodsAt(r), ", "))
 	writeStatus(w, http.StatusMethodNotAllowed, protocol.Errorf(protocol.CodeInvalidMessage, "this path does not take %s", r.Method))
+}
+
+// methodsAt are the methods that the request's path takes.
+func methodsAt(r *http.Request) (methods []string) {
+	routes := chi.RouteContext(r.Context()).Routes
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as the router does
+	for _, m := range []string{"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"} {
+		if routes.Match(chi.NewRouteContext(), m, path) {
+			methods = append(methods, m)
+		}
+	}
+	return methods
 }

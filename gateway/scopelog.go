@@ -46,6 +46,7 @@ type delivered struct {
 	backends.Change
 	once    sync.Once
 	message []byte
+	events  [2]event // without _rev and with it
 }
 
 // JSON is the change as second:data:change.

@@ -186,6 +186,8 @@ func clientError(err error) *protocol.Error {
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.Is(err, backends.ErrCursor): // of a read's notBefore
+		return protocol.Errorf(protocol.CodeUnavailable, "the database was replaced: connect again")
 	case errors.Is(err, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout, "the request ran out of time: ask again, a write with the same mutationId")
 	case errors.Is(err, context.Canceled):

@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// serveInsert is POST …/data {collection, data, [docId]}.
+func (g *Gateway) serveInsert(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if len(r.Header.Values("If-Match")) > 0 {
+		return protocol.Errorf(protocol.CodeInvalidMessage, "If-Match is for a document that exists: leave it out of POST")
+	}
+	request, refused := g.readBody(w, r, protocol.TypeInsert)
+	if refused != nil {
+		return refused
+	}
+	a, refused := g.writeREST(r, c, request)
+	if refused == nil {
+		c.answerDocument(w, http.StatusCreated, a.Doc)
+	}
+	return refused
+}
+
+// serveUpdate is PATCH …/data/{docId} {collection, data}. Names with dots in data lead to nested fields.
+func (g *Gateway) serveUpdate(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	match, refused := parseIfMatch(r)
+	if refused != nil {
+		return refused
+	}
+	request, refused := g.readBody(w, r, protocol.TypeUpdate)
+	if refused != nil {
+		return refused
+	}
+	request.DocID, request.IfRev, request.Paths = c.docID, match, true
+	a, refused := g.writeREST(r, c, request)
+	if refused == nil {
+		c.answerDocument(w, http.StatusOK, a.Doc)
+	}
+	return refused
+}
+
+// serveDelete is DELETE …/data/{docId}?collection=c.
+func (g *Gateway) serveDelete(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	match, refused := parseIfMatch(r)
+	if refused != nil {
+		return refused
+	}
+	if refused := c.needsCollection(); refused != nil {
+		return refused
+	}
+	_, refused = g.writeREST(r, c, protocol.Request{
+		Type: protocol.TypeDelete, Collection: c.collection, DocID: c.docID, IfRev: match,
+	})
+	if refused == nil {
+		answerJSON(w, http.StatusOK, []byte("{\"ok\":true}\n"))
+	}
+	return refused
+}
+
+// writeREST carries a write out. A passing fault may leave it unknown whether the write happened, so each has a
+// mutation id, one of the gateway's own if the client gave none: trying again has one effect.
+func (g *Gateway) writeREST(r *http.Request, c *call, request protocol.Request) (a protocol.Answer, refused *protocol.Error) {
+	if request.MutationID, refused = idempotencyKey(r); refused != nil {
+		return a, refused
+	}
+	refused = patiently(r.Context(), func(ctx context.Context) *protocol.Error {
+		a = g.store.Write(ctx, Anonymous, c.scope, []*protocol.Request{&request})[0].Answer
+		return a.Err
+	})
+	return a, refused
+}
+
+func idempotencyKey(r *http.Request) (string, *protocol.Error) {
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		return "rest-" + rand.Text(), nil
+	}
+	if len(keys) > 1 || keys[0] == "" || len(keys[0]) > protocol.MaxName || !isText(keys[0]) {
+		return "", protocol.Errorf(protocol.CodeInvalidMessage, "Idempotency-Key must be one text of 1 to %d bytes", protocol.MaxName)
+	}
+	return keys[0], nil
+}
+
+// parseIfMatch is the revision that If-Match names (RFC 9110 §13.1.1), "" for none. "*" asks for what PATCH and
+// DELETE need anyway. A weak or empty tag is handed on as it is written, which no revision ever equals.
+func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
+	values := r.Header.Values("If-Match")
+	if len(values) == 0 {
+		return "", nil
+	}
+	text := strings.TrimSpace(strings.Join(values, ","))
+	if text == "*" {
+		return "", nil
+	}
+	malformed := protocol.Errorf(protocol.CodeInvalidMessage, `If-Match must be one ETag in quotes, such as "abc", or *`)
+	opaque, weak := strings.CutPrefix(text, "W/")
+	if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
+		return "", malformed
+	}
+	inner := opaque[1 : len(opaque)-1]
+	for i := range len(inner) {
+		if inner[i] <= ' ' || inner[i] == '"' || inner[i] == 0x7f {
+			return "", malformed
+		}
+	}
+	if weak || inner == "" {
+		return text, nil
+	}
+	return inner, nil
+}
+
+// readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages: those may send
+// anything else to anywhere without being asked.
+func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, t protocol.Type) (protocol.Request, *protocol.Error) {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" && r.Header.Get("Origin") != "" {
+		return protocol.Request{}, protocol.Errorf(protocol.CodeInvalidMessage, "a page must send its body as application/json")
+	}
+	body, refused := g.takeBody(w, r)
+	if refused != nil {
+		return protocol.Request{}, refused
+	}
+	release, err := g.parsing.acquire(r.Context(), len(body))
+	if err != nil {
+		return protocol.Request{}, clientError(err)
+	}
+	defer release()
+	request, err := protocol.DecodeBody(body, t, g.config.Limits)
+	return request, clientError(err)
+}
+
+// takeBody reads at most a frame's worth, within the time of a request.
+func (g *Gateway) takeBody(w http.ResponseWriter, r *http.Request) ([]byte, *protocol.Error) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(requestTime)) // a connection without deadlines has the server's own
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(g.config.Limits.FrameBytes)))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", g.config.Limits.FrameBytes)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, protocol.Errorf(protocol.CodeTimeout, "the body took longer than %s", requestTime)
+	case err != nil:
+		return nil, protocol.Errorf(protocol.CodeInvalidMessage, "the body could not be read")
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	return body, nil
+}

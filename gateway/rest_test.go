@@ -1,0 +1,492 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends/model"
+	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
+	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/gateway"
+)
+
+// rest is a REST client of one gateway.
+type rest struct {
+	t   testing.TB
+	url string
+}
+
+// dataPath is where the documents of the tests' scope are.
+const dataPath = "/api/workspaces/w/apps/a/data"
+
+// reply is an answer, read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request; headers are "Name: value".
+func (c rest) do(method, path, body string, headers ...string) reply {
+	c.t.Helper()
+	r, err := c.try(method, path, body, headers...)
+	require.NoError(c.t, err)
+	return r
+}
+
+func (c rest) try(method, path, body string, headers ...string) (reply, error) {
+	c.t.Helper()
+	q, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
+	require.NoError(c.t, err)
+	if body == "" {
+		q.Body = nil
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		q.Header.Add(name, value)
+	}
+	answer, err := http.DefaultTransport.RoundTrip(q)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	return reply{answer.StatusCode, answer.Header, strings.TrimSuffix(string(text), "\n")}, err
+}
+
+// list is a collection's documents by id.
+func (c rest) list(collection string) map[string]string {
+	c.t.Helper()
+	return docsOf(c.t, c.do("GET", dataPath+"?collection="+collection, "").body)
+}
+
+func docsOf(t testing.TB, body string) map[string]string {
+	t.Helper()
+	var answer struct{ Docs []json.RawMessage }
+	require.NoError(t, json.Unmarshal([]byte(body), &answer), body)
+	docs := map[string]string{}
+	for _, d := range answer.Docs {
+		require.NotContains(t, docs, idOf(d), "a document came twice")
+		docs[idOf(d)] = string(d)
+	}
+	return docs
+}
+
+var (
+	times    = regexp.MustCompile(`"20\d\d-[^"]*Z"`)
+	freshIDs = regexp.MustCompile(`"[0-9a-f]{24}"`)
+)
+
+// masked is a body without what differs from run to run.
+func masked(body string) string {
+	return freshIDs.ReplaceAllString(times.ReplaceAllString(body, `"T"`), `"ID"`)
+}
+
+// restCase is one request. Refused ones must leave the store as it is.
+type restCase struct {
+	name, method, path, body string
+	headers                  []string
+	status                   int
+	want                     string // the body, or for a refusal its code
+}
+
+const docD1 = `{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":1,"_createdAt":"T","_updatedAt":"T"}}`
+
+var longID = strings.Repeat("x", 129)
+
+// restCases run one by one, each on a store that holds d1, "a/b" and ".." in c.
+var restCases = []restCase{
+	{"list", "GET", "?collection=empty", "", nil, 200, `{"docs":[]}`},
+	{"list, version unknown means published", "GET", "?collection=empty&version=x", "", nil, 200, `{"docs":[]}`},
+	{"doc", "GET", "/d1?collection=c", "", nil, 200, docD1},
+	{"doc, workspace in upper case", "GET", "^/api/workspaces/W/apps/a/data/d1?collection=c", "", nil, 200, docD1},
+	{"doc, id encoded needlessly", "GET", "/%641?collection=c", "", nil, 200, docD1},
+	{"doc, without collection", "GET", "/d1", "", nil, 400, "invalid_message"},
+	{"doc, empty collection", "GET", "/d1?collection=", "", nil, 400, "invalid_message"},
+	{"doc, another collection's", "GET", "/d1?collection=other", "", nil, 404, "not_found"},
+	{"doc, unknown", "GET", "/d2?collection=c", "", nil, 404, "not_found"},
+	{"doc, draft scope", "GET", "/d1?collection=c&version=draft", "", nil, 404, "not_found"},
+	{"doc, slash in the id", "GET", "/a%2Fb?collection=c", "", nil, 200, `{"doc":{"_id":"a/b","n":2,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"doc, dots as the id", "GET", "/%2e%2e?collection=c", "", nil, 200, `{"doc":{"_id":"..","n":3,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"doc, dots and slashes as the id", "GET", "/%2e%2e%2F%2e%2e%2Fb%2Fdata%2Fx?collection=c", "", nil, 404, "not_found"},
+	{"doc, NUL in the id", "GET", "/%00?collection=c", "", nil, 400, "invalid_id"},
+	{"doc, NUL in the collection", "GET", "/d1?collection=%00", "", nil, 400, "invalid_id"},
+	{"doc, no UTF-8 in the id", "GET", "/%ff?collection=c", "", nil, 400, "invalid_id"},
+	{"doc, percent in the id", "GET", "/%25?collection=c", "", nil, 404, "not_found"},
+	{"doc, percent-encoded percent and more", "GET", "/%2541%2F?collection=c", "", nil, 404, "not_found"},
+	{"doc, id longer than the grammar", "GET", "/" + longID + "?collection=c", "", nil, 404, "not_found"},
+	{"doc, named as a route", "GET", "/%73tream?collection=c", "", nil, 404, "not_found"},
+	{"slash at the end", "GET", "/?collection=c", "", nil, 404, "not_found"},
+	{"slash in the path", "GET", "/a/b?collection=c", "", nil, 404, "not_found"},
+	{"two slashes", "GET", "//d1?collection=c", "", nil, 404, "not_found"},
+	{"real dots", "GET", "/../data/d1?collection=c", "", nil, 404, "not_found"},
+	{"query malformed", "GET", "?collection=%zz", "", nil, 400, "invalid_message"},
+	{"app ends like a draft", "GET", "^/api/workspaces/w/apps/a__draft/data?collection=c", "", nil, 400, "invalid_id"},
+	{"app with a slash", "GET", "^/api/workspaces/w/apps/a%2Fb/data?collection=c", "", nil, 400, "invalid_id"},
+	{"app of dots", "GET", "^/api/workspaces/w/apps/%2e%2e/data?collection=c", "", nil, 400, "invalid_id"},
+	{"workspace of blanks", "GET", "^/api/workspaces/%20/apps/a/data?collection=c", "", nil, 400, "invalid_id"},
+	{"GET with a body", "GET", "?collection=c", "{}", nil, 400, "invalid_message"},
+	{"limit zero", "GET", "?collection=c&limit=0", "", nil, 400, "invalid_message"},
+	{"limit no number", "GET", "?collection=c&limit=x", "", nil, 400, "invalid_message"},
+	{"limit empty", "GET", "?collection=c&limit=", "", nil, 400, "invalid_message"},
+	{"after malformed", "GET", "?collection=c&after=x", "", nil, 400, "invalid_cursor"},
+	{"doc, If-Match stale", "GET", "/d1?collection=c", "", []string{`If-Match: "x"`}, 412, "conflict"},
+
+	{"insert", "POST", "", `{"collection":"c","data":{"x":1}}`, nil, 201, `{"doc":{"_id":"ID","x":1,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert with an id", "POST", "", `{"collection":"c","docId":"d9","data":{}}`, nil, 201, `{"doc":{"_id":"d9","_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert of a copied row", "POST", "", `{"collection":"c","data":{"_id":"d1","_createdAt":1,"_updatedAt":2,"_rev":3,"x":1}}`, nil, 201, `{"doc":{"_id":"ID","x":1,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert, unknown fields", "POST", "", `{"collection":"c","data":{},"version":"draft","mutationId":5,"ifRev":{}}`, nil, 201, `{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert, a dot is a name", "POST", "", `{"collection":"c","data":{"a.b":1}}`, nil, 201, `{"doc":{"_id":"ID","a.b":1,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert as text", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: text/plain"}, 201, `{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: application/json; charset=utf-8", "Origin: @"}, 201, `{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`},
+	{"insert as text by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: text/plain", "Origin: @"}, 400, "invalid_message"},
+	{"insert untyped by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Origin: @"}, 400, "invalid_message"},
+	{"insert by a strange page", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: application/json", "Origin: http://evil.example"}, 403, "forbidden"},
+	{"insert by a page of no origin", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: application/json", "Origin: null"}, 403, "forbidden"},
+	{"insert, id taken", "POST", "", `{"collection":"c","docId":"d1","data":{}}`, nil, 409, "already_exists"},
+	{"insert, id of the server's form", "POST", "", `{"collection":"c","docId":"0123456789abcdef01234567","data":{}}`, nil, 400, "invalid_id"},
+	{"insert, id outside the grammar", "POST", "", `{"collection":"c","docId":"a/b2","data":{}}`, nil, 400, "invalid_id"},
+	{"insert, id too long", "POST", "", `{"collection":"c","docId":"` + longID + `","data":{}}`, nil, 400, "invalid_id"},
+	{"insert, id no string", "POST", "", `{"collection":"c","docId":1,"data":{}}`, nil, 400, "invalid_message"},
+	{"insert, another's _id", "POST", "", `{"collection":"c","docId":"d9","data":{"_id":"d8"}}`, nil, 422, "invalid_document"},
+	{"insert, collection too long", "POST", "", `{"collection":"` + longID + `","data":{}}`, nil, 400, "invalid_id"},
+	{"insert, collection with a control character", "POST", "", `{"collection":"a\n","data":{}}`, nil, 400, "invalid_id"},
+	{"insert, no body", "POST", "", "", nil, 400, "invalid_json"},
+	{"insert, no JSON", "POST", "", `{"collection":`, nil, 400, "invalid_json"},
+	{"insert, two values", "POST", "", `{} {}`, nil, 400, "invalid_json"},
+	{"insert, an array", "POST", "", `[]`, nil, 400, "invalid_message"},
+	{"insert, null", "POST", "", `null`, nil, 400, "invalid_message"},
+	{"insert, no collection", "POST", "", `{"data":{}}`, nil, 400, "invalid_message"},
+	{"insert, collection no string", "POST", "", `{"collection":1,"data":{}}`, nil, 400, "invalid_message"},
+	{"insert, collection null", "POST", "", `{"collection":null,"data":{}}`, nil, 400, "invalid_message"},
+	{"insert, collection empty", "POST", "", `{"collection":"","data":{}}`, nil, 400, "invalid_message"},
+	{"insert, no data", "POST", "", `{"collection":"c"}`, nil, 400, "invalid_message"},
+	{"insert, data an array", "POST", "", `{"collection":"c","data":[]}`, nil, 400, "invalid_message"},
+	{"insert, data null", "POST", "", `{"collection":"c","data":null}`, nil, 400, "invalid_message"},
+	{"insert, a name twice", "POST", "", `{"collection":"c","data":{"a":1,"a":2}}`, nil, 422, "invalid_document"},
+	{"insert, a lone surrogate", "POST", "", `{"collection":"c","data":{"a":"\ud800"}}`, nil, 422, "invalid_document"},
+	{"insert, U+0000", "POST", "", `{"collection":"c","data":{"a":"\u0000"}}`, nil, 422, "invalid_document"},
+	{"insert, no UTF-8", "POST", "", "{\"collection\":\"c\",\"data\":{\"a\":\"\xff\"}}", nil, 422, "invalid_document"},
+	{"insert, a number out of range", "POST", "", `{"collection":"c","data":{"a":1e999}}`, nil, 422, "invalid_document"},
+	{"insert, an integer that is rounded", "POST", "", `{"collection":"c","data":{"a":9007199254740993}}`, nil, 422, "invalid_document"},
+	{"insert, too deep", "POST", "", `{"collection":"c","data":{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}}`, nil, 422, "invalid_document"},
+	{"insert, document too large", "POST", "", `{"collection":"c","data":{"a":"` + strings.Repeat("x", 3000) + `"}}`, nil, 413, "too_large"},
+	{"insert, body too large", "POST", "", `{"collection":"c","data":{},"z":"` + strings.Repeat("x", 9000) + `"}`, nil, 413, "too_large"},
+	{"insert with If-Match", "POST", "", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 400, "invalid_message"},
+	{"insert, key empty", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: `}, 400, "invalid_message"},
+	{"insert, key too long", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: ` + longID}, 400, "invalid_message"},
+	{"insert, two keys", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: a`, `Idempotency-Key: b`}, 400, "invalid_message"},
+
+	{"patch", "PATCH", "/d1", `{"collection":"c","data":{"n":2}}`, nil, 200, `{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":2,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"patch, nothing", "PATCH", "/d1", `{"collection":"c","data":{}}`, nil, 200, docD1},
+	{"patch, null is kept", "PATCH", "/d1", `{"collection":"c","data":{"n":null}}`, nil, 200, `{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":null,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"patch, a path", "PATCH", "/d1", `{"collection":"c","data":{"a.b":2,"a.l.1":3,"p.q":4}}`, nil, 200, `{"doc":{"_id":"d1","a":{"b":2,"l":[1,3]},"n":1,"p":{"q":4},"_createdAt":"T","_updatedAt":"T"}}`},
+	{"patch, a scalar in the path", "PATCH", "/d1", `{"collection":"c","data":{"n.x":2}}`, nil, 422, "invalid_document"},
+	{"patch, docId in the body is ignored", "PATCH", "/d1", `{"collection":"c","docId":"a/b","data":{}}`, nil, 200, docD1},
+	{"patch, slash in the id", "PATCH", "/a%2Fb", `{"collection":"c","data":{"n":4}}`, nil, 200, `{"doc":{"_id":"a/b","n":4,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"patch, dots as the id", "PATCH", "/%2E%2e", `{"collection":"c","data":{"n":4}}`, nil, 200, `{"doc":{"_id":"..","n":4,"_createdAt":"T","_updatedAt":"T"}}`},
+	{"patch, another's _id", "PATCH", "/d1", `{"collection":"c","data":{"_id":"d2"}}`, nil, 422, "invalid_document"},
+	{"patch, unknown", "PATCH", "/d2", `{"collection":"c","data":{}}`, nil, 404, "not_found"},
+	{"patch, another collection's", "PATCH", "/d1", `{"collection":"other","data":{}}`, nil, 404, "not_found"},
+	{"patch, no collection", "PATCH", "/d1?collection=c", `{"data":{}}`, nil, 400, "invalid_message"},
+	{"patch, data a string", "PATCH", "/d1", `{"collection":"c","data":"x"}`, nil, 400, "invalid_message"},
+	{"patch, no JSON", "PATCH", "/d1", `x`, nil, 400, "invalid_json"},
+	{"patch, any revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 200, docD1},
+	{"patch, any revision of none", "PATCH", "/d2", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 404, "not_found"},
+	{"patch, the revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "@rev"`}, 200, docD1},
+	{"patch, the revision, weak", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: W/"@rev"`}, 412, "conflict"},
+	{"patch, another revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "x"`}, 412, "conflict"},
+	{"patch, the empty revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: ""`}, 412, "conflict"},
+	{"patch, revision unquoted", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: @rev`}, 400, "invalid_message"},
+	{"patch, two revisions", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "a", "b"`}, 400, "invalid_message"},
+	{"patch, If-Match empty", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: `}, 400, "invalid_message"},
+
+	{"delete", "DELETE", "/d1?collection=c", "", nil, 200, `{"ok":true}`},
+	{"delete, slash in the id", "DELETE", "/a%2fb?collection=c", "", nil, 200, `{"ok":true}`},
+	{"delete, dots as the id", "DELETE", "/%2e%2e?collection=c", "", nil, 200, `{"ok":true}`},
+	{"delete, without collection", "DELETE", "/d1", "", nil, 400, "invalid_message"},
+	{"delete, unknown", "DELETE", "/d2?collection=c", "", nil, 404, "not_found"},
+	{"delete, another collection's", "DELETE", "/d1?collection=other", "", nil, 404, "not_found"},
+	{"delete, the revision", "DELETE", "/d1?collection=c", "", []string{`If-Match: "@rev"`}, 200, `{"ok":true}`},
+	{"delete, another revision", "DELETE", "/d1?collection=c", "", []string{`If-Match: "x"`}, 412, "conflict"},
+	{"delete, If-Match malformed", "DELETE", "/d1?collection=c", "", []string{`If-Match: x`}, 400, "invalid_message"},
+
+	{"wrong method on the list", "DELETE", "?collection=c", "", nil, 405, "invalid_message"},
+	{"wrong method on a document", "POST", "/d1", `{"collection":"c","data":{}}`, nil, 405, "invalid_message"},
+	{"PUT", "PUT", "/d1", `{"collection":"c","data":{}}`, nil, 405, "invalid_message"},
+	{"a method of nobody's", "FROB", "/d1", "", nil, 405, "invalid_message"},
+	{"a draft's document is another", "PATCH", "/d1?version=draft", `{"collection":"c","data":{}}`, nil, 404, "not_found"},
+}
+
+func restHarnesses() map[string]conformance.Harness {
+	return map[string]conformance.Harness{
+		"sqlite": &sqlitetest.Harness{},
+		"model":  &modeltest.Harness{Options: model.Options{Seed: 11, PreImage: -1, Break: -1}},
+	}
+}
+
+func small(c *gateway.Config) {
+	c.Limits.DocumentBytes, c.Limits.FrameBytes = 2000, 8000
+}
+
+func TestREST(t *testing.T) {
+	for name, h := range restHarnesses() {
+		t.Run(name, func(t *testing.T) {
+			for _, c := range restCases {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					c.run(t, h)
+				})
+			}
+		})
+	}
+}
+
+func (c restCase) run(t *testing.T, h conformance.Harness) {
+	b := h.Open(t)
+	client := rest{t, serve(t, b, small)}
+	outside := h.Outside(t, b)
+	for i, id := range []string{"a/b", ".."} {
+		outside.Do(t, true, stepInsert(refTo(id), fmt.Sprintf(`{"n":%d}`, i+2)))
+	}
+	first := client.do("POST", dataPath, `{"collection":"c","docId":"d1","data":{"n":1,"a":{"b":1,"l":[1,2]}}}`)
+	require.Equal(t, 201, first.status, first.body)
+	rev := strings.Trim(first.header.Get("ETag"), `"`)
+	before := client.list("c")
+
+	var headers []string
+	for _, header := range c.headers {
+		header = strings.ReplaceAll(header, "@rev", rev)
+		headers = append(headers, strings.Replace(header, ": @", ": "+client.url, 1))
+	}
+	path, absolute := strings.CutPrefix(c.path, "^")
+	if !absolute {
+		path = dataPath + c.path
+	}
+	got := client.do(c.method, path, c.body, headers...)
+
+	require.Equal(t, c.status, got.status, got.body)
+	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
+	require.Equal(t, "application/json", got.header.Get("Content-Type"))
+	if c.status < 300 {
+		require.Equal(t, c.want, masked(got.body))
+		return
+	}
+	var refusal map[string]string
+	require.NoError(t, json.Unmarshal([]byte(got.body), &refusal), got.body)
+	require.Equal(t, c.want, refusal["error"])
+	require.NotEmpty(t, refusal["message"])
+	require.True(t, maps.Equal(before, client.list("c")), "the store has changed")
+	require.Equal(t, c.status == 405, got.header.Get("Allow") != "")
+}
+
+// restRules are what one request cannot show.
+var restRules = []rule{
+	{
+		id: "rest/etag", says: "a document's ETag is its revision, and _rev is told on request only",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			for _, a := range []reply{
+				c.do("POST", dataPath+"?rev=1", `{"collection":"c","docId":"d","data":{}}`),
+				c.do("PATCH", dataPath+"/d?rev=1", `{"collection":"c","data":{"x":1}}`),
+				c.do("GET", dataPath+"/d?rev=1&collection=c", ""),
+			} {
+				r.must(strings.Contains(a.body, `,"_rev":`+a.header.Get("ETag")+`}}`), "ETag is %s of %s", a.header.Get("ETag"), a.body)
+			}
+			r.must(strings.Contains(c.do("GET", dataPath+"?collection=c&rev=1", "").body, `"_rev"`), "a list with rev=1 has none")
+			r.must(!strings.Contains(c.do("GET", dataPath+"?collection=c", "").body, `"_rev"`), "a list has _rev")
+		},
+	},
+	{
+		id: "rest/idempotency", says: "a retry has one effect and gets the status and shape of the first time",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			key := "Idempotency-Key: k"
+			insert := func() reply { return c.do("POST", dataPath, `{"collection":"c","data":{"n":1}}`, key+"1") }
+			first, second := insert(), insert()
+			r.must(first.status == 201 && second.status == 201 && first.body == second.body, "%v is not %v", second, first)
+			r.must(len(c.list("c")) == 1, "it was inserted twice")
+			id := idOf([]byte(strings.TrimSuffix(strings.TrimPrefix(first.body, `{"doc":`), "}")))
+			r.must(c.do("POST", dataPath, `{"collection":"c","data":{"n":2}}`, key+"1").status == 422, "another request passed under the same key")
+			patch := func() reply { return c.do("PATCH", dataPath+"/"+id, `{"collection":"c","data":{"n":3}}`, key+"2") }
+			once, again := patch(), patch()
+			r.must(once.body == again.body, "the update had two effects")
+			remove := func() reply { return c.do("DELETE", dataPath+"/"+id+"?collection=c", "", key+"3") }
+			r.must(remove().status == 200, "the delete was refused")
+			r.must(remove().body == `{"ok":true}`, "the second delete differs")
+			gone := insert()
+			r.must(gone.status == 201 && gone.body == `{"doc":null}`, "the replay of a deleted document's insert is %v", gone)
+			p := r.dial() // the same memory on the other door
+			m := p.do(insertRequest("c", `{"n":1}`, "k1"))
+			r.must(m.Replayed, "the socket does not know the key")
+		},
+	},
+	{
+		id: "rest/empty-patch", says: "an empty update is a write",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			first := c.do("POST", dataPath, `{"collection":"c","docId":"d","data":{}}`)
+			second := c.do("PATCH", dataPath+"/d", `{"collection":"c","data":{}}`)
+			r.must(first.body != second.body, "_updatedAt stayed")
+		},
+	},
+	{
+		id: "rest/collections", says: "without a collection, all are told by name with their documents",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			r.must(c.do("GET", dataPath, "").body == `{"collections":[]}`, "an empty scope has collections")
+			for _, name := range []string{"b", "a", "B"} {
+				c.do("POST", dataPath, `{"collection":"`+name+`","docId":"d","data":{}}`)
+			}
+			c.do("POST", dataPath+"?version=draft", `{"collection":"draft","data":{}}`)
+			const docs = `"docs":[{"_id":"d","_createdAt":"T","_updatedAt":"T"}],"count":1}`
+			want := `{"collections":[{"name":"B",` + docs + `,{"name":"a",` + docs + `,{"name":"b",` + docs + `]}`
+			for _, query := range []string{"", "?collection="} {
+				r.must(masked(c.do("GET", dataPath+query, "").body) == want, "it is %s", c.do("GET", dataPath+query, "").body)
+			}
+		},
+	},
+	{
+		id: "rest/pages", says: "limit, after and next page a list, newest first, and the last page has no next",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			for i := range 7 {
+				c.do("POST", dataPath, fmt.Sprintf(`{"collection":"c","docId":"d%d","data":{}}`, i))
+			}
+			var ids []string
+			after, pages := "", 0
+			for ; pages == 0 || after != ""; pages++ {
+				var page struct {
+					Docs []json.RawMessage
+					Next string
+				}
+				a := c.do("GET", dataPath+"?collection=c&limit=3&after="+after, "")
+				r.must(json.Unmarshal([]byte(a.body), &page) == nil && a.header.Get("Second-Cursor") != "", "a page is %v", a)
+				for _, d := range page.Docs {
+					ids = append(ids, idOf(d))
+				}
+				after = page.Next
+			}
+			var all struct{ Docs []json.RawMessage }
+			r.must(json.Unmarshal([]byte(c.do("GET", dataPath+"?collection=c", "").body), &all) == nil, "the list is no JSON")
+			r.must(pages == 3 && len(ids) == 7 && len(all.Docs) == 7, "%d pages of %v", pages, ids)
+			for i, d := range all.Docs {
+				r.must(idOf(d) == ids[i], "the pages' order is %v", ids)
+			}
+		},
+	},
+	{
+		id: "rest/long-list", says: "a list of many pages is whole, and each document is in it once",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			p := r.dial()
+			for i := range 30 { // 3 MB: more than is held back, and than a page
+				p.insert("c", fmt.Sprint("d", i), `{"pad":"`+strings.Repeat("x", 100_000)+`"}`)
+			}
+			a := c.do("GET", dataPath+"?collection=c", "")
+			r.must(a.status == 200 && len(docsOf(r, a.body)) == 30, "it has %d documents", len(docsOf(r, a.body)))
+			r.must(len(docsOf(r, c.do("GET", dataPath+"?collection=c&limit=29", "").body)) == 29, "a long page is cut")
+			var all struct{ Collections []struct{ Count int } }
+			r.must(json.Unmarshal([]byte(c.do("GET", dataPath, "").body), &all) == nil && all.Collections[0].Count == 30, "the collections are not whole")
+		},
+	},
+	{
+		id: "rest/list-too-large", says: "a list over the limit is refused with a status, also when it is found out late",
+		change: func(c *gateway.Config) { c.ListBytes = 2 << 20 },
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			p := r.dial()
+			for i := range 30 {
+				p.insert("c", fmt.Sprint("d", i), `{"pad":"`+strings.Repeat("x", 100_000)+`"}`)
+			}
+			a := c.do("GET", dataPath+"?collection=c", "")
+			r.must(a.status == 413 && strings.Contains(a.body, `"list_too_large"`), "it is %d: %.200s", a.status, a.body)
+			_, err := c.try("GET", dataPath, "")
+			r.must(err != nil, "the collections end well although they are cut")
+			r.must(c.do("GET", dataPath+"?collection=c&limit=10", "").status == 200, "a page is refused")
+		},
+	},
+	{
+		id: "rest/origins", says: "an allowed page may ask and read; every answer varies by origin",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			for _, path := range []string{dataPath, dataPath + "/d", dataPath + "/stream"} {
+				a := c.do("OPTIONS", path, "", "Origin: "+r.url, "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: if-match")
+				r.must(a.status == 204 && a.header.Get("Access-Control-Allow-Origin") == r.url, "the preflight is %v", a)
+				for _, name := range []string{"Content-Type", "If-Match", "Idempotency-Key", "Last-Event-ID"} {
+					r.must(strings.Contains(a.header.Get("Access-Control-Allow-Headers"), name), "%s is not allowed", name)
+				}
+				r.must(c.do("OPTIONS", path, "", "Origin: http://evil.example", "Access-Control-Request-Method: GET").status == 403, "a strange page may ask")
+			}
+			a := c.do("GET", dataPath+"?collection=c", "", "Origin: "+r.url)
+			r.must(a.header.Get("Access-Control-Allow-Origin") == r.url && a.header.Get("Access-Control-Allow-Credentials") == "true", "the page may not read: %v", a.header)
+			r.must(strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Second-Cursor"), "the cursor is hidden")
+			r.must(a.header.Get("Vary") == "Origin", "it does not vary")
+			a = c.do("GET", dataPath+"?collection=c", "")
+			r.must(a.header.Get("Access-Control-Allow-Origin") == "" && a.header.Get("Vary") == "Origin", "without a page: %v", a.header)
+		},
+	},
+	{
+		id: "rest/passing-fault", says: "a passing fault is waited out, and a write then has one effect",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			r.backend.away(3)
+			a := c.do("POST", dataPath, `{"collection":"c","data":{}}`)
+			r.must(a.status == 201, "the insert is %v", a)
+			r.backend.away(3)
+			r.must(len(c.list("c")) == 1, "the list is wrong")
+			r.backend.away(3)
+			r.must(c.do("GET", dataPath, "").status == 200, "the collections are refused")
+		},
+	},
+	{
+		id: "rest/head", says: "HEAD is GET without the body",
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			get, head := c.do("GET", dataPath+"?collection=c", ""), c.do("HEAD", dataPath+"?collection=c", "")
+			r.must(head.status == 200 && head.body == "" && head.header.Get("Content-Length") == get.header.Get("Content-Length"), "HEAD is %v", head)
+		},
+	},
+	{
+		id: "rest/outside", says: "what others have stored is served as it is, also above the limits, and can be patched",
+		change: small,
+		check: func(r *trial) {
+			c := rest{r, r.url}
+			ref := refTo("big one")
+			ref.Collection = strings.Repeat("c", 200)
+			r.harness.Outside(r, r.backend.Backend).Do(r, true, stepInsert(ref, `{"_id":"spoof","_rev":1,"pad":"`+strings.Repeat("x", 5000)+`"}`))
+			c.do("POST", dataPath, `{"collection":"c","data":{}}`) // reads see what was answered, and all before it
+			a := c.do("GET", dataPath+"/big%20one?collection="+ref.Collection, "")
+			r.must(a.status == 200 && strings.HasPrefix(a.body, `{"doc":{"_id":"big one","pad":`), "it is %.100s", a.body)
+			a = c.do("PATCH", dataPath+"/big%20one", `{"collection":"`+ref.Collection+`","data":{"pad":"y"}}`)
+			r.must(a.status == 200, "it cannot be patched: %v", a)
+		},
+	},
+}
+
+func TestRESTRules(t *testing.T) {
+	for name, h := range restHarnesses() {
+		t.Run(name, func(t *testing.T) { checkRules(t, h, restRules) })
+	}
+}
+
+// A client that goes away, or never ends its body, leaves nothing behind; TestMain looks for leaks.
+func TestRESTChunked(t *testing.T) {
+	client := rest{t, serve(t, (&sqlitetest.Harness{}).Open(t), small)}
+	q, err := http.NewRequestWithContext(t.Context(), "POST", client.url+dataPath, struct{ io.Reader }{bytes.NewReader([]byte(`{"collection":"c","data":{}}`))})
+	require.NoError(t, err)
+	answer, err := http.DefaultTransport.RoundTrip(q)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, 201, answer.StatusCode)
+}

@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// out writes a long body for one goroutine. It gives up on a peer that takes nothing for the stall time; what is
+// small is joined into writes of about frameBytes.
+type out struct {
+	ctx     context.Context
+	w       http.ResponseWriter
+	control *http.ResponseController
+	stall   time.Duration
+	joined  *[]byte // nil while there is nothing to join
+}
+
+// joins are the buffers of those who are not idle.
+var joins = sync.Pool{New: func() any { b := make([]byte, 0, frameBytes); return &b }}
+
+func (g *Gateway) newOut(ctx context.Context, w http.ResponseWriter) *out {
+	return &out{ctx: ctx, w: w, control: http.NewResponseController(w), stall: g.config.Stall}
+}
+
+// write takes p, which it neither keeps nor changes.
+func (o *out) write(p []byte) error {
+	if o.joined == nil {
+		o.joined = joins.Get().(*[]byte)
+	}
+	if len(*o.joined)+len(p) <= frameBytes {
+		*o.joined = append(*o.joined, p...)
+		return nil
+	}
+	if err := o.send(); err != nil {
+		return err
+	}
+	for len(p) > frameBytes {
+		if err := o.put(p[:frameBytes]); err != nil {
+			return err
+		}
+		p = p[frameBytes:]
+	}
+	*o.joined = append(*o.joined, p...)
+	return nil
+}
+
+// rest gives the buffer back; everything has been flushed.
+func (o *out) rest() {
+	if o.joined != nil {
+		joins.Put(o.joined)
+		o.joined = nil
+	}
+}
+
+// flush hands everything to the connection.
+func (o *out) flush() error {
+	if err := o.send(); err != nil {
+		return err
+	}
+	return o.control.Flush()
+}
+
+// close is flush for the last time: the connection may serve another request, which the deadline is not meant for.
+func (o *out) close() error {
+	err := o.flush()
+	o.rest()
+	_ = o.control.SetWriteDeadline(time.Time{})
+	return err
+}
+
+// cut makes a write that is under way fail; any goroutine may call it, once ctx has ended.
+func (o *out) cut() { _ = o.control.SetWriteDeadline(time.Unix(1, 0)) }
+
+func (o *out) send() error {
+	if o.joined == nil {
+		return o.ctx.Err()
+	}
+	err := o.put(*o.joined)
+	*o.joined = (*o.joined)[:0]
+	return err
+}
+
+// put sets the deadline before it looks at ctx: whoever ends ctx cuts afterwards, and so cuts this write too.
+func (o *out) put(p []byte) error {
+	if len(p) == 0 {
+		return o.ctx.Err()
+	}
+	_ = o.control.SetWriteDeadline(time.Now().Add(o.stall)) // without deadlines the server's own must do
+	if err := o.ctx.Err(); err != nil {
+		return err
+	}
+	_, err := o.w.Write(p)
+	return err
+}
