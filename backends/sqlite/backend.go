@@ -43,6 +43,8 @@ type Backend struct {
 	mu     sync.Mutex
 	closed bool
 	feeds  map[*feed]struct{}
+
+	swept []byte // where the house goes on in the memory of mutations; its own
 }
 
 var _ backends.Backend = (*Backend)(nil)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 )
 
@@ -12,18 +11,18 @@ const (
 	tick = time.Minute
 	// chunk is how many rows one job deletes: writers wait for no more than that.
 	chunk = 1000
-	// sweeps is how many jobs pass the whole memory of mutations, perTick how many of them run at a tick.
-	sweeps, perTick = 1920, 32
+	// sweeps is how many chunks of the memory of mutations are looked through at a tick, at most: 12 million an hour.
+	sweeps = 200
 )
 
 // keepHouse forgets what has been kept for long enough. It goes through the writer like everybody else.
 func (b *Backend) keepHouse() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	for n := 0; ; n++ {
+	for {
 		select {
 		case now := <-ticker.C:
-			if err := b.clean(b.ctx, now, n); err != nil && b.ctx.Err() == nil {
+			if err := b.clean(b.ctx, now); err != nil && b.ctx.Err() == nil {
 				b.options.Log.Warn("cleaning up failed; it is tried again", "error", err)
 			}
 		case <-b.ctx.Done():
@@ -32,11 +31,8 @@ func (b *Backend) keepHouse() {
 	}
 }
 
-func (b *Backend) clean(ctx context.Context, now time.Time, n int) error {
-	errs := []error{b.mark(ctx, now), b.trim(ctx, now.Add(-b.options.Retention))}
-	for i := range perTick {
-		errs = append(errs, b.sweep(ctx, (n*perTick+i)%sweeps, now.Add(-max(b.options.Retention, 24*time.Hour))))
-	}
+func (b *Backend) clean(ctx context.Context, now time.Time) error {
+	errs := []error{b.mark(ctx, now), b.trim(ctx, now.Add(-b.options.Retention)), b.forgetMutations(ctx, now.Add(-remembered(b.options)))}
 	errs = append(errs, b.inWriter(ctx, "clean the ledger", func(c *conn) error {
 		_, err := c.exec(ctx, "DELETE FROM app_data_ledger WHERE expires > 0 AND expires <= ?", now.UnixMilli())
 		return err
@@ -105,17 +101,48 @@ func trimSome(c *conn, before int64) (more bool, err error) {
 	return floor < last, err
 }
 
-// sweep forgets old mutations in one of the parts that their hashes fall into.
-func (b *Backend) sweep(ctx context.Context, part int, before time.Time) error {
-	const width = math.MaxUint64/sweeps + 1
-	low := int64(uint64(part)*width ^ 1<<63)
-	high := int64((uint64(part)*width + width - 1) ^ 1<<63)
-	if part == sweeps-1 {
-		high = math.MaxInt64
+// remembered is how long mutations are: at least 24 h, as the protocol promises.
+func remembered(o Options) time.Duration { return max(o.Retention, 24*time.Hour) }
+
+// forgetMutations looks through the next part of the memory for rows from before a time. The house alone calls it.
+func (b *Backend) forgetMutations(ctx context.Context, before time.Time) error {
+	for range sweeps {
+		if err := b.sweep(ctx, before); err != nil {
+			return err
+		}
+		if b.swept == nil {
+			return nil // at the end: the next tick begins anew
+		}
 	}
-	return b.inWriter(ctx, "forget mutations", func(c *conn) error {
-		const sql = "DELETE FROM app_data_mutations WHERE hash BETWEEN ? AND ? AND at < ?"
-		_, err := c.exec(ctx, sql, low, high, before.UnixMilli())
+	return nil
+}
+
+// sweep forgets what is old of one chunk, and notes where the next one begins.
+func (b *Backend) sweep(ctx context.Context, before time.Time) error {
+	from, to := b.swept, []byte(nil)
+	err := b.inWriter(ctx, "forget mutations", func(c *conn) error {
+		const last = "SELECT key FROM app_data_mutations WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
+		found, err := c.one(ctx, last, []any{nonNil(from), int64(chunk - 1)}, &to)
+		if err != nil {
+			return err
+		}
+		if !found {
+			_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND at < ?", nonNil(from), before.UnixMilli())
+			return err
+		}
+		_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND key <= ? AND at < ?", nonNil(from), to, before.UnixMilli())
 		return err
 	})
+	if err == nil {
+		b.swept = to
+	}
+	return err
+}
+
+// nonNil is b as a blob: NULL compares with nothing.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }

@@ -12,11 +12,16 @@ import (
 
 // memory is the row that makes a mutation happen once.
 type memory struct {
-	hash   int64
+	key    []byte // the mutation, then a short hash of whose it is
 	at     int64
-	digest []byte // of the whole key and the request, so that a collision of hash is told apart
+	digest []byte // of the whole key and the request, so that a collision of keys is told apart
 	result []byte
 }
+
+const (
+	ownerBytes  = 8
+	digestBytes = 16
+)
 
 // result is what a replay must repeat of one write.
 type result struct {
@@ -26,14 +31,15 @@ type result struct {
 
 // remember makes the row, with what can be known of the result before the writes: all but for upserts.
 func remember(tx *backends.Tx) *memory {
-	var key []byte
-	for _, part := range [...]string{tx.Scope.Workspace, tx.Scope.StoredApp(), tx.Principal, tx.Mutation} {
-		key = binary.AppendUvarint(key, uint64(len(part)))
-		key = append(key, part...)
+	var owner []byte
+	for _, part := range [...]string{tx.Scope.Workspace, tx.Scope.StoredApp(), tx.Principal} {
+		owner = binary.AppendUvarint(owner, uint64(len(part)))
+		owner = append(owner, part...)
 	}
-	sum := sha256.Sum256(key)
-	digest := sha256.Sum256(append(key, tx.Digest[:]...))
-	m := &memory{hash: int64(binary.BigEndian.Uint64(sum[:8])), at: tx.At.UnixMilli(), digest: digest[:]}
+	whose := sha256.Sum256(owner)
+	key := append([]byte(tx.Mutation), whose[:ownerBytes]...)
+	digest := sha256.Sum256(append(append(whose[:], tx.Mutation...), tx.Digest[:]...))
+	m := &memory{key: key, at: tx.At.UnixMilli(), digest: digest[:digestBytes]}
 	for i := range tx.Writes {
 		w := &tx.Writes[i]
 		m.result = appendResult(m.result, result{w.Op, w.Collection, w.ID})
@@ -41,16 +47,16 @@ func remember(tx *backends.Tx) *memory {
 	return m
 }
 
-const rememberSQL = "INSERT INTO app_data_mutations (hash, at, digest, result) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+const rememberSQL = "INSERT INTO app_data_mutations (key, at, digest, result) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 // store tells whether the mutation is new.
 func (m *memory) store(c *conn) (fresh bool, err error) {
-	n, err := c.exec(context.Background(), rememberSQL, m.hash, m.at, m.digest, m.result)
+	n, err := c.exec(context.Background(), rememberSQL, m.key, m.at, m.digest, m.result)
 	return n > 0, err
 }
 
 func (m *memory) forget(c *conn) error {
-	_, err := c.exec(context.Background(), "DELETE FROM app_data_mutations WHERE hash = ?", m.hash)
+	_, err := c.exec(context.Background(), "DELETE FROM app_data_mutations WHERE key = ?", m.key)
 	return err
 }
 
@@ -63,15 +69,15 @@ func (m *memory) amend(c *conn, changes []backends.Change) error {
 	if bytes.Equal(actual, m.result) {
 		return nil
 	}
-	_, err := c.exec(context.Background(), "UPDATE app_data_mutations SET result = ? WHERE hash = ?", actual, m.hash)
+	_, err := c.exec(context.Background(), "UPDATE app_data_mutations SET result = ? WHERE key = ?", actual, m.key)
 	return err
 }
 
 // recall reads the row that was there before. It is another request's if the digests differ.
 func (m *memory) recall(c *conn) (same bool, results []result, err error) {
 	var digest, stored []byte
-	const sql = "SELECT digest, result FROM app_data_mutations WHERE hash = ?"
-	if _, err := c.one(context.Background(), sql, []any{m.hash}, &digest, &stored); err != nil {
+	const sql = "SELECT digest, result FROM app_data_mutations WHERE key = ?"
+	if _, err := c.one(context.Background(), sql, []any{m.key}, &digest, &stored); err != nil {
 		return false, nil, err
 	}
 	if !bytes.Equal(digest, m.digest) {

@@ -42,14 +42,14 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, protocol.CodeAlreadyExists, protocol.CodeOf(err))
 }
 
-// TestCollision: two mutations of one hash are told apart by the digest, and refused rather than mixed up.
+// TestCollision: two mutations of one key are told apart by the digest, and refused rather than mixed up.
 func TestCollision(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
 	first := tx(insert("a", `{}`))
 	first.Mutation = "m"
 	write(t, b, first)
-	sqlitetest.CLI(t, b.Path(), `UPDATE app_data_mutations SET digest = randomblob(32);`)
+	sqlitetest.CLI(t, b.Path(), `UPDATE app_data_mutations SET digest = randomblob(16);`)
 	_, err := backends.WriteOne(context.Background(), b, first)
 	require.Equal(t, protocol.CodeMutationMismatch, protocol.CodeOf(err))
 }

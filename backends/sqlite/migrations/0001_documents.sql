@@ -63,13 +63,15 @@ CREATE TABLE app_data_marks (
 	seq INTEGER NOT NULL
 );
 
--- Requests that were carried out. hash is 64 bits of the key, so that memory costs one integer lookup.
+-- Requests that were carried out. The key begins with the mutationId as it is: ids that grow with time, such as
+-- UUIDv7 or a counter, then come to lie side by side, and a commit touches one page for all of them; a hash in front
+-- would scatter them over the whole table.
 CREATE TABLE app_data_mutations (
-	hash INTEGER PRIMARY KEY,
+	key BLOB PRIMARY KEY,
 	at INTEGER NOT NULL,
 	digest BLOB NOT NULL,
 	result BLOB NOT NULL
-);
+) WITHOUT ROWID;
 
 -- Rows kept beside the data: audit, approvals, tickets, agent status. expires 0 is never.
 CREATE TABLE app_data_ledger (
