@@ -26,6 +26,9 @@ type part struct {
 	docs  map[string]bool
 }
 
+// any tells whether anything is followed.
+func (f *following) any() bool { return f.all || f.count > 0 }
+
 // wants tells whether a change goes to the client.
 func (f *following) wants(c *backends.Change) bool {
 	if f.floor != nil && f.floor.Covers(*c) {

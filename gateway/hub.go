@@ -27,6 +27,7 @@ const (
 type Hub struct {
 	backend backends.Backend
 	log     *slog.Logger
+	metrics *Metrics
 	budget  int
 	slots   chan struct{} // catch-ups at once, over all scopes
 
@@ -41,6 +42,7 @@ type Hub struct {
 	// moves counts batches: it tells whether the cursor has moved.
 	moves int64
 	marks marks
+	lag   lag
 	// waiting holds the followers that want to know when the cursor moves.
 	waiting map[*Subscription]struct{}
 }
@@ -116,6 +118,7 @@ func (h *Hub) reopen(ctx context.Context, cause error) {
 	if ctx.Err() != nil {
 		return
 	}
+	h.setBroken(true)
 	h.log.Warn("the feed broke; opening it again", "error", cause)
 	_ = h.currentFeed().Close()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
@@ -145,6 +148,7 @@ func (h *Hub) watch(ctx context.Context) error {
 	h.mu.Lock()
 	h.feed = feed
 	h.mu.Unlock()
+	h.setBroken(false)
 	if lost {
 		h.deliver(backends.Batch{LostAll: true, Cursor: feed.Cursor()})
 	}
@@ -157,13 +161,17 @@ func (h *Hub) deliver(batch backends.Batch) {
 	h.cursor = batch.Cursor
 	h.marks.note(time.Now(), h.cursor)
 	h.moves++
+	h.arrived(batch.LostAll)
+	h.metrics.batch(len(batch.Changes))
 	wake := h.waiting
 	h.waiting = map[*Subscription]struct{}{}
 	for scope, e := range h.entries(batch) {
 		log := h.scopes[scope]
 		h.append(log, e)
 		for s := range log.followers {
-			wake[s] = struct{}{}
+			if s.listening.Load() {
+				wake[s] = struct{}{}
+			}
 		}
 	}
 	h.mu.Unlock()

@@ -17,6 +17,7 @@ func (s *Session) hold() backends.Cursor {
 
 // release sends the answer of a read, made at a cursor (nil: it failed), and lets the changes go on behind it.
 func (s *Session) release(a *protocol.Answer, at backends.Cursor, follow func()) {
+	s.gateway.config.Metrics.failed(a.Err)
 	message := a.Append(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +74,7 @@ func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 		return false
 	}
 	s.release(&protocol.Answer{Request: r, Resumed: true}, c.cursor, func() {
-		s.sub.follow.add(r.Collection, r.DocID)
+		s.sub.Listen(r.Collection, r.DocID)
 		for _, change := range c.changes {
 			if change.Ref.Collection == r.Collection && (r.DocID == "" || r.DocID == change.Ref.ID) {
 				s.push(change.JSON())
@@ -88,7 +89,7 @@ func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 func (s *Session) subscribeAnew(ctx context.Context, r *protocol.Request) {
 	notBefore := s.hold()
 	a, at := s.subscribed(ctx, r, notBefore)
-	s.release(&a, at, func() { s.sub.follow.add(r.Collection, r.DocID) })
+	s.release(&a, at, func() { s.sub.Listen(r.Collection, r.DocID) })
 }
 
 // subscribed reads what a subscribe without a cursor answers with: a page of the collection, or one document.
@@ -108,11 +109,12 @@ func (s *Session) unsubscribe(r *protocol.Request) {
 	if s.sub.follow.all {
 		a.Err = protocol.Errorf(protocol.CodeInvalidMessage, "this connection follows the whole scope: there is nothing to unsubscribe")
 	}
+	s.gateway.config.Metrics.failed(a.Err)
 	message := a.Append(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.Err == nil {
-		s.sub.follow.remove(r.Collection, r.DocID)
+		s.sub.Unlisten(r.Collection, r.DocID)
 	}
 	s.pushAnswer(message)
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
@@ -31,6 +32,8 @@ type Subscription struct {
 	behind bool   // the log does not reach back to done
 	reset  string // to be told before anything else
 	follow following
+	// listening is false while nothing is followed: the hub then wakes nobody for the scope's changes.
+	listening atomic.Bool
 }
 
 // Delivery is one part of a Subscription's stream.
@@ -53,7 +56,9 @@ func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, wake func
 	log := h.live(s)
 	sub := &Subscription{hub: h, log: log, wake: wake, next: log.end(), done: h.cursor, sent: h.cursor}
 	sub.follow.all = all
+	sub.listening.Store(all)
 	log.followers[sub] = struct{}{}
+	h.metrics.followed(1)
 	if from != nil {
 		sub.resume(from)
 	}
@@ -82,7 +87,20 @@ func (s *Subscription) Close() {
 	defer s.hub.mu.Unlock()
 	delete(s.hub.waiting, s)
 	delete(s.log.followers, s)
+	s.hub.metrics.followed(-1)
 	s.log.left = time.Now()
+}
+
+// Listen follows a collection, or with an id one document of it, from the next Take on.
+func (s *Subscription) Listen(collection, id string) {
+	s.follow.add(collection, id)
+	s.listening.Store(true)
+}
+
+// Unlisten ends what Listen began.
+func (s *Subscription) Unlisten(collection, id string) {
+	s.follow.remove(collection, id)
+	s.listening.Store(s.follow.any())
 }
 
 // Sent is a snapshot that no later answer on the same connection may be older than.
@@ -117,6 +135,9 @@ func (s *Subscription) WakeOnMove(d *Delivery) bool {
 // that is Behind has nothing to hand out before it has caught up.
 func (s *Subscription) Take(maxBytes int) Delivery {
 	d := Delivery{}
+	if !s.follow.any() {
+		s.skip()
+	}
 	for maxBytes > 0 && s.refill(&d) {
 		c := s.pending[0]
 		s.pending = s.pending[1:]
@@ -128,6 +149,16 @@ func (s *Subscription) Take(maxBytes int) Delivery {
 	}
 	s.mark(&d)
 	return d
+}
+
+// skip goes to the log's end: whoever follows nothing misses nothing, and need not keep up. What is read from here on
+// must not be older, or a subscription would miss what lies between.
+func (s *Subscription) skip() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.pending, s.nextFloor, s.next, s.behind = nil, nil, s.log.end(), false
+	s.done = s.hub.cursor
+	s.Answered(s.done)
 }
 
 // refill makes sure that something is pending; it tells false when nothing is, or copies have become void.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	fast "github.com/go-json-experiment/json"
 )
 
 // Received is any message of a gateway as a client in Go reads it: the union of all fields. Unknown fields
@@ -45,13 +47,13 @@ func DecodeFrame(frame []byte) ([]Received, error) {
 	trimmed := bytes.TrimSpace(frame)
 	if len(trimmed) > 0 && trimmed[0] == '[' {
 		var many []Received
-		if err := json.Unmarshal(trimmed, &many); err != nil {
+		if err := fast.Unmarshal(trimmed, &many); err != nil {
 			return nil, fmt.Errorf("frame: %w", err)
 		}
 		return many, nil
 	}
 	var one Received
-	if err := json.Unmarshal(trimmed, &one); err != nil {
+	if err := fast.Unmarshal(trimmed, &one); err != nil {
 		return nil, fmt.Errorf("frame: %w", err)
 	}
 	return []Received{one}, nil
