@@ -13,15 +13,20 @@ import (
 func (g *Gateway) allowed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(g.config.Hosts, strings.ToLower(r.Host)) {
-			writeError(w, protocol.Errorf(protocol.CodeForbidden, "this host name is not served here: add it to the allowed hosts"))
+			g.refuse(w, protocol.Errorf(protocol.CodeForbidden, "this host name is not served here: add it to the allowed hosts"))
 			return
 		}
 		if !g.originAllowed(r.Header.Values("Origin")) {
-			writeError(w, protocol.Errorf(protocol.CodeForbidden, "pages of this origin are not served here: add it to the allowed origins"))
+			g.refuse(w, protocol.Errorf(protocol.CodeForbidden, "pages of this origin are not served here: add it to the allowed origins"))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (g *Gateway) refuse(w http.ResponseWriter, e *protocol.Error) {
+	g.config.Metrics.failed(e)
+	writeError(w, e)
 }
 
 // originAllowed: no header means no browser; two are nobody's honest request.

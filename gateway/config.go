@@ -30,6 +30,8 @@ type Config struct {
 	// ListBytes bounds a list's answer over REST, which is streamed.
 	ListBytes int
 	Log       *slog.Logger
+	// Metrics counts what happens; nil counts nothing.
+	Metrics *Metrics
 }
 
 // DefaultConfig serves no host yet.

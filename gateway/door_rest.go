@@ -55,7 +55,7 @@ func (g *Gateway) rest(h restHandler) http.HandlerFunc {
 			refused = h(&c, w, r)
 		}
 		if refused != nil {
-			writeError(w, refused)
+			g.refuse(w, refused)
 		}
 	}
 }

@@ -29,16 +29,16 @@ type opening struct {
 func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	o, refused := parseOpening(r)
 	if refused != nil {
-		writeError(w, refused)
+		g.refuse(w, refused)
 		return
 	}
 	from, reset, refused := g.resumable(r.Context(), o)
 	if refused != nil {
-		writeError(w, refused)
+		g.refuse(w, refused)
 		return
 	}
 	if g.isStopping() {
-		writeError(w, protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping: connect again"))
+		g.refuse(w, protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping: connect again"))
 		return
 	}
 	conn, err := socket.Accept(w, r, socket.Options{
@@ -70,6 +70,7 @@ func (g *Gateway) open(conn *socket.Conn, o opening, from backends.Cursor, reset
 	s.welcome(from != nil && reset == "")
 	switch {
 	case reset != "":
+		g.config.Metrics.reset(reset)
 		s.push(protocol.AppendReset(nil, reset, s.spread()))
 	case from != nil:
 		s.awaited = append(s.awaited, from)

@@ -21,7 +21,7 @@ func (g *Gateway) serveStream(w http.ResponseWriter, r *http.Request) {
 		refused = protocol.Errorf(protocol.CodeInvalidMessage, "GET takes no body")
 	}
 	if refused != nil {
-		writeError(w, refused)
+		g.refuse(w, refused)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -104,6 +104,7 @@ func (g *Gateway) admitStream(s *Stream) bool {
 		return false
 	}
 	g.streams[s] = struct{}{}
+	g.config.Metrics.connected(doorStream, 1)
 	g.ended.Add(1)
 	return true
 }
@@ -112,5 +113,6 @@ func (g *Gateway) dismissStream(s *Stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.streams, s)
+	g.config.Metrics.connected(doorStream, -1)
 	g.ended.Done()
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -21,6 +22,9 @@ type Gateway struct {
 	replays replays
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // the hub
+	// draining: Ready fails, everything else goes on.
+	draining atomic.Bool
+	probing  chan struct{} // held by the one read that asks whether the database answers
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -39,12 +43,14 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	hub.metrics = c.Metrics
+	c.Metrics.follow(hub)
 	g := &Gateway{
 		config: c, hub: hub,
-		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke},
+		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke, expect: hub.Expect},
 		parsing:  newParseBudget(int64(c.ParseBytes)),
 		sessions: map[*Session]struct{}{}, streams: map[*Stream]struct{}{},
-		replays: replays{hub: hub},
+		replays: replays{hub: hub}, probing: make(chan struct{}, 1),
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.cancel = cancel
@@ -128,6 +134,7 @@ func (g *Gateway) admit(s *Session) bool {
 		return false
 	}
 	g.sessions[s] = struct{}{}
+	g.config.Metrics.connected(doorSocket, 1)
 	g.ended.Add(1)
 	return true
 }
@@ -136,5 +143,6 @@ func (g *Gateway) dismiss(s *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sessions, s)
+	g.config.Metrics.connected(doorSocket, -1)
 	g.ended.Done()
 }

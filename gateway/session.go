@@ -97,6 +97,7 @@ func (s *Session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	s.gateway.config.Metrics.queued(-len(s.queue)) // nobody takes them any more
 	s.timer.Stop()
 	s.cond.Broadcast()
 }
@@ -114,7 +115,7 @@ func (s *Session) beat() {
 
 // read takes one frame into the queue; false when the connection is over.
 func (s *Session) read() bool {
-	frame, err := s.conn.Read(s.ctx)
+	frame, err := s.conn.Read(context.Background()) // CloseNow ends it; a context costs a timer and a callback each time
 	if err != nil {
 		s.closeFor(err)
 		return false
@@ -152,6 +153,7 @@ func (s *Session) enqueue(t task) bool {
 	}
 	s.queue = append(s.queue, t)
 	s.queueBytes += t.bytes
+	s.gateway.config.Metrics.queued(1)
 	if !s.working {
 		s.working = true
 		s.tasks.Go(s.work)

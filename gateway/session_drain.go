@@ -27,14 +27,40 @@ var frames = sync.Pool{New: func() any { return new([]byte) }}
 // drain sends what there is to send, and ends when it has caught up. What a slow client does not take stays in the
 // scope's shared log.
 func (s *Session) drain() {
+	messages, next := s.gather()
+	s.drainFrom(messages, next)
+}
+
+// drainHere sends one frame, which is nearly always all there is, and leaves what there is beyond it to a drain.
+func (s *Session) drainHere() {
+	messages, next := s.gather()
+	if next == stepSend {
+		if !s.send(messages) {
+			return
+		}
+		messages, next = s.gather()
+	}
+	if next != stepEnd {
+		s.tasks.Go(func() { s.drainFrom(messages, next) })
+	}
+}
+
+// send writes one frame; false if the connection is over, which the reader notices, and ends the session.
+func (s *Session) send(messages [][]byte) bool {
 	buffer := frames.Get().(*[]byte)
 	defer frames.Put(buffer)
-	for {
-		messages, next := s.gather()
+	if s.conn.Write(joined(messages, buffer)) == nil {
+		return true
+	}
+	s.conn.CloseNow()
+	return false
+}
+
+func (s *Session) drainFrom(messages [][]byte, next step) {
+	for ; ; messages, next = s.gather() {
 		switch next {
 		case stepSend:
-			if s.conn.Write(joined(messages, buffer)) != nil {
-				s.conn.CloseNow() // the reader notices, and ends the session
+			if !s.send(messages) {
 				return
 			}
 		case stepCatchUp:
@@ -111,9 +137,11 @@ func (s *Session) takeChanges(messages [][]byte, maxBytes int) [][]byte {
 	for {
 		d := s.sub.Take(maxBytes)
 		if d.Reset != "" {
+			s.gateway.config.Metrics.reset(d.Reset)
 			messages = append(messages, protocol.AppendReset(nil, d.Reset, s.spread()))
 			s.awaited, s.dirty = nil, true
 		}
+		s.gateway.config.Metrics.delivered(doorSocket, len(d.Changes))
 		for _, c := range d.Changes {
 			messages = append(messages, c.JSON())
 			s.dirty = true

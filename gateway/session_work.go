@@ -15,12 +15,28 @@ func (s *Session) work() {
 			return
 		}
 		s.execute(tasks)
-		s.mu.Lock()
-		s.executing -= len(tasks)
-		s.cond.Broadcast()
-		s.mu.Unlock()
-		s.wake()
+		if s.executed(len(tasks)) {
+			s.drainHere()
+		}
 	}
+}
+
+// executed makes room for more requests and sees to it that the answers are sent: true if the worker is to do that
+// itself, because nothing else waits for it, which spares a goroutine per request.
+func (s *Session) executed(n int) (drain bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.executing -= n
+	s.cond.Broadcast()
+	if s.draining || s.ended {
+		return false
+	}
+	s.draining = true
+	if len(s.queue) == 0 {
+		return true
+	}
+	s.tasks.Go(s.drain)
+	return false
 }
 
 // nextTasks takes the next request, or the next writes if several wait, once the answers before them have room.
@@ -41,6 +57,7 @@ func (s *Session) nextTasks() []task {
 		s.queueBytes -= t.bytes
 	}
 	s.executing += n
+	s.gateway.config.Metrics.queued(-n)
 	return tasks
 }
 
@@ -84,11 +101,13 @@ func (s *Session) refuse(r *protocol.Request, err *protocol.Error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.gateway.config.Metrics.failed(err)
 	s.push(protocol.AppendFrameError(nil, r.RequestID, err))
 }
 
 // answer queues an answer. It is encoded outside the lock.
 func (s *Session) answer(a *protocol.Answer) {
+	s.gateway.config.Metrics.failed(a.Err)
 	message := a.Append(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,6 +127,7 @@ func (s *Session) write(ctx context.Context, tasks []task) {
 		requests[i] = &tasks[i].request
 	}
 	for _, w := range s.gateway.store.Write(ctx, s.principal, s.scope, requests) {
+		s.gateway.config.Metrics.failed(w.Answer.Err)
 		message := w.Answer.Append(nil)
 		s.mu.Lock()
 		s.pushAnswer(message)

@@ -20,6 +20,7 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 	poke    func() // tells the feed that this process has just committed
+	expect  func(backends.Change)
 }
 
 // Written is a write's answer with what the door needs to know about its changes.
@@ -67,11 +68,23 @@ func (s *Store) Write(ctx context.Context, p Principal, scope protocol.Scope, re
 			out[at[i]].Outcome = o
 		}
 		s.poke()
+		s.expectLast(out)
 	}
 	for i := range out {
 		s.complete(&out[i])
 	}
 	return out
+}
+
+// expectLast has the feed's lag measured at the last change that the writes made. Those of a retry were made before.
+func (s *Store) expectLast(out []Written) {
+	for i := len(out) - 1; i >= 0; i-- {
+		o := &out[i].Outcome
+		if n := len(o.Changes); o.Err == nil && !o.Replayed && n > 0 {
+			s.expect(o.Changes[n-1])
+			return
+		}
+	}
 }
 
 // complete fills in an answer from its outcome.

@@ -93,8 +93,9 @@ func (s *Stream) gather() (messages [][]byte, next streamStep) {
 			s.reason = d.Reset
 			return nil, streamReplay
 		}
+		s.gateway.config.Metrics.delivered(doorStream, len(d.Changes))
 		for _, c := range d.Changes {
-			messages, s.owed = append(messages, c.Event(s.rev)), true
+			messages, s.owed = append(messages, s.text(c)), true
 		}
 		if id := s.id(&d); id != nil {
 			messages = append(messages, id)
@@ -109,6 +110,15 @@ func (s *Stream) gather() (messages [][]byte, next streamStep) {
 			return nil, streamWait
 		}
 	}
+}
+
+// text is a change as this client can hear it. Until a replay is over, a document that was missing from the pages
+// because it moved meanwhile may come as an update, which who lacks it is deaf to.
+func (s *Stream) text(c *delivered) []byte {
+	if s.awaited == nil {
+		return c.Event(s.rev)
+	}
+	return appendState(nil, c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
 }
 
 var heartbeat = []byte(": heartbeat\n\n")
@@ -220,7 +230,9 @@ func (s *Stream) tellRecent(ctx context.Context) bool {
 		boundary = d.Boundary && (len(d.Changes) == 0 || len(changes) > maxRecent)
 	}
 	var buffer []byte
-	for _, c := range latest(changes) {
+	last := latest(changes)
+	s.gateway.config.Metrics.delivered(doorStream, len(last))
+	for _, c := range last {
 		buffer = appendState(buffer[:0], c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
 		if !s.tell(buffer) || s.isLeaving() {
 			return false

@@ -218,6 +218,7 @@ var errLeaving = errors.New("the gateway is stopping")
 // replay voids every copy and tells all documents again, for clients that know no reset. Until the last of them the
 // client holds an id that is reset again; false when the stream is over.
 func (s *Stream) replay(ctx context.Context) bool {
+	s.gateway.config.Metrics.reset(s.reason)
 	s.gateway.config.Log.Debug("a stream is reset", "scope", s.scope.String(), "reason", s.reason)
 	p := s.gateway.replays.join(s.scope, s.sub.Sent())
 	defer s.gateway.replays.leave(p)

@@ -15,18 +15,32 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// commands is the command line.
+// commands is the command line. Every flag can be set in the environment and in a file too: see configFile.
 type commands struct {
-	Serve   serve            `cmd:"" help:"Serve a database to clients."`
-	Version kong.VersionFlag `help:"Print the version and exit." short:"v" env:"-"`
+	Config      string           `help:"JSON file that sets flags by their names; the command line and the environment go before it." placeholder:"FILE" type:"path"`
+	Serve       serve            `cmd:"" help:"Serve a database to clients."`
+	Check       check            `cmd:"" help:"Tell what would go wrong with a database, and how to mend it."`
+	Healthcheck healthcheck      `cmd:"" help:"Ask a running gateway whether it is ready: exit status 0 if so."`
+	Version     kong.VersionFlag `help:"Print the version and exit." short:"v" env:"-"`
+}
+
+func newParser(c *commands, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append([]kong.Option{
+		kong.Name("secondgate"), kong.Vars{"version": version},
+		kong.Description("Live collections over the database you already have."),
+		kong.DefaultEnvars(envPrefix), kong.Resolvers(&configFile{}),
+	}, options...)...)
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	parsed := kong.Parse(&commands{}, kong.Name("secondgate"), kong.Vars{"version": version},
-		kong.Description("Live collections over the database you already have."),
-		kong.DefaultEnvars("SECONDGATE"), kong.BindTo(ctx, (*context.Context)(nil)))
+	parser, err := newParser(&commands{}, kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		panic(err) // a defect of the struct above
+	}
+	parsed, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "secondgate:", err)
 		os.Exit(1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +14,7 @@ import (
 )
 
 // openBackend opens the database that a URL names, by its scheme.
-func openBackend(ctx context.Context, address string, retention time.Duration) (backends.Backend, error) {
+func openBackend(ctx context.Context, address string, retention time.Duration, metrics *gateway.Metrics) (backends.Backend, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	scheme, path, found := strings.Cut(address, ":")
@@ -23,23 +22,15 @@ func openBackend(ctx context.Context, address string, retention time.Duration) (
 	case !found:
 		return nil, fmt.Errorf("the backend %q has no scheme: write sqlite:PATH", redact(address))
 	case scheme == "sqlite" && path != "":
-		return sqlite.Open(ctx, sqlite.Options{Path: strings.TrimPrefix(path, "//"), Retention: retention})
+		return sqlite.Open(ctx, sqlite.Options{Path: strings.TrimPrefix(path, "//"), Retention: retention, Withheld: metrics.Withheld})
 	}
 	return nil, fmt.Errorf("the backend %q is not supported: write sqlite:PATH", redact(address))
 }
 
-// redact is a database URL without its password, for people and logs.
-func redact(address string) string {
-	if u, err := url.Parse(address); err == nil && u.User != nil {
-		return u.Redacted()
-	}
-	return address
-}
-
 // gateway makes the gateway for the address that is listened on.
-func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr) (*gateway.Gateway, error) {
+func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr, metrics *gateway.Metrics) (*gateway.Gateway, error) {
 	config := gateway.DefaultConfig()
-	config.Heartbeat = c.Heartbeat
+	config.Heartbeat, config.Metrics = c.Heartbeat, metrics
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, strings.ToLower(host))
 		config.Origins = append(config.Origins, "http://"+strings.ToLower(host))

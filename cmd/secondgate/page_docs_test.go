@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -109,4 +115,183 @@ func TestReadmeCommand(t *testing.T) {
 	command, _, found = strings.Cut(command, "</code></pre>")
 	require.True(t, found)
 	require.Contains(t, read(t, "README.md"), command)
+}
+
+var httpBlock = regexp.MustCompile("(?s)```http\n(.*?)\n```")
+
+// TestProtocolHTTP has the HTTP exchanges of docs/protocol.md with a gateway, one after the other, and compares the
+// answers with those that are printed: status, the headers that are named, and body. Ids, times, revisions and cursors
+// may differ, and a later request sends those of the run in place of the printed ones.
+func TestProtocolHTTP(t *testing.T) {
+	t.Parallel()
+	c := &conversation{T: t, url: serveDocs(t), actual: map[string]string{}}
+	blocks := httpBlock.FindAllStringSubmatch(read(t, "docs", "protocol.md"), -1)
+	require.Greater(t, len(blocks), 10)
+	for _, block := range blocks {
+		request, answer, found := strings.Cut(block[1], "\nHTTP/1.1 ")
+		require.True(t, found, block[1])
+		c.exchange(request, answer)
+	}
+}
+
+// serveDocs serves an empty database, to the origin that the examples name too.
+func serveDocs(t *testing.T) string {
+	t.Helper()
+	b, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "data.db")})
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(nil)
+	config := gateway.DefaultConfig()
+	config.Hosts, config.Origins = []string{server.Listener.Addr().String()}, []string{"https://app.example"}
+	g, err := gateway.New(t.Context(), b, config)
+	require.NoError(t, err)
+	server.Config.Handler = g.Handler(nil)
+	server.Start()
+	t.Cleanup(func() {
+		g.Shutdown(expired())
+		server.Close()
+		require.NoError(t, b.Close())
+	})
+	return server.URL
+}
+
+type conversation struct {
+	*testing.T
+	url    string
+	actual map[string]string // what differs, by what is printed
+}
+
+// message is a request or an answer: a first line, headers, a body.
+type message struct {
+	first   string
+	headers [][2]string
+	body    string
+}
+
+func parseMessage(text string) (m message) {
+	head, body, _ := strings.Cut(strings.TrimSpace(text), "\n\n")
+	lines := strings.Split(head, "\n")
+	m.first, m.body = lines[0], body
+	for _, line := range lines[1:] {
+		name, value, _ := strings.Cut(line, ": ")
+		m.headers = append(m.headers, [2]string{name, value})
+	}
+	return m
+}
+
+func (c *conversation) exchange(request, printed string) {
+	c.Helper()
+	asked, want := parseMessage(c.ofThisRun(request)), parseMessage(printed)
+	stream := strings.Contains(printed, "text/event-stream")
+	var got string
+	for range 100 { // a stream may open before the last write has reached it: then it comes after the first id
+		answer := c.do(asked)
+		got = strings.TrimSpace(answer.read(strings.Count(want.body, "\n\n")+1, stream))
+		require.Equal(c, want.first, answer.status, request)
+		for _, h := range want.headers {
+			c.same(h[1], answer.header.Get(h[0]), request+": "+h[0])
+		}
+		if !stream || masked(got) == masked(want.body) {
+			break
+		}
+	}
+	if strings.Contains(want.body, `"message":"…"`) {
+		got = sentence.ReplaceAllString(got, `"message":"…"`)
+	}
+	c.same(want.body, got, request)
+}
+
+var (
+	sentence = regexp.MustCompile(`"message":".+"`)
+	printed  = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+Z|[A-Za-z0-9_-]{16,}`)
+	varies   = regexp.MustCompile(`\d`)
+)
+
+// masked is a text without what differs from run to run: times, and long words with a digit in them.
+func masked(text string) string {
+	return printed.ReplaceAllStringFunc(text, func(word string) string {
+		if varies.MatchString(word) {
+			return "X"
+		}
+		return word
+	})
+}
+
+// same compares what is printed with what has come, and notes what stands for what.
+func (c *conversation) same(want, got, what string) {
+	c.Helper()
+	require.Equal(c, masked(want), masked(got), what)
+	words := printed.FindAllString(got, -1)
+	for i, word := range printed.FindAllString(want, -1) {
+		c.actual[word] = words[i]
+	}
+}
+
+func (c *conversation) ofThisRun(text string) string {
+	return printed.ReplaceAllStringFunc(text, func(word string) string { return cmp.Or(c.actual[word], word) })
+}
+
+type httpAnswer struct {
+	*testing.T
+	status string
+	header http.Header
+	body   io.ReadCloser
+}
+
+func (c *conversation) do(m message) httpAnswer {
+	c.Helper()
+	line := strings.Fields(m.first)
+	require.Len(c, line, 3, m.first)
+	q, err := http.NewRequestWithContext(c.Context(), line[0], c.url+line[1], strings.NewReader(m.body))
+	require.NoError(c, err)
+	for _, h := range m.headers {
+		q.Header.Set(h[0], h[1])
+	}
+	answer, err := http.DefaultTransport.RoundTrip(q)
+	require.NoError(c, err)
+	return httpAnswer{c.T, answer.Status, answer.Header, answer.Body}
+}
+
+// read reads the body to its end, or so many blocks of a stream.
+func (a httpAnswer) read(blocks int, stream bool) string {
+	a.Helper()
+	defer func() { _ = a.body.Close() }()
+	if !stream {
+		text, err := io.ReadAll(a.body)
+		require.NoError(a, err)
+		return string(text)
+	}
+	var text strings.Builder
+	lines := bufio.NewReader(a.body)
+	for range blocks {
+		for line := ""; line != "\n"; {
+			var err error
+			line, err = lines.ReadString('\n')
+			require.NoError(a, err, text.String())
+			text.WriteString(line)
+		}
+	}
+	return text.String()
+}
+
+var curlLine = regexp.MustCompile(`(?m)^curl (?:-N )?'?http://127\.0\.0\.1:8080([^ '\n]+)'?(?: -d '(.+)')?$`)
+
+// TestReadmeCurl sends what the README's curl commands send, as curl does.
+func TestReadmeCurl(t *testing.T) {
+	t.Parallel()
+	c := &conversation{T: t, url: serveDocs(t)}
+	text := read(t, "README.md")
+	lines := curlLine.FindAllStringSubmatch(text, -1)
+	require.Len(t, lines, strings.Count(text, "\ncurl "))
+	var answers []string
+	for _, line := range lines {
+		m := message{first: "GET " + line[1] + " HTTP/1.1"}
+		if line[2] != "" {
+			m.first, m.body = "POST "+line[1]+" HTTP/1.1", line[2]
+			m.headers = [][2]string{{"Content-Type", "application/x-www-form-urlencoded"}}
+		}
+		answer := c.do(m)
+		require.Contains(t, []string{"200 OK", "201 Created"}, answer.status)
+		answers = append(answers, answer.read(1, strings.HasSuffix(line[1], "/stream")))
+	}
+	require.Contains(t, answers[len(answers)-1], "from curl")
 }

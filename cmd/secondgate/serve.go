@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/web"
@@ -19,26 +25,42 @@ const (
 	openTime   = 30 * time.Second
 )
 
-// serve is the command of that name. Every flag is also an environment variable SECONDGATE_<FLAG>.
+// serve is the command of that name, and all that can be configured of it.
 type serve struct {
 	Listen        string        `help:"Address to serve on; port 0 takes a free one." default:"127.0.0.1:8080"`
-	Backend       string        `help:"The database: sqlite:PATH." default:"sqlite:./data/secondgate.db"`
+	Admin         string        `help:"Address of health checks, metrics and profiles; empty for none." default:"127.0.0.1:8081"`
+	Backend       string        `help:"The database: sqlite:PATH." default:"sqlite:./data/secondgate.db" secret:""`
 	AllowedHost   []string      `help:"Host header to serve beside those of a loopback address, port included."`
 	AllowedOrigin []string      `help:"Origin of pages that may connect beside the gateway's own."`
 	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
 	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
+	DrainDelay    time.Duration `help:"How long to say not ready and go on serving before stopping, so that a proxy can notice." default:"0s"`
 	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
+	LogFormat     string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
+	LogLevel      string        `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }
 
 // Run serves until ctx ends, then drains.
-func (c *serve) Run(ctx context.Context) error {
+func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
+	slog.SetDefault(c.logger(os.Stderr))
+	for _, name := range unknownVariables(parsed.Model, os.Environ()) {
+		slog.Warn("no flag has this environment variable", "name", name)
+	}
+	printConfig(parsed, slog.Default())
 	listener, err := c.listen()
 	if err != nil {
 		return err
 	}
-	backend, err := openBackend(ctx, c.Backend, c.Retention)
+	defer listener.Close() // serveUntil has closed it by then
+	adminListener, err := c.listenAdmin()
 	if err != nil {
-		_ = listener.Close()
+		return err
+	}
+	registry := newRegistry()
+	metrics := gateway.NewMetrics(registry)
+	backend, err := openBackend(ctx, c.Backend, c.Retention, metrics)
+	if err != nil {
+		closeQuietly(adminListener)
 		return err
 	}
 	defer func() {
@@ -46,13 +68,31 @@ func (c *serve) Run(ctx context.Context) error {
 			slog.Error("closing the database failed", "error", err)
 		}
 	}()
-	g, err := c.gateway(ctx, backend, listener.Addr().(*net.TCPAddr))
+	g, err := c.gateway(ctx, backend, listener.Addr().(*net.TCPAddr), metrics)
 	if err != nil {
-		_ = listener.Close()
+		closeQuietly(adminListener)
 		return err
 	}
+	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
 	fmt.Printf("secondgate serves %s on http://%s/\n", redact(c.Backend), listener.Addr())
-	return serveUntil(ctx, listener, g)
+	return c.serveUntil(ctx, listener, g)
+}
+
+func (c *serve) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// newRegistry holds this process's metrics; there is no global one.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
 }
 
 // listen refuses to serve strangers by accident: in this mode whoever reaches the socket may do everything.
@@ -68,7 +108,8 @@ func (c *serve) listen() (net.Listener, error) {
 	return listener, nil
 }
 
-func serveUntil(ctx context.Context, listener net.Listener, g *gateway.Gateway) error {
+// serveUntil says not ready first, then refuses connections, then ends those that are open.
+func (c *serve) serveUntil(ctx context.Context, listener net.Listener, g *gateway.Gateway) error {
 	server := &http.Server{Handler: g.Handler(web.Page()), ReadHeaderTimeout: headerTime, MaxHeaderBytes: 16 << 10}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -78,7 +119,9 @@ func serveUntil(ctx context.Context, listener net.Listener, g *gateway.Gateway) 
 		return err
 	case <-ctx.Done():
 	}
-	slog.Info("stopping: sessions are told to connect again")
+	g.Drain()
+	slog.Info("stopping: sessions are told to connect again", "after", c.DrainDelay)
+	time.Sleep(c.DrainDelay)
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = listener.Close() // refuse new ones first

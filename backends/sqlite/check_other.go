@@ -1,0 +1,10 @@
+//go:build !linux && !darwin
+
+package sqlite
+
+import "errors"
+
+// writable leaves it to SQLite to find out.
+func writable(string, bool) error { return nil }
+
+func freeBytes(string) (uint64, error) { return 0, errors.ErrUnsupported }

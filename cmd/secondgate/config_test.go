@@ -1,0 +1,195 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// parse parses a command line of serve with a configuration file ("": none).
+func parse(t *testing.T, file string, args ...string) (serve, error) {
+	t.Helper()
+	args = append([]string{"serve"}, args...)
+	if file != "" {
+		args = append(args, "--config", writeFile(t, file))
+	}
+	c := &commands{}
+	parser, err := newParser(c, kong.Exit(func(int) {}))
+	require.NoError(t, err)
+	_, err = parser.Parse(args)
+	return c.Serve, err
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// TestConfigPrecedence: flag, environment, file, default.
+func TestConfigPrecedence(t *testing.T) {
+	c, err := parse(t, "")
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8080", c.Listen)
+	require.Equal(t, defaultAdmin, c.Admin)
+
+	const file = `{"listen": "file:1", "admin": "file:2", "heartbeat": "7s", "non-loopback": true, "allowed-origin": ["https://a.example", "https://b.example"]}`
+	c, err = parse(t, file)
+	require.NoError(t, err)
+	require.Equal(t, "file:1", c.Listen)
+	require.Equal(t, 7*time.Second, c.Heartbeat)
+	require.True(t, c.NonLoopback)
+	require.Equal(t, []string{"https://a.example", "https://b.example"}, c.AllowedOrigin)
+	require.Equal(t, 24*time.Hour, c.Retention)
+
+	t.Setenv("SECONDGATE_LISTEN", "env:1")
+	t.Setenv("SECONDGATE_ADMIN", "")
+	t.Setenv("SECONDGATE_NON_LOOPBACK", "false")
+	c, err = parse(t, file, "--heartbeat", "9s")
+	require.NoError(t, err)
+	require.Equal(t, "env:1", c.Listen)
+	require.Empty(t, c.Admin, "set to nothing is set")
+	require.False(t, c.NonLoopback)
+	require.Equal(t, 9*time.Second, c.Heartbeat)
+	c, err = parse(t, file, "--listen", "flag:1")
+	require.NoError(t, err)
+	require.Equal(t, "flag:1", c.Listen)
+}
+
+func TestConfigFromEnvironment(t *testing.T) {
+	t.Setenv("SECONDGATE_CONFIG", writeFile(t, `{"listen": "file:1"}`))
+	c, err := parse(t, "")
+	require.NoError(t, err)
+	require.Equal(t, "file:1", c.Listen)
+}
+
+func TestConfigRefusals(t *testing.T) {
+	for _, c := range []struct{ file, want string }{
+		{`{"listne": "x"}`, `sets "listne", which is no flag: did you mean "listen"?`},
+		{`{"alowed-orgin": []}`, `did you mean "allowed-origin"?`},
+		{`{"config": "x"}`, `sets "config", which is no flag`},
+		{`{"listen": null}`, `to null`},
+		{`[]`, `is no JSON object`},
+		{`{"listen": `, `is no JSON object`},
+		{`{"heartbeat": "soon"}`, `heartbeat`},
+		{`{"log-level": "loud"}`, `log-level`},
+	} {
+		_, err := parse(t, c.file)
+		require.ErrorContains(t, err, c.want, c.file)
+	}
+	_, err := parse(t, "", "--config", "/nonexistent.json")
+	require.ErrorContains(t, err, "the configuration cannot be read")
+}
+
+func TestConfigSecretFile(t *testing.T) {
+	t.Setenv("SECONDGATE_BACKEND_FILE", writeFile(t, "sqlite:/secret.db\n"))
+	c, err := parse(t, `{"backend": "sqlite:/file.db"}`)
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:/secret.db", c.Backend)
+	c, err = parse(t, "", "--backend", "sqlite:/flag.db")
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:/flag.db", c.Backend)
+	t.Setenv("SECONDGATE_BACKEND", "sqlite:/env.db")
+	_, err = parse(t, "")
+	require.ErrorContains(t, err, "both SECONDGATE_BACKEND and SECONDGATE_BACKEND_FILE are set")
+	os.Unsetenv("SECONDGATE_BACKEND")
+	t.Setenv("SECONDGATE_BACKEND_FILE", "/nonexistent")
+	_, err = parse(t, "")
+	require.ErrorContains(t, err, "SECONDGATE_BACKEND_FILE")
+}
+
+// TestSecretsAreNotPrinted, wherever they come from and however they are malformed.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	const canary = "c4n4ry"
+	for _, address := range []string{
+		"postgres://u:" + canary + "@h/d", "postgres://u:%zz" + canary + "@h/d", "mongodb:u:" + canary + "@h",
+		"postgres://h/d?user=u&password=" + canary, "postgres://h:port" + canary + "/d", "mongodb://u:" + canary + "@h1,h2/d",
+	} {
+		require.NotContains(t, redact(address), canary)
+		out, err := secondgate(t, nil, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", address)
+		require.Error(t, err)
+		require.NotContains(t, out, canary)
+		require.Contains(t, out, "the configuration in effect")
+		out, err = secondgate(t, []string{"SECONDGATE_BACKEND_FILE=" + writeFile(t, address)}, "check")
+		require.Error(t, err)
+		require.NotContains(t, out, canary)
+	}
+	require.Equal(t, "sqlite:./a b%zz.db", redact("sqlite:./a b%zz.db"))
+}
+
+// TestLog: one line on stdout, JSON on stderr if asked for, what is in effect in one line, mistyped variables told.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	o := operate(t, []string{"SECONDGATE_HARTBEAT=1s", "SECONDGATE_LOG_FORMAT=json"})
+	require.Regexp(t, `^secondgate serves sqlite:\./data/secondgate\.db on http://127\.0\.0\.1:\d+/\n$`, o.first)
+	lines := strings.Split(strings.TrimSpace(o.log.String()), "\n")
+	for _, line := range lines {
+		require.True(t, strings.HasPrefix(line, `{"time":`), line)
+	}
+	require.Contains(t, o.log.String(), `"name":"SECONDGATE_HARTBEAT"`)
+	require.Equal(t, 1, strings.Count(o.log.String(), `"backend":"sqlite:./data/secondgate.db"`))
+	quiet := operate(t, []string{"SECONDGATE_LOG_LEVEL=error"})
+	require.Empty(t, quiet.log.String())
+}
+
+// TestOperationsFlags holds the table of docs/operations.md to the flags.
+func TestOperationsFlags(t *testing.T) {
+	parser, err := newParser(&commands{})
+	require.NoError(t, err)
+	want := []string{}
+	for _, node := range append([]*kong.Node{parser.Model.Node}, parser.Model.Children...) {
+		if node.Name == "check" || node.Name == "healthcheck" {
+			continue // theirs are serve's
+		}
+		for _, f := range node.Flags {
+			if f.Name == "help" || f.Name == "version" {
+				continue
+			}
+			value := "none"
+			if f.Default != "" {
+				value = "`" + f.Default + "`"
+			} else if f.IsBool() {
+				value = "`false`"
+			}
+			want = append(want, "| `--"+f.Name+"` | `"+f.Envs[0]+"` | "+value+" |")
+		}
+	}
+	got := regexp.MustCompile("(?m)^\\| `--[^|]*\\|[^|]*\\|[^|]*\\|").FindAllString(operations(t), -1)
+	require.ElementsMatch(t, want, got)
+}
+
+// TestOperationsMetrics holds the table of docs/operations.md to what the registry has.
+func TestOperationsMetrics(t *testing.T) {
+	r := prometheus.NewRegistry()
+	gateway.NewMetrics(r).Withheld(protocol.Ref{})
+	families, err := r.Gather()
+	require.NoError(t, err)
+	want := []string{"| `secondgate_feed_lag_seconds` | gauge |"} // a gateway adds it when it has a feed
+	for _, f := range families {
+		want = append(want, "| `"+f.GetName()+"` | "+strings.ToLower(f.GetType().String())+" |")
+	}
+	got := regexp.MustCompile("(?m)^\\| `secondgate_[^|]*\\|[^|]*\\|").FindAllString(operations(t), -1)
+	slices.Sort(want)
+	slices.Sort(got)
+	require.Equal(t, want, got)
+}
+
+func operations(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	return string(text)
+}

@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// nowhere is a document of no app: reading it asks the database for an answer, whatever that is.
+var nowhere = protocol.Ref{
+	Scope: protocol.Scope{Workspace: "-", App: "-"}, Collection: "-", ID: "-",
+}
+
+// Ready says why clients should not be sent here: the gateway is stopping, its feed is broken, or the database does not
+// answer while ctx lasts. It is nil otherwise.
+func (g *Gateway) Ready(ctx context.Context) error {
+	if g.isDraining() {
+		return errors.New("the gateway is stopping")
+	}
+	if g.hub.Broken() {
+		return errors.New("the feed of the database is broken and is being opened again")
+	}
+	late := errors.New("the database does not answer in time")
+	select {
+	case g.probing <- struct{}{}:
+	case <-ctx.Done():
+		return late
+	}
+	done := make(chan error, 1)
+	go func() { // a driver may be stuck where no context reaches it; this ends when it does
+		defer func() { <-g.probing }()
+		_, _, err := g.store.backend.Get(ctx, nowhere, nil)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil && ctx.Err() == nil {
+			g.config.Log.Warn("the database does not answer the readiness check", "error", err)
+			return fmt.Errorf("the database does not answer: %s", protocol.CodeOf(err))
+		}
+		if err != nil {
+			return late
+		}
+		return nil
+	case <-ctx.Done():
+		return late
+	}
+}
+
+// Drain has Ready fail from now on, and nothing else: whoever routes to this gateway gets to know before Shutdown
+// begins.
+func (g *Gateway) Drain() { g.draining.Store(true) }
+
+func (g *Gateway) isDraining() bool { return g.draining.Load() || g.isStopping() }
