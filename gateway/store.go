@@ -138,7 +138,7 @@ func (s *Store) transaction(p Principal, scope protocol.Scope, r *protocol.Reque
 func digest(r *protocol.Request) [32]byte {
 	asked := *r
 	asked.RequestID, asked.MutationID = "", ""
-	return sha256.Sum256(asked.Append(nil))
+	return sha256.Sum256(asked.Append(make([]byte, 0, 256+len(r.Data)+len(r.Filter))))
 }
 
 func (s *Store) write(r *protocol.Request, now time.Time) (w backends.Write, err error) {

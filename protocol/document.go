@@ -116,3 +116,6 @@ func Writable(data []byte, id string) ([]byte, error) {
 	}
 	return Visible(data), nil
 }
+
+// size is about how long the document is as clients see it.
+func (d *Document) size() int { return len(d.ID) + len(d.Data) + 150 }

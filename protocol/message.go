@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 )
 
@@ -44,6 +45,9 @@ func (w *Welcome) Append(dst []byte) []byte {
 
 // AppendChange appends second:data:change; doc is nil for a delete.
 func AppendChange(dst []byte, collection, operation, docID string, doc *Document) []byte {
+	if doc != nil {
+		dst = slices.Grow(dst, 100+len(collection)+len(docID)+doc.size())
+	}
 	dst = open(dst, TypeChange)
 	dst = appendStringField(dst, "collection", collection)
 	dst = appendStringField(dst, "operation", operation)
@@ -103,6 +107,7 @@ type Answer struct {
 
 // Append appends the message. An answer with Err has an empty payload.
 func (a *Answer) Append(dst []byte) []byte {
+	dst = slices.Grow(dst, a.size())
 	dst = append(dst, '{')
 	dst = appendStringField(dst, "type", string(a.Request.Type)+ResponseSuffix)
 	dst = appendText(dst, "requestId", a.Request.RequestID)
@@ -114,6 +119,21 @@ func (a *Answer) Append(dst []byte) []byte {
 		dst = appendError(dst, a.Err)
 	}
 	return append(dst, '}')
+}
+
+// size is about how long the message will be, so that it is allocated once.
+func (a *Answer) size() int {
+	n := 200 + len(a.Request.Collection)
+	if a.Doc != nil {
+		n += a.Doc.size()
+	}
+	for i := range a.Docs {
+		n += a.Docs[i].size()
+	}
+	for i := range a.Results {
+		n += a.Results[i].size()
+	}
+	return n
 }
 
 func (a *Answer) appendPayload(dst []byte) []byte {

@@ -102,6 +102,12 @@ func (c *Client) Call(ctx context.Context, r protocol.Request) (protocol.Receive
 	}
 }
 
+// NextFrame is the next frame as it is, for load generators, whose own cost must not be what they measure.
+func (c *Client) NextFrame(ctx context.Context) ([]byte, error) {
+	_, frame, err := c.conn.Read(ctx)
+	return frame, err
+}
+
 // Close says goodbye.
 func (c *Client) Close() { _ = c.conn.Close(websocket.StatusNormalClosure, "") }
 
