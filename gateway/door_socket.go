@@ -61,6 +61,7 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 // open makes the session and queues the messages that it begins with.
 func (g *Gateway) open(conn *socket.Conn, o opening, from backends.Cursor, reset string) *Session {
 	s := &Session{gateway: g, conn: conn, id: newConnectionID(), scope: o.scope, principal: Anonymous}
+	s.draining = true // the hub wakes whoever follows: until run, there is no drain to start, and none may be
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond = sync.NewCond(&s.mu)
 	s.sub = g.hub.Follow(o.scope, from, o.all, s.wake)

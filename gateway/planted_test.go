@@ -19,6 +19,11 @@ type planted struct {
 
 var plantedBugs = []planted{
 	{
+		name: "a drain that starts before the welcome",
+		file: "door_socket.go", old: "	s.draining = true //", new: "	//",
+		test: "TestRules/welcome/first", rule: "welcome/first",
+	},
+	{
 		name: "a bookmark before the stream has reached an answered list",
 		file: "session_drain.go", old: "if waiting == 0 && s.due(d.Cursor) {", new: "if s.due(d.Cursor) || waiting > 0 {",
 		test: "TestRules/bookmark/after-answers", rule: "bookmark/after-answers",

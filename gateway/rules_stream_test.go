@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -61,6 +63,31 @@ var streamRules = []rule{
 			again.catchUp(writer)
 			docs := copyOf("c", append(reader.seen, again.seen...))
 			r.sameAs(docs, writer)
+		},
+	},
+	{
+		id: "welcome/first", says: "nothing is sent before the welcome, however much happens while a client connects",
+		change: func(c *gateway.Config) { c.LogBytes = 2_000 }, // so that most have to catch up from the database
+		check: func(r *trial) {
+			writer := r.dial()
+			writer.insert("c", "d0", `{}`)
+			cursor := writer.until(protocol.TypeBookmark).Cursor
+			ctx, stop := context.WithCancel(r.ctx)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for ctx.Err() == nil {
+					_, _ = writer.Call(r.ctx, protocol.Request{Type: protocol.TypeInsert, Collection: "c", Data: []byte(`{}`)})
+				}
+			}()
+			for range 200 {
+				c, err := client.Dial(r.ctx, client.URL(r.url, here, "cursor", cursor))
+				r.must(err == nil, "%v", err)
+				r.must(c.Welcome.Resumed, "it was not resumed")
+				c.Cut()
+			}
+			stop()
+			<-done
 		},
 	},
 	{

@@ -84,7 +84,7 @@ func (s *Session) run() {
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.gateway.config.Heartbeat, s.beat)
 	s.mu.Unlock()
-	s.wake()
+	s.tasks.Go(s.drain) // draining is set from the beginning: nothing may be sent before welcome
 	for s.read() {
 	}
 }

@@ -95,6 +95,8 @@ func (c *crash) start() {
 	require.NoError(c, err)
 	c.command.Stderr = os.Stderr
 	require.NoError(c, c.command.Start())
+	process := c.command.Process
+	c.Cleanup(func() { _ = process.Kill() }) // if the test has failed before it did
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(c, err, "the gateway did not start again")
 	go func() { _, _ = io.Copy(io.Discard, stdout) }() // ends with the process

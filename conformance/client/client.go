@@ -49,6 +49,10 @@ func Dial(ctx context.Context, address string) (*Client, error) {
 	if c.Welcome, err = c.Next(ctx); err != nil {
 		return nil, err
 	}
+	if c.Welcome.Type != protocol.TypeWelcome {
+		c.Cut()
+		return nil, fmt.Errorf("the first message is %s instead of a welcome", c.Welcome.Type)
+	}
 	return c, nil
 }
 
