@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/secondgate/secondgate/backends/model"
 	"github.com/secondgate/secondgate/backends/model/modeltest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
@@ -93,7 +91,7 @@ func (r *trial) dial(parameters ...string) *peer { return r.dialScope(here, para
 func (r *trial) dialScope(s protocol.Scope, parameters ...string) *peer {
 	r.Helper()
 	c, err := client.Dial(r.ctx, client.URL(r.url, s, parameters...))
-	require.NoError(r, err)
+	r.must(err == nil, "%v", err)
 	r.Cleanup(c.Cut)
 	p := &peer{Client: c, r: r}
 	c.Seen = func(m protocol.Received) { p.seen = append(p.seen, m) }
