@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/secondgate/secondgate/protocol"
@@ -29,7 +30,9 @@ type Config struct {
 	ParseBytes int
 	// ListBytes bounds a list's answer over REST, which is streamed.
 	ListBytes int
-	Log       *slog.Logger
+	// Forward, if set, is the http(s) URL of the web app that gets every request that is not the gateway's.
+	Forward *url.URL
+	Log     *slog.Logger
 	// Metrics counts what happens; nil counts nothing.
 	Metrics *Metrics
 }
@@ -59,5 +62,7 @@ func (c *Config) Validate() error {
 	bad(c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > 4<<20, "the document limit %d must be 1 to 4 MiB", c.Limits.DocumentBytes)
 	bad(c.Limits.FrameBytes < c.Limits.DocumentBytes, "the frame limit %d is below the document limit", c.Limits.FrameBytes)
 	bad(c.Limits.Operations <= 0 || c.Limits.Requests <= 0, "the limits of operations and requests must be more than 0")
+	bad(c.Forward != nil && (c.Forward.Host == "" || c.Forward.Scheme != "http" && c.Forward.Scheme != "https"),
+		"the web app to forward to must be a URL such as http://127.0.0.1:3000")
 	return errors.Join(all...)
 }

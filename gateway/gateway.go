@@ -22,6 +22,8 @@ type Gateway struct {
 	replays replays
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // the hub
+	// stopped ends when Shutdown has: nothing that was upgraded outlives it.
+	stopped context.Context
 	// draining: Ready fails, everything else goes on.
 	draining atomic.Bool
 	probing  chan struct{} // held by the one read that asks whether the database answers
@@ -52,31 +54,46 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 		sessions: map[*Session]struct{}{}, streams: map[*Stream]struct{}{},
 		replays: replays{hub: hub}, probing: make(chan struct{}, 1),
 	}
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	g.cancel = cancel
-	g.tasks.Go(func() { hub.Run(background) })
+	g.stopped, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	g.tasks.Go(func() { hub.Run(g.stopped) })
 	return g, nil
 }
 
-// Handler serves the gateway's own paths, and page (nil: nothing) at every other one.
+// Handler serves the gateway's own paths. At every other one it serves what Config.Forward names, or else page (nil:
+// nothing).
 func (g *Gateway) Handler(page http.Handler) http.Handler {
 	r := chi.NewRouter()
-	r.Use(g.allowed)
-	r.Get("/api/workspaces/{workspace}/apps/{app}/data/socket", g.serveSocket)
-	g.serveREST(r)
-	notFound := http.HandlerFunc(pathNotFound)
-	if page == nil {
-		page = notFound
+	r.Use(g.servedHosts)
+	r.Group(func(r chi.Router) {
+		r.Use(g.servedOrigins)
+		r.Get("/api/workspaces/{workspace}/apps/{app}/data/socket", g.serveSocket)
+		g.serveREST(r)
+	})
+	r.MethodNotAllowed(g.servedOrigins(http.HandlerFunc(methodNotAllowed)).ServeHTTP)
+	r.NotFound(g.elsewhere(page).ServeHTTP)
+	return r
+}
+
+// elsewhere serves the paths that are not the gateway's.
+func (g *Gateway) elsewhere(page http.Handler) http.Handler {
+	nothing := g.servedOrigins(http.HandlerFunc(pathNotFound))
+	var other http.Handler
+	isNothing := isAPI
+	switch {
+	case g.config.Forward != nil:
+		other, isNothing = g.forward(g.config.Forward), isOurs
+	case page != nil:
+		other = g.servedOrigins(page)
+	default:
+		other = nothing
 	}
-	r.MethodNotAllowed(methodNotAllowed)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		if isAPI(r.URL.Path) {
-			notFound(w, r)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isNothing(r.URL.Path) {
+			nothing.ServeHTTP(w, r)
 			return
 		}
-		page.ServeHTTP(w, r)
+		other.ServeHTTP(w, r)
 	})
-	return r
 }
 
 // retryAfter is how long a client should wait before it connects again, in milliseconds: some random time, so that

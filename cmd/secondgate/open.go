@@ -30,10 +30,10 @@ func openBackend(ctx context.Context, address string, retention time.Duration, m
 // gateway makes the gateway for the address that is listened on.
 func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr, metrics *gateway.Metrics) (*gateway.Gateway, error) {
 	config := gateway.DefaultConfig()
-	config.Heartbeat, config.Metrics = c.Heartbeat, metrics
+	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, metrics, c.Forward
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, strings.ToLower(host))
-		config.Origins = append(config.Origins, "http://"+strings.ToLower(host))
+		config.Origins = append(config.Origins, c.scheme()+"://"+strings.ToLower(host))
 	}
 	config.Origins = append(config.Origins, c.AllowedOrigin...)
 	return gateway.New(ctx, b, config)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -23,6 +25,8 @@ const (
 	headerTime = 10 * time.Second
 	drainTime  = 10 * time.Second
 	openTime   = 30 * time.Second
+	// idleTime is above what proxies keep their connections for, so that none is closed under a request of theirs.
+	idleTime = 120 * time.Second
 )
 
 // serve is the command of that name, and all that can be configured of it.
@@ -32,6 +36,9 @@ type serve struct {
 	Backend       string        `help:"The database: sqlite:PATH." default:"sqlite:./data/secondgate.db" secret:""`
 	AllowedHost   []string      `help:"Host header to serve beside those of a loopback address, port included."`
 	AllowedOrigin []string      `help:"Origin of pages that may connect beside the gateway's own."`
+	Forward       *url.URL      `help:"URL of a web app that gets every request that is not the gateway's, such as http://127.0.0.1:3000."`
+	TLSCert       string        `name:"tls-cert" help:"Certificate file (PEM) to serve HTTPS and HTTP/2 with; read again when it changes." placeholder:"FILE"`
+	TLSKey        string        `name:"tls-key" help:"Key file (PEM) of the certificate." placeholder:"FILE"`
 	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
 	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
 	DrainDelay    time.Duration `help:"How long to say not ready and go on serving before stopping, so that a proxy can notice." default:"0s"`
@@ -47,6 +54,10 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		slog.Warn("no flag has this environment variable", "name", name)
 	}
 	printConfig(parsed, slog.Default())
+	certificate, err := c.certificate()
+	if err != nil {
+		return err
+	}
 	listener, err := c.listen()
 	if err != nil {
 		return err
@@ -74,8 +85,8 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
-	fmt.Printf("secondgate serves %s on http://%s/\n", redact(c.Backend), listener.Addr())
-	return c.serveUntil(ctx, listener, g)
+	fmt.Printf("secondgate serves %s on %s://%s/\n", redact(c.Backend), c.scheme(), listener.Addr())
+	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), listener, g)
 }
 
 func (c *serve) logger(w io.Writer) *slog.Logger {
@@ -108,11 +119,32 @@ func (c *serve) listen() (net.Listener, error) {
 	return listener, nil
 }
 
+// newHTTPServer speaks HTTP/1.1 and HTTP/2, without a certificate the latter to those who know beforehand (RFC 9113 §3.3), as
+// proxies do.
+func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server {
+	s := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
+		Protocols: new(http.Protocols),
+	}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(true)
+	s.Protocols.SetUnencryptedHTTP2(certificate == nil)
+	if certificate != nil {
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+	}
+	return s
+}
+
 // serveUntil says not ready first, then refuses connections, then ends those that are open.
-func (c *serve) serveUntil(ctx context.Context, listener net.Listener, g *gateway.Gateway) error {
-	server := &http.Server{Handler: g.Handler(web.Page()), ReadHeaderTimeout: headerTime, MaxHeaderBytes: 16 << 10}
+func (c *serve) serveUntil(ctx context.Context, server *http.Server, listener net.Listener, g *gateway.Gateway) error {
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(listener, "", "")
+			return
+		}
+		failed <- server.Serve(listener)
+	}()
 	select {
 	case err := <-failed:
 		g.Shutdown(expired())
@@ -127,6 +159,10 @@ func (c *serve) serveUntil(ctx context.Context, listener net.Listener, g *gatewa
 	_ = listener.Close() // refuse new ones first
 	g.Shutdown(drain)
 	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		slog.Warn("some requests did not end in time: they are cut", "after", drainTime)
+		err = server.Close()
+	}
 	if serveErr := <-failed; err == nil && !errors.Is(serveErr, http.ErrServerClosed) && !errors.Is(serveErr, net.ErrClosed) {
 		err = serveErr
 	}
