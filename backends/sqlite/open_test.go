@@ -41,7 +41,7 @@ func TestRefusedFiles(t *testing.T) {
 		{"newer", func(t *testing.T, path string) {
 			ours(t, path)
 			sqlitetest.CLI(t, path, "PRAGMA user_version = 99;")
-		}, "written by a newer secondgate (schema 99, this one knows 1): upgrade secondgate"},
+		}, "written by a newer secondgate (schema 99, this one knows 2): upgrade secondgate"},
 		{"without our tables", func(t *testing.T, path string) {
 			ours(t, path)
 			sqlitetest.CLI(t, path, "DROP TABLE app_data_meta;")
