@@ -37,8 +37,7 @@ type Hub struct {
 	scopes map[protocol.Scope]*scopeLog
 	// order names the log of each entry, oldest first, so that the shared budget evicts the oldest of all.
 	order []logEntry
-	kept  int // entries in all logs
-	bytes int // of all logs
+	logs  kept // what all logs hold
 	// moves counts batches: it tells whether the cursor has moved.
 	moves int64
 	marks marks
@@ -46,6 +45,9 @@ type Hub struct {
 	// waiting holds the followers that want to know when the cursor moves.
 	waiting map[*Subscription]struct{}
 }
+
+// kept is how much is in logs.
+type kept struct{ entries, bytes int }
 
 type logEntry struct {
 	log   *scopeLog
@@ -213,26 +215,33 @@ func (h *Hub) entries(batch backends.Batch) map[protocol.Scope]*entry {
 
 func (h *Hub) append(log *scopeLog, e *entry) {
 	h.order = append(h.order, logEntry{log, log.append(e)})
-	h.bytes += e.bytes
-	h.kept++
+	h.logs.bytes += e.bytes
+	h.logs.entries++
 	for log.bytes > maxLogBytes {
 		h.dropFirst(log)
 	}
-	for h.bytes > h.budget && len(h.order) > 0 {
+	for h.logs.bytes > h.budget && len(h.order) > 0 {
 		oldest := h.order[0]
 		h.order = h.order[1:]
 		if oldest.index == oldest.log.first { // else it went with its log's own bound
 			h.dropFirst(oldest.log)
 		}
 	}
-	if len(h.order) > 2*h.kept+64 {
+	if len(h.order) > 2*h.logs.entries+64 {
 		h.order = slices.DeleteFunc(h.order, func(e logEntry) bool { return e.index < e.log.first })
 	}
 }
 
 func (h *Hub) dropFirst(log *scopeLog) {
-	h.bytes -= log.dropFirst()
-	h.kept--
+	h.logs.bytes -= log.dropFirst()
+	h.logs.entries--
+}
+
+// logSize is how much all logs hold.
+func (h *Hub) logSize() kept {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logs
 }
 
 // live returns the scope's log, beginning one at the hub's cursor if nobody has followed the scope of late.

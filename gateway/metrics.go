@@ -26,6 +26,8 @@ type Metrics struct {
 	resets                  map[string]prometheus.Counter
 	errors                  map[protocol.Code]prometheus.Counter
 	withheld                prometheus.Counter
+	commitWrites            prometheus.Histogram
+	commitQueue             prometheus.Gauge
 	registry                prometheus.Registerer
 }
 
@@ -51,7 +53,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		resets:   map[string]prometheus.Counter{},
 		errors:   map[protocol.Code]prometheus.Counter{},
 		withheld: counter(r, "secondgate_withheld_documents_total", "Documents that another program wrote and the JSON rules refuse, each about once."),
-		registry: r,
+		commitWrites: histogram(r, "secondgate_commit_writes", "Requests that were made durable together by one commit of this process.",
+			prometheus.ExponentialBuckets(1, 2, 9)),
+		commitQueue: gauge(r, "secondgate_commit_waiting", "Requests that waited to be written when the last commit of this process was made."),
+		registry:    r,
 	}
 	for _, door := range []string{doorSocket, doorStream} {
 		m.connections[door], m.deliveries[door] = connections.WithLabelValues(door), deliveries.WithLabelValues(door)
@@ -65,7 +70,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// follow has the lag of a hub shown. It is read when somebody scrapes.
+// follow has a hub's lag and logs shown. They are read when somebody scrapes.
 func (m *Metrics) follow(h *Hub) {
 	if m == nil {
 		return
@@ -74,6 +79,12 @@ func (m *Metrics) follow(h *Hub) {
 		Name: "secondgate_feed_lag_seconds",
 		Help: "Time for which the feed is known to be behind: it is broken, or has not told a write of this process yet. 0 when neither is known; commits of other processes that nobody has looked for yet do not show.",
 	}, func() float64 { return h.Lag(time.Now()).Seconds() }))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "secondgate_log_bytes", Help: "Bytes of changes that are kept for followers, over all scopes.",
+	}, func() float64 { return float64(h.logSize().bytes) }))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "secondgate_log_entries", Help: "Batches of changes that are kept for followers, over all scopes.",
+	}, func() float64 { return float64(h.logSize().entries) }))
 }
 
 func (m *Metrics) connected(door string, by float64) {
@@ -137,6 +148,14 @@ func (m *Metrics) failed(e *protocol.Error) {
 func (m *Metrics) Withheld(protocol.Ref) {
 	if m != nil {
 		m.withheld.Inc()
+	}
+}
+
+// Committed counts a commit of so many requests, and how many waited meanwhile: for the backend's options.
+func (m *Metrics) Committed(requests, waiting int) {
+	if m != nil {
+		m.commitWrites.Observe(float64(requests))
+		m.commitQueue.Set(float64(waiting))
 	}
 }
 

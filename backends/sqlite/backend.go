@@ -22,6 +22,8 @@ type Options struct {
 	Log *slog.Logger
 	// Withheld, if set, is called for each document that an outsider wrote and the JSON rules refuse, about once.
 	Withheld func(protocol.Ref)
+	// Committed, if set, is called after each commit of requests: how many it had, and how many wait.
+	Committed func(requests, waiting int)
 	// Poll is how often feeds look for commits of other processes (default 30 ms).
 	Poll time.Duration
 }
@@ -73,6 +75,9 @@ func (o *Options) complete() {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Committed == nil {
+		o.Committed = func(int, int) {}
 	}
 	if o.Poll <= 0 {
 		o.Poll = 30 * time.Millisecond

@@ -70,7 +70,9 @@ func TestUpgradeRemembersMutations(t *testing.T) {
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "old.db")
 	sqlitetest.CLI(t, path, string(sql))
-	count := func() string { return sqlitetest.CLI(t, path, "SELECT count(*), sum(typeof(key) = 'blob') FROM app_data_mutations") }
+	count := func() string {
+		return sqlitetest.CLI(t, path, "SELECT count(*), sum(typeof(key) = 'blob') FROM app_data_mutations")
+	}
 	before := count()
 	b := open(t, path)
 	require.NoError(t, b.Close())

@@ -133,6 +133,7 @@ func (w *writer) try(group []*job) error {
 		j.settle(at)
 	}
 	w.backend.tell(told(group, from, at))
+	w.backend.options.Committed(len(group), len(w.jobs))
 	return nil
 }
 

@@ -22,7 +22,9 @@ func openBackend(ctx context.Context, address string, retention time.Duration, m
 	case !found:
 		return nil, fmt.Errorf("the backend %q has no scheme: write sqlite:PATH", redact(address))
 	case scheme == "sqlite" && path != "":
-		return sqlite.Open(ctx, sqlite.Options{Path: strings.TrimPrefix(path, "//"), Retention: retention, Withheld: metrics.Withheld})
+		return sqlite.Open(ctx, sqlite.Options{
+			Path: strings.TrimPrefix(path, "//"), Retention: retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+		})
 	}
 	return nil, fmt.Errorf("the backend %q is not supported: write sqlite:PATH", redact(address))
 }

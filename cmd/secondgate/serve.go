@@ -25,6 +25,7 @@ const (
 	headerTime = 10 * time.Second
 	drainTime  = 10 * time.Second
 	openTime   = 30 * time.Second
+	sendBuffer = 128 << 10 // what the kernel may take for one client, in bytes
 	// idleTime is above what proxies keep their connections for, so that none is closed under a request of theirs.
 	idleTime = 120 * time.Second
 )
@@ -124,7 +125,7 @@ func (c *serve) listen() (net.Listener, error) {
 func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server {
 	s := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
-		Protocols: new(http.Protocols),
+		Protocols: new(http.Protocols), ConnContext: bounded,
 	}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
@@ -133,6 +134,17 @@ func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server 
 		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
 	}
 	return s
+}
+
+// bounded keeps the kernel from taking megabytes for a client that does not read.
+func bounded(ctx context.Context, conn net.Conn) context.Context {
+	if wrapped, ok := conn.(*tls.Conn); ok {
+		conn = wrapped.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // a hint; the stall time holds without it
+	}
+	return ctx
 }
 
 // serveUntil says not ready first, then refuses connections, then ends those that are open.
