@@ -45,7 +45,8 @@ func (s *Session) drainHere() {
 	}
 }
 
-// send writes one frame; false if the connection is over, which the reader notices, and ends the session.
+// send writes one frame; false if the connection is over. The reader ends the session then, once it notices: while it
+// reads it does so by itself, while it waits for room it must be told.
 func (s *Session) send(messages [][]byte) bool {
 	buffer := frames.Get().(*[]byte)
 	defer frames.Put(buffer)
@@ -53,6 +54,10 @@ func (s *Session) send(messages [][]byte) bool {
 		return true
 	}
 	s.conn.CloseNow()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.cond.Broadcast()
 	return false
 }
 
