@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need on Debian (as root or with sudo); elsewhere it names what is missing.
 set -euo pipefail
-declare -A package=([sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium)
+PATH=$PATH:/usr/sbin # nginx
+declare -A package=([nginx]=nginx-light [sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium)
 missing=()
 for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package[$tool]}")
@@ -16,4 +17,5 @@ if ! command -v apt-get >/dev/null || ! "${root[@]}" true 2>/dev/null; then
   exit 1
 fi
 "${root[@]}" apt-get update -q
-DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+# RUNLEVEL=1: what is installed must not start as a service.
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}"

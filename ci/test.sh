@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, then runs every check and every test. Nothing is skipped: what is missing fails the run.
 set -euo pipefail
+export PATH=$PATH:/usr/sbin # nginx
 cd "$(dirname "$0")/.."
 ci/setup.sh
 ci/lint.sh
