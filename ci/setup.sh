@@ -2,20 +2,33 @@
 # Installs what the tests need on Debian (as root or with sudo); elsewhere it names what is missing.
 set -euo pipefail
 PATH=$PATH:/usr/sbin # nginx
-declare -A package=([nginx]=nginx-light [sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium)
+declare -A package=([nginx]=nginx-light [sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium [python3]=python3)
 missing=()
 for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package[$tool]}")
 done
+python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 command -v go >/dev/null || { echo "missing: Go 1.26 or newer, https://go.dev/dl/" >&2; exit 1; }
-[ ${#missing[@]} -eq 0 ] && exit 0
 
-root=()
-[ "$(id -u)" -eq 0 ] || root=(sudo -n)
-if ! command -v apt-get >/dev/null || ! "${root[@]}" true 2>/dev/null; then
-  echo "missing: ${missing[*]}: install them and run again (this script does so on Debian, as root or with sudo)" >&2
-  exit 1
+# packages installs what is missing.
+packages() {
+  local root=()
+  [ "$(id -u)" -eq 0 ] || root=(sudo -n)
+  if ! command -v apt-get >/dev/null || ! "${root[@]}" true 2>/dev/null; then
+    echo "missing: ${missing[*]}: install them and run again (this script does so on Debian, as root or with sudo)" >&2
+    exit 1
+  fi
+  "${root[@]}" apt-get update -q
+  # RUNLEVEL=1: what is installed must not start as a service.
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+[ ${#missing[@]} -eq 0 ] || packages
+
+# RFC 6455's test cases, for gateway/socket, into the user's cache: nothing else of the machine's Python changes.
+kosoku=${XDG_CACHE_HOME:-$HOME/.cache}/secondgate/kosoku-0.1.0
+if [ ! -d "$kosoku" ]; then
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "missing: Python 3.10 or newer as python3" >&2; exit 1; }
+  rm -rf "$kosoku.part"
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --require-hashes --only-binary :all: --no-deps --requirement "$(dirname "$0")/kosoku.txt" --target "$kosoku.part"
+  mv "$kosoku.part" "$kosoku"
 fi
-"${root[@]}" apt-get update -q
-# RUNLEVEL=1: what is installed must not start as a service.
-"${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}"

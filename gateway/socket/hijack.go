@@ -3,7 +3,6 @@ package socket
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -24,9 +23,8 @@ type hijacker struct {
 	stall time.Duration
 }
 
-// Hijack implements http.Hijacker. The buffered writer must be a new one, since net/http's goes to the original
-// connection. Bytes that came with the handshake must lie in the reader's buffer: the library takes them from
-// there and then resets the reader to the connection.
+// Hijack implements http.Hijacker. Reader and writer must be new ones, since net/http's go to the original connection;
+// what came with the handshake is read from ours first.
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
@@ -35,30 +33,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // a hint; the stall time holds without it
 	}
-	ours := &stallConn{Conn: conn, stall: h.stall}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), ours), bufferSize)
-	_, _ = reader.Peek(len(early))
-	return ours, bufio.NewReadWriter(reader, bufio.NewWriterSize(ours, bufferSize)), nil
-}
-
-// stallConn fails a write once the peer has taken nothing for the stall time. A deadline for the whole write would
-// cut slow but live peers.
-type stallConn struct {
-	net.Conn
-	stall time.Duration
-}
-
-func (c *stallConn) Write(b []byte) (written int, err error) {
-	for {
-		part := b[written:min(len(b), written+chunk)]
-		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
-			return written, err
-		}
-		n, err := c.Conn.Write(part)
-		written += n
-		if err != nil || written == len(b) {
-			return written, err
-		}
-	}
+	ours := &wire{Conn: conn, stall: h.stall, early: bytes.Clone(early)}
+	return ours, bufio.NewReadWriter(bufio.NewReaderSize(ours, bufferSize), bufio.NewWriterSize(ours, bufferSize)), nil
 }

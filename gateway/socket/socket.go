@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -23,8 +22,8 @@ const (
 // ErrNotText: the peer sent a binary message.
 var ErrNotText = errors.New("the message is not text")
 
-// ErrNotUTF8: the peer sent a text message that is not UTF-8.
-var ErrNotUTF8 = errors.New("the message is not UTF-8")
+// ErrNotUTF8: the peer sent text that is not UTF-8, in a message or as the reason of its close frame.
+var ErrNotUTF8 = errors.New("the text is not UTF-8")
 
 // Options of Accept.
 type Options struct {
@@ -59,15 +58,10 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 // Read returns the next text message. Any error ends the connection.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	kind, message, err := c.ws.Read(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case kind != websocket.MessageText:
+	if err == nil && kind != websocket.MessageText {
 		return nil, ErrNotText
-	case !utf8.Valid(message):
-		return nil, ErrNotUTF8
 	}
-	return message, nil
+	return message, err
 }
 
 // Write sends one text message. It fails once the peer has taken no byte for the stall time.

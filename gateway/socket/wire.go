@@ -1,0 +1,82 @@
+package socket
+
+import (
+	"io"
+	"net"
+	"time"
+)
+
+// farewell is how long a peer whose text was refused may take to answer the close frame.
+const farewell = 5 * time.Second
+
+// wire is the connection as the library sees it. Reading fails with ErrNotUTF8 in front of the first byte that makes
+// text invalid, wherever in a frame that is. Writing fails once the peer has taken nothing for the stall time; a
+// deadline for the whole write would cut slow but live peers.
+type wire struct {
+	net.Conn
+	stall time.Duration
+	early []byte // what came with the handshake
+
+	frames  incoming
+	refused bool // the reader has been told of invalid text
+}
+
+func (c *wire) Read(b []byte) (int, error) {
+	if c.frames.invalid {
+		return 0, c.refuse(b)
+	}
+	n, err := c.receive(b)
+	valid := c.frames.scan(b[:n])
+	if valid == n {
+		return n, err
+	}
+	c.frames.skip(b[valid+1 : n])
+	if valid == 0 {
+		return 0, c.refuse(b)
+	}
+	return valid, nil
+}
+
+func (c *wire) receive(b []byte) (int, error) {
+	if len(c.early) == 0 {
+		return c.Conn.Read(b)
+	}
+	n := copy(b, c.early)
+	c.early = c.early[n:]
+	return n, nil
+}
+
+// refuse tells of the invalid text, once. The library then sends its close frame and reads on for the peer's. Nothing
+// more is passed on to it, but the bytes are taken: a TCP connection that is closed with bytes unread is reset, and the
+// peer might lose the close frame.
+func (c *wire) refuse(scratch []byte) error {
+	if !c.refused {
+		c.refused = true
+		return ErrNotUTF8
+	}
+	if err := c.SetReadDeadline(time.Now().Add(farewell)); err != nil {
+		return err
+	}
+	for !c.frames.closed && !c.frames.blind {
+		n, err := c.receive(scratch)
+		if err != nil {
+			return err
+		}
+		c.frames.skip(scratch[:n])
+	}
+	return io.EOF
+}
+
+func (c *wire) Write(b []byte) (written int, err error) {
+	for {
+		part := b[written:min(len(b), written+chunk)]
+		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(part)
+		written += n
+		if err != nil || written == len(b) {
+			return written, err
+		}
+	}
+}
