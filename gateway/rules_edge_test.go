@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -93,6 +94,47 @@ var edgeRules = []rule{
 			time.Sleep(600 * time.Millisecond) // the stall itself: nothing is read meanwhile
 			n, err := io.Copy(io.Discard, stalled)
 			r.must(err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err)
+		},
+	},
+	{
+		id: "liveness/silent", says: "a peer that takes everything and answers no ping is dropped, one that answers is not",
+		change: func(c *gateway.Config) { c.Stall, c.Heartbeat = 300*time.Millisecond, 100*time.Millisecond },
+		check: func(r *trial) {
+			lively := r.dial() // the library answers while it reads
+			silent, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+			require.NoError(r, err)
+			defer func() { _ = silent.Close() }()
+			_, err = io.WriteString(silent, handshake(r.url))
+			require.NoError(r, err)
+			_ = silent.SetReadDeadline(time.Now().Add(10 * time.Second))
+			ended := make(chan error, 1)
+			var heard bytes.Buffer
+			go func() {
+				_, err := io.Copy(&heard, silent)
+				ended <- err
+			}()
+			for bookmarks := 0; bookmarks < 12; bookmarks++ { // 1.2 s: three times what is allowed
+				lively.until(protocol.TypeBookmark)
+			}
+			err = <-ended
+			r.must(err == nil || strings.Contains(err.Error(), "reset"), "it was not dropped: %v", err)
+			r.must(bytes.Contains(heard.Bytes(), []byte{0x89, 0}), "it was never asked")
+			r.must(bytes.Contains(heard.Bytes(), []byte(protocol.TypeBookmark)), "it was not served before")
+		},
+	},
+	{
+		id: "liveness/ping", says: "a ping is answered with its pong, and second:data:ping with its answer",
+		check: func(r *trial) {
+			conn, _, err := websocket.Dial(r.ctx, client.URL(r.url, here), nil)
+			require.NoError(r, err)
+			defer func() { _ = conn.CloseNow() }()
+			go func() { // ends with the connection; pongs are heard by who reads
+				for err := error(nil); err == nil; {
+					_, _, err = conn.Read(context.Background())
+				}
+			}()
+			r.must(conn.Ping(r.ctx) == nil, "the ping was not answered")
+			r.dial().quiet()
 		},
 	},
 	{

@@ -57,8 +57,9 @@ type Session struct {
 	awaited  []backends.Cursor
 	settling []settlement
 	dirty    bool // changes were sent since the last bookmark
-	// heartbeat: a bookmark is due for its own sake. timer sets it.
+	// heartbeat: a bookmark is due for its own sake; probe: so is a ping. timer sets them.
 	heartbeat bool
+	probe     bool
 	timer     *time.Timer
 	leaving   bool
 	ended     bool
@@ -102,10 +103,16 @@ func (s *Session) end() {
 	s.cond.Broadcast()
 }
 
-// beat asks for a bookmark, which tells the client that the connection lives and moves its cursor on.
+// beat asks for a bookmark, which tells the client that the connection lives and moves its cursor on, and for a ping,
+// which has the client tell the same. A peer that has sent nothing for so long that it has answered no ping is gone, and
+// TCP may not notice for a quarter of an hour.
 func (s *Session) beat() {
+	if s.conn.Silent() > s.gateway.config.Stall+s.gateway.config.Heartbeat {
+		s.conn.CloseNow()
+		return
+	}
 	s.mu.Lock()
-	s.heartbeat = true
+	s.heartbeat, s.probe = true, true
 	if !s.ended {
 		s.timer.Reset(s.gateway.config.Heartbeat)
 	}

@@ -17,6 +17,7 @@ type step int
 const (
 	stepEnd     step = iota // everything has been sent
 	stepSend                // a frame
+	stepPing                // a ping, between frames
 	stepCatchUp             // the log has passed the session by
 	stepLeave               // everything has been sent and the gateway is stopping
 )
@@ -50,7 +51,12 @@ func (s *Session) drainHere() {
 func (s *Session) send(messages [][]byte) bool {
 	buffer := frames.Get().(*[]byte)
 	defer frames.Put(buffer)
-	if s.conn.Write(joined(messages, buffer)) == nil {
+	return s.sent(s.conn.Write(joined(messages, buffer)))
+}
+
+// sent takes the outcome of a write.
+func (s *Session) sent(err error) bool {
+	if err == nil {
 		return true
 	}
 	s.conn.CloseNow()
@@ -66,6 +72,10 @@ func (s *Session) drainFrom(messages [][]byte, next step) {
 		switch next {
 		case stepSend:
 			if !s.send(messages) {
+				return
+			}
+		case stepPing:
+			if !s.sent(s.conn.Ping()) {
 				return
 			}
 		case stepCatchUp:
@@ -94,6 +104,10 @@ func joined(messages [][]byte, buffer *[]byte) []byte {
 func (s *Session) gather() ([][]byte, step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.probe {
+		s.probe = false
+		return nil, stepPing
+	}
 	messages, size := s.takeOut()
 	if s.holding == 0 && size < frameBytes {
 		if _, behind := s.sub.Position(); behind && len(messages) == 0 {

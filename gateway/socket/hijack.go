@@ -21,11 +21,12 @@ const (
 type hijacker struct {
 	http.ResponseWriter
 	stall time.Duration
+	wire  *wire // once it has been handed over
 }
 
 // Hijack implements http.Hijacker. Reader and writer must be new ones, since net/http's go to the original connection;
 // what came with the handshake is read from ours first.
-func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
@@ -34,6 +35,6 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		_ = tcp.SetWriteBuffer(sendBuffer) // a hint; the stall time holds without it
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	ours := &wire{Conn: conn, stall: h.stall, early: bytes.Clone(early)}
-	return ours, bufio.NewReadWriter(bufio.NewReaderSize(ours, bufferSize), bufio.NewWriterSize(ours, bufferSize)), nil
+	h.wire = &wire{Conn: conn, stall: h.stall, early: bytes.Clone(early)}
+	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, bufferSize), bufio.NewWriterSize(h.wire, bufferSize)), nil
 }

@@ -37,13 +37,15 @@ type Options struct {
 // Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and CloseNow may
 // be called by any.
 type Conn struct {
-	ws *websocket.Conn
+	ws   *websocket.Conn
+	wire *wire
 }
 
 // Accept upgrades the request, or answers it with an error status. The caller has checked Host and Origin.
 // The caller must call CloseNow in the end: the library leaves the descriptor open after a failed read.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
-	ws, err := websocket.Accept(hijacker{w, o.Stall}, r, &websocket.AcceptOptions{
+	h := &hijacker{ResponseWriter: w, stall: o.Stall}
+	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{o.Subprotocol},
 		InsecureSkipVerify: true, // the gateway's exact allowlist has decided already
 		CompressionMode:    websocket.CompressionDisabled,
@@ -52,7 +54,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
 	ws.SetReadLimit(o.ReadLimit)
-	return &Conn{ws}, nil
+	return &Conn{ws, h.wire}, nil
 }
 
 // Read returns the next text message. Any error ends the connection.
@@ -68,6 +70,19 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 func (c *Conn) Write(message []byte) error {
 	return c.ws.Write(context.Background(), websocket.MessageText, message)
 }
+
+// pingFrame is an empty ping (RFC 6455 §5.5.2), which is written whole and so beside the library: its own Ping ends the
+// connection of a peer that is slow to take it.
+var pingFrame = []byte{0x80 | 0x9, 0}
+
+// Ping asks the peer to show that it lives; see Silent. Only who writes may call it.
+func (c *Conn) Ping() error {
+	_, err := c.wire.Write(pingFrame)
+	return err
+}
+
+// Silent is for how long Read has waited for the peer's next byte, be it of a pong; 0 while nobody reads.
+func (c *Conn) Silent() time.Duration { return c.wire.silent() }
 
 // Close sends a close frame and waits a few seconds for the peer's.
 func (c *Conn) Close(code int, reason string) error {

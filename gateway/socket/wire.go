@@ -3,6 +3,7 @@ package socket
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,19 @@ type wire struct {
 
 	frames  incoming
 	refused bool // the reader has been told of invalid text
+
+	// asked is when the read that is under way began, in Unix nanoseconds; 0 while there is none.
+	asked atomic.Int64
+}
+
+// silent is for how long a reader has waited for the peer's next byte. The silence of a peer that is not read does
+// not count.
+func (c *wire) silent() time.Duration {
+	asked := c.asked.Load()
+	if asked == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, asked))
 }
 
 func (c *wire) Read(b []byte) (int, error) {
@@ -39,6 +53,8 @@ func (c *wire) Read(b []byte) (int, error) {
 
 func (c *wire) receive(b []byte) (int, error) {
 	if len(c.early) == 0 {
+		c.asked.Store(time.Now().UnixNano())
+		defer c.asked.Store(0)
 		return c.Conn.Read(b)
 	}
 	n := copy(b, c.early)
