@@ -54,6 +54,10 @@ type Backend interface {
 	// ErrCursor, and with ErrTooBig when the documents are over maxBytes (0: no bound).
 	Since(ctx context.Context, s protocol.Scope, from Cursor, maxBytes int) (Batch, error)
 
+	// Gone names the scope's documents that the history after a cursor (nil: all that is kept) tells of and that are
+	// not there at the snapshot it returns, at most max of them. It fails with ErrCursor, and with ErrTooBig.
+	Gone(ctx context.Context, s protocol.Scope, from Cursor, max int) ([]protocol.Ref, Cursor, error)
+
 	// Watch follows all scopes from a cursor (nil: now). It fails with ErrCursor.
 	Watch(ctx context.Context, from Cursor) (Feed, error)
 

@@ -50,6 +50,7 @@ var planted = []struct {
 	{"a list's cursor is one too far", "list/exact", with(listAhead)},
 	{"a list's cursor is one too far", "list/join", with(listAhead)},
 	{"a page skips a document", "list/pages", with(pageSkips)},
+	{"what is there is told to be gone", "since/gone", with(goneWrong)},
 	{"an acknowledged write is lost", "writes/acknowledged", with(writeLost)},
 	{"an acknowledged write is lost", "concurrency/all-there", with(writeLost)},
 	{"an acknowledged write is lost", "history/model", with(writeLost)},
@@ -96,6 +97,7 @@ type faulty struct {
 	get   func(context.Context, protocol.Ref, backends.Cursor) (*protocol.Document, backends.Cursor, error)
 	write func(context.Context, []backends.Tx) []backends.Outcome
 	since func(context.Context, protocol.Scope, backends.Cursor, int) (backends.Batch, error)
+	gone  func(context.Context, protocol.Scope, backends.Cursor, int) ([]protocol.Ref, backends.Cursor, error)
 	watch func(context.Context, backends.Cursor) (backends.Feed, error)
 	parse func(context.Context, []byte) (backends.Cursor, error)
 	take  func(context.Context, string, string) (backends.Entry, error)
@@ -112,7 +114,7 @@ type planting struct {
 }
 
 func (p *planting) plant(b backends.Backend) backends.Backend {
-	f := &faulty{Backend: b, list: b.List, get: b.Get, write: b.Write, since: b.Since, watch: b.Watch, parse: b.Cursor, take: b.Take}
+	f := &faulty{Backend: b, list: b.List, get: b.Get, write: b.Write, since: b.Since, gone: b.Gone, watch: b.Watch, parse: b.Cursor, take: b.Take}
 	p.bug(f)
 	return f
 }
@@ -154,6 +156,10 @@ func (f *faulty) Write(ctx context.Context, txs []backends.Tx) []backends.Outcom
 
 func (f *faulty) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
 	return f.since(ctx, s, from, maxBytes)
+}
+
+func (f *faulty) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+	return f.gone(ctx, s, from, max)
 }
 
 func (f *faulty) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
@@ -230,6 +236,14 @@ func sinceCut(f *faulty) {
 		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
 		batch.Changes = batch.Changes[:max(0, len(batch.Changes)-1)]
 		return batch, err
+	}
+}
+
+// goneWrong forgets that a document was made again.
+func goneWrong(f *faulty) {
+	f.gone = func(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+		refs, at, err := f.Backend.Gone(ctx, s, from, max)
+		return append(refs, protocol.Ref{Scope: s, Collection: "notes", ID: "a"}), at, err
 	}
 }
 

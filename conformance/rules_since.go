@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/secondgate/secondgate/backends"
@@ -183,12 +184,55 @@ var sinceRules = []Rule{
 			}
 		}
 	}},
+	{"since/gone", "Gone names what the history tells of and is not there any more, whoever deleted it, and nothing that is there", func(t T, h Harness) {
+		s := open(t, h)
+		s.insert(note("old"), `{}`)
+		h.Forget(t, s.b)
+		for _, id := range []string{"a", "b", "c", "d"} {
+			s.insert(note(id), `{}`)
+		}
+		from := s.now()
+		for _, r := range []protocol.Ref{note("b"), note("old"), note("a")} {
+			s.delete(r)
+		}
+		s.insert(note("a"), `{"again":true}`)
+		s.outside(Step{Kind: "delete", Ref: note("d")})
+		other := note("x")
+		other.Scope = beta
+		s.insert(other, `{}`)
+		s.delete(other)
+		s.want("gone since a cursor", s.gone(from), []string{"b", "d", "old"})
+		s.want("gone in all that is kept", s.gone(nil), []string{"b", "d", "old"})
+		s.delete(note("c"))
+		s.want("gone, one more", s.gone(from), []string{"b", "c", "d", "old"})
+		_, _, err := s.b.Gone(s.ctx, alpha, from, 3)
+		s.is("gone, over the bound", err, backends.ErrTooBig)
+		h.Forget(t, s.b)
+		_, _, err = s.b.Gone(s.ctx, alpha, from, 100)
+		s.is("gone, from before the history", err, backends.ErrCursor)
+	}},
 	{"cursor/foreign", "another database's cursor is ErrCursor, for Cursor, Since and Watch", func(t T, h Harness) {
 		s, other := open(t, h), open(t, h)
 		other.insert(note("a"), `{}`)
 		s.insert(note("a"), `{}`)
 		s.expired(other.now())
 	}},
+}
+
+// gone is the ids that Gone names, sorted. Its snapshot must not be behind what was answered.
+func (s *trial) gone(from backends.Cursor) []string {
+	s.Helper()
+	now := s.now()
+	refs, at, err := s.b.Gone(s.ctx, alpha, from, 100)
+	s.ok("gone", err)
+	s.want("reached", at.Reached(now), true)
+	ids := []string{}
+	for _, r := range refs {
+		s.want("place", r, note(r.ID))
+		ids = append(ids, r.ID)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // expired ends the attempt unless the cursor is refused wherever it could be resumed.

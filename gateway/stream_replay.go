@@ -19,8 +19,8 @@ const (
 	keptPages = 4 << 20
 	// joinTime is how long others may join a replay.
 	joinTime = 2 * time.Second
-	// maxGone bounds what is read to find out what was deleted, in bytes.
-	maxGone = 16 << 20
+	// maxGone bounds the documents that are told to be gone. Who has that many to forget reloads at some time.
+	maxGone = 100_000
 )
 
 // replays are the replays under way, one per scope that can be joined.
@@ -245,28 +245,39 @@ func (s *Stream) replay(ctx context.Context) bool {
 	return true
 }
 
-// tellGone tells what was deleted since the client's last cursor, where the history still knows. It returns a snapshot
-// that has reached all that was told.
+// tellGone tells what was deleted since the client's last cursor, or, if that cannot be used, what was deleted as far as
+// the history goes back. It returns a snapshot that has reached all that was told.
 func (s *Stream) tellGone(ctx context.Context, at backends.Cursor) backends.Cursor {
-	if s.last == nil {
-		return at
-	}
-	release, err := s.gateway.hub.admit(ctx, s.sub.log)
+	gone, cursor, err := s.gone(ctx)
 	if err != nil {
+		s.gateway.config.Log.Warn("a stream could not be told what is gone", "scope", s.scope.String(), "error", err)
 		return at
 	}
-	batch, err := s.gateway.hub.backend.Since(ctx, s.scope, s.last, maxGone)
-	release()
-	if err != nil {
-		return at
-	}
-	for _, c := range latest(delivery(batch.Changes)) {
-		if c.Op == backends.Delete && s.out.write(c.Event(s.rev)) != nil {
+	var buffer []byte
+	for _, r := range gone {
+		buffer = appendState(buffer[:0], r.Collection, r.ID, nil, s.rev)
+		if s.out.write(buffer) != nil {
 			return at
 		}
 	}
-	if batch.Cursor.Reached(at) {
-		return batch.Cursor
+	if cursor.Reached(at) {
+		return cursor
 	}
 	return at
+}
+
+func (s *Stream) gone(ctx context.Context) ([]protocol.Ref, backends.Cursor, error) {
+	release, err := s.gateway.hub.admit(ctx, s.sub.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	backend := s.gateway.hub.backend
+	if s.last != nil {
+		gone, at, err := backend.Gone(ctx, s.scope, s.last, maxGone)
+		if !errors.Is(err, backends.ErrCursor) {
+			return gone, at, err
+		}
+	}
+	return backend.Gone(ctx, s.scope, nil, maxGone)
 }

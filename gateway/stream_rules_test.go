@@ -231,6 +231,28 @@ var sseRules = []rule{
 		},
 	},
 	{
+		id: "stream/reset-gone-expired", says: "after a cursor that has expired, what the history still knows to be deleted is told as well",
+		check: func(r *trial) {
+			p := r.dial()
+			p.insert("c", "gone", `{}`)
+			p.insert("c", "stays", `{}`)
+			w := r.stream("")
+			w.untilDoc("stays")
+			w.untilID()
+			w.cut()
+			p.insert("c", "later", `{}`) // so that the client's place is forgotten
+			r.harness.Forget(r, r.backend.Backend)
+			p.do(protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "gone"})
+			again := r.stream("", "Last-Event-ID: "+w.lastID)
+			reset := again.until("the reset", func(b told) bool { return b.event == "reset" })
+			r.must(reset.Reason == gateway.ResetExpired, "the reason is %q", reset.Reason)
+			again.untilID()
+			docs := map[string]string{}
+			foldInto(docs, append(w.seen, again.seen...))
+			r.same(docs, again)
+		},
+	},
+	{
 		id: "stream/recent", says: "without a cursor it opens with the last seconds, each document in its latest state, as insert and update",
 		check: func(r *trial) {
 			c := rest{r, r.url}

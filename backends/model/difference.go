@@ -32,6 +32,43 @@ func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cur
 	return batch, nil
 }
 
+// Gone names the documents that the history tells of and that are not there any more.
+func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) (gone []protocol.Ref, at backends.Cursor, err error) {
+	inner, leave, err := b.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer leave()
+	if inner.Err() != nil {
+		return nil, nil, b.explain(ctx, inner.Err())
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	begin := b.store.floor
+	if from != nil {
+		if begin, err = b.store.resumable(from); err != nil {
+			return nil, nil, err
+		}
+	}
+	end := b.store.snapshots[b.store.newest()]
+	seen := map[protocol.Ref]struct{}{}
+	for _, x := range end.since(begin) {
+		for _, v := range b.store.log[x] {
+			if _, again := seen[v.ref]; again || v.ref.Scope != s {
+				continue
+			}
+			seen[v.ref] = struct{}{}
+			if now := visible(b.store.versions(v.ref), end); now == nil || now.doc == nil {
+				gone = append(gone, v.ref)
+			}
+		}
+	}
+	if len(gone) > max {
+		return nil, nil, backends.ErrTooBig
+	}
+	return gone, cursor{b.store.epoch, end}, nil
+}
+
 // difference is what leads from one snapshot to a later one, of the documents wanted: the versions of all
 // transactions that only the later one shows, in the order in which they were written.
 func (s *store) difference(from, to *snapshot, wanted func(protocol.Ref) bool) backends.Batch {
