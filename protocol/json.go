@@ -24,7 +24,17 @@ const maxExact = 1<<53 - 1
 // It allocates at most 64 times len(src), the worst case being an object of many short names: callers that
 // take bytes from strangers bound the bytes being parsed at once.
 func Canonical(src []byte) ([]byte, error) {
-	out, err := canonicalValue(src, MaxDepth)
+	return canonicalObject(src, literalInteger)
+}
+
+// CanonicalDecimals is Canonical for text of a database that writes every number in decimals, such as PostgreSQL's
+// jsonb: an integer of any length is taken if a double has exactly its canonical form, as 1e300 has.
+func CanonicalDecimals(src []byte) ([]byte, error) {
+	return canonicalObject(src, decimalInteger)
+}
+
+func canonicalObject(src []byte, integer integerRule) ([]byte, error) {
+	out, err := canonicalBy(src, MaxDepth, integer)
 	if err != nil {
 		return nil, err
 	}
@@ -36,12 +46,16 @@ func Canonical(src []byte) ([]byte, error) {
 
 // canonicalValue is Canonical for any JSON value nested at most maxDepth deep.
 func canonicalValue(src []byte, maxDepth int) ([]byte, error) {
+	return canonicalBy(src, maxDepth, literalInteger)
+}
+
+func canonicalBy(src []byte, maxDepth int, integer integerRule) ([]byte, error) {
 	out := jsontext.Value(bytes.Clone(src))
 	if err := out.Canonicalize(); err != nil {
 		return nil, jsonError(src, err)
 	}
 	// From here on src is known to be JSON, so the walk below needs to know little of it.
-	if err := checkLiterals(src, maxDepth); err != nil {
+	if err := checkLiterals(src, maxDepth, integer); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -76,7 +90,7 @@ func tooDeep(src []byte) bool {
 
 // checkLiterals walks valid JSON and refuses what canonicalisation would accept and change, or a database
 // would not keep: U+0000, numbers out of range, integers that a double rounds, too deep nesting.
-func checkLiterals(src []byte, maxDepth int) error {
+func checkLiterals(src []byte, maxDepth int, integer integerRule) error {
 	level := 0
 	for i := 0; i < len(src); {
 		switch c := src[i]; {
@@ -96,7 +110,7 @@ func checkLiterals(src []byte, maxDepth int) error {
 			i++
 		case c == '-' || c >= '0' && c <= '9':
 			n := numberLen(src[i:])
-			if err := checkNumber(src[i : i+n]); err != nil {
+			if err := checkNumber(src[i:i+n], integer); err != nil {
 				return err
 			}
 			i += n
@@ -133,7 +147,7 @@ func numberLen(b []byte) int {
 }
 
 // checkNumber accepts a literal of up to 15 digits at a glance: it fits a double exactly.
-func checkNumber(literal []byte) error {
+func checkNumber(literal []byte, integer integerRule) error {
 	fraction := bytes.ContainsAny(literal, ".eE")
 	if !fraction && len(literal) <= 15 {
 		return nil
@@ -144,11 +158,33 @@ func checkNumber(literal []byte) error {
 	}
 	if !fraction && math.Abs(f) > maxExact {
 		own := jsontext.Value(bytes.Clone(literal))
-		if own.Canonicalize() != nil || !bytes.Equal(own, literal) {
+		if own.Canonicalize() != nil || !integer(own, literal) {
 			return Errorf(CodeInvalidDocument, "the integer %s would be rounded: send it as a string", short(literal))
 		}
 	}
 	return nil
+}
+
+// integerRule tells whether an integer beyond what doubles hold exactly is as good as its canonical form.
+type integerRule func(own, literal []byte) bool
+
+// literalInteger: the text is the canonical form itself.
+func literalInteger(own, literal []byte) bool { return bytes.Equal(own, literal) }
+
+// decimalInteger: the canonical form, which may have an exponent, stands for the same decimal number.
+func decimalInteger(own, literal []byte) bool {
+	mantissa, exponent, scaled := bytes.Cut(own, []byte("e+"))
+	if !scaled {
+		return bytes.Equal(own, literal)
+	}
+	shift, err := strconv.Atoi(string(exponent))
+	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
+	if err != nil || len(literal) != len(whole)+shift {
+		return false
+	}
+	digits := append(bytes.Clone(whole), fraction...)
+	rest, found := bytes.CutPrefix(literal, digits)
+	return found && len(bytes.Trim(rest, "0")) == 0
 }
 
 func short(literal []byte) string {

@@ -32,7 +32,7 @@ type Options struct {
 type Backend struct {
 	options  Options
 	database [8]byte
-	withheld *withheld
+	withheld *backends.Withheld
 	upserts  *indexes
 	writer   *writer
 	readers  chan *conn
@@ -59,7 +59,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{options: options, feeds: map[*feed]struct{}{}, upserts: newIndexes()}
-	b.withheld = &withheld{log: options.Log, report: options.Withheld, seen: map[protocol.Ref]struct{}{}}
+	b.withheld = &backends.Withheld{Log: options.Log, Report: options.Withheld}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.connect(); err != nil {
 		return nil, errors.Join(refused(options.Path, err), b.Close())

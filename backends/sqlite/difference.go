@@ -82,105 +82,26 @@ func parseActor(text string) backends.Actor {
 	return backends.Actor{Kind: kind, ID: id}
 }
 
-// weight is what a change counts against the bounds of a batch. Deletes weigh too: a million of them are no
-// small batch.
-func weight(c *backends.Change) int {
-	n := len(c.Ref.ID) + len(c.Ref.Collection)
-	if c.Doc != nil {
-		n += len(c.Doc.Data)
-	}
-	return n
-}
-
-// gathering is a batch under construction that never holds more than the bounds.
-type gathering struct {
-	maxScope, max int
-	changes       []backends.Change
-	at            map[protocol.Ref]int   // in changes
-	scopes        map[protocol.Scope]int // bytes, or lost
-	total         int
-}
-
-const lost = -1
-
-func newGathering(maxScope, max int) *gathering {
-	return &gathering{maxScope: maxScope, max: max, at: map[protocol.Ref]int{}, scopes: map[protocol.Scope]int{}}
-}
-
-// add takes a document's change, in place of an earlier one. It is false if the change's scope is lost.
-func (g *gathering) add(c backends.Change) bool {
-	s := c.Ref.Scope
-	if g.scopes[s] == lost {
-		return false
-	}
-	i, again := g.at[c.Ref]
-	n := weight(&c)
-	if again {
-		n -= weight(&g.changes[i])
-		if c.Op != backends.Delete && g.changes[i].Op != backends.Delete {
-			c.Op = g.changes[i].Op // as of the first: a document that was there before is updated
-		}
-	}
-	if g.scopes[s]+n > g.maxScope || g.total+n > g.max {
-		g.lose(s)
-		return false
-	}
-	g.scopes[s] += n
-	g.total += n
-	if again {
-		g.changes[i] = c
-	} else {
-		g.at[c.Ref] = len(g.changes)
-		g.changes = append(g.changes, c)
-	}
-	return true
-}
-
-func (g *gathering) lose(s protocol.Scope) {
-	g.total -= g.scopes[s]
-	g.scopes[s] = lost
-	kept := g.changes[:0]
-	clear(g.at)
-	for _, c := range g.changes {
-		if c.Ref.Scope != s {
-			g.at[c.Ref] = len(kept)
-			kept = append(kept, c)
-		}
-	}
-	clear(g.changes[len(kept):])
-	g.changes = kept
-}
-
-func (g *gathering) batch(at cursor) backends.Batch {
-	b := backends.Batch{Changes: g.changes, Cursor: at}
-	for s, n := range g.scopes {
-		if n == lost {
-			b.Lost = append(b.Lost, s)
-		}
-	}
-	return b
-}
-
 // difference is the batch from a position of the log to the connection's snapshot, which ends at to.
 func (b *Backend) difference(ctx context.Context, c *conn, from, to cursor) (backends.Batch, error) {
 	sql := differenceSQL
 	if to.seq-from.seq > short {
 		sql = longDifferenceSQL
 	}
-	g := newGathering(backends.MaxScopeBatch, backends.MaxBatch)
+	g := backends.NewGathering(backends.MaxScopeBatch, backends.MaxBatch)
 	err := c.each(ctx, sql, []any{from.seq}, func(row []driver.Value) error {
 		if change, ok := b.change(row); ok {
-			g.add(change)
+			g.Add(change)
 		}
 		return nil
 	})
-	return g.batch(to), err
+	return g.Batch(to), err
 }
 
 // Since implements [backends.Backend].
 func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (batch backends.Batch, err error) {
 	bound := cmp.Or(maxBytes, math.MaxInt)
-	g := newGathering(bound, bound)
+	g := backends.NewGathering(bound, bound)
 	err = b.snapshot(ctx, "read changes", func(ctx context.Context, c *conn) error {
 		at, err := b.resumable(ctx, c, from)
 		if err != nil {
@@ -195,12 +116,12 @@ func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cur
 			sql = longSinceSQL
 		}
 		err = c.each(ctx, sql, []any{s.Workspace, s.StoredApp(), at.seq}, func(row []driver.Value) error {
-			if change, ok := b.change(row); ok && !g.add(change) {
+			if change, ok := b.change(row); ok && !g.Add(change) {
 				return backends.ErrTooBig
 			}
 			return nil
 		})
-		batch = g.batch(to)
+		batch = g.Batch(to)
 		return err
 	})
 	if err != nil {

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"log/slog"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -22,7 +20,7 @@ func (b *Backend) document(s protocol.Scope, collection string, row []driver.Val
 	var data []byte
 	var created, updated int64
 	if err := scan(row, &id, &data, &created, &updated, &rev); err != nil {
-		b.withheld.note(protocol.Ref{Scope: s, Collection: collection, ID: id}, err)
+		b.withheld.Note(protocol.Ref{Scope: s, Collection: collection, ID: id}, err)
 		return nil
 	}
 	doc := &protocol.Document{ID: id, Data: data, Created: time.UnixMilli(created).UTC(), Updated: time.UnixMilli(updated).UTC(), Rev: rev}
@@ -34,43 +32,8 @@ func (b *Backend) document(s protocol.Scope, collection string, row []driver.Val
 		err = protocol.Errorf(protocol.CodeInvalidID, "the id is no valid UTF-8")
 	}
 	if err != nil {
-		b.withheld.note(protocol.Ref{Scope: s, Collection: collection, ID: id}, err)
+		b.withheld.Note(protocol.Ref{Scope: s, Collection: collection, ID: id}, err)
 		return nil
 	}
 	return protocol.NewDocument(id, protocol.Visible(canonical), doc.Created, doc.Updated)
-}
-
-// withheld tells of documents that are not shown, about once each.
-type withheld struct {
-	log    *slog.Logger
-	report func(protocol.Ref)
-
-	mu   sync.Mutex
-	seen map[protocol.Ref]struct{}
-}
-
-// maxSeen bounds what withheld remembers. Over it, it forgets everything and may repeat itself.
-const maxSeen = 4096
-
-func (w *withheld) note(r protocol.Ref, why error) {
-	if !w.first(r) {
-		return
-	}
-	w.log.Warn("a document written by another program is withheld", "document", r.String(), "why", why)
-	if w.report != nil {
-		w.report(r)
-	}
-}
-
-func (w *withheld) first(r protocol.Ref) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, ok := w.seen[r]; ok {
-		return false
-	}
-	if len(w.seen) >= maxSeen {
-		clear(w.seen)
-	}
-	w.seen[r] = struct{}{}
-	return true
 }

@@ -30,7 +30,7 @@ func told(jobs []*job, from, to cursor) group {
 		for _, c := range j.out.Changes {
 			c.Before = nil // that is for the writer's answer only
 			g.changes = append(g.changes, c)
-			g.weight += weight(&c)
+			g.weight += backends.Weight(&c)
 		}
 	}
 	return g

@@ -20,7 +20,7 @@ func (t *transaction) simple() bool { return len(t.tx.Writes) == 1 && t.tx.Entri
 
 func (t *transaction) run() error {
 	if t.tx.Mutation != "" {
-		t.memory = remember(t.tx)
+		t.memory = &memory{backends.Remember(t.tx)}
 		fresh, err := t.memory.store(t.writer.conn)
 		if err != nil {
 			return err
@@ -141,11 +141,11 @@ func (t *transaction) replay() error {
 		return err
 	}
 	if !same {
-		return errMismatch
+		return backends.ErrMismatch
 	}
 	t.job.out.Replayed = true
 	for _, r := range results {
-		change := backends.Change{Ref: protocol.Ref{Scope: t.tx.Scope, Collection: r.collection, ID: r.id}, Op: r.op, By: t.tx.By}
+		change := backends.Change{Ref: protocol.Ref{Scope: t.tx.Scope, Collection: r.Collection, ID: r.ID}, Op: r.Op, By: t.tx.By}
 		if change.Doc, _, err = t.writer.backend.get(t.writer.conn, change.Ref); err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/secondgate/secondgate/protocol"
 )
 
 const (
@@ -237,5 +235,3 @@ func (j *job) settle(at cursor) {
 		j.out.Changes[i].Commit = at.seq
 	}
 }
-
-var errMismatch = protocol.Errorf(protocol.CodeMutationMismatch, "this mutationId was used for another request: choose a new one")

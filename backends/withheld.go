@@ -1,0 +1,45 @@
+package backends
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Withheld tells of documents that are not shown, about once each.
+type Withheld struct {
+	Log *slog.Logger
+	// Report, if set, is called for each.
+	Report func(protocol.Ref)
+
+	mu   sync.Mutex
+	seen map[protocol.Ref]struct{}
+}
+
+// maxSeen bounds what Withheld remembers. Over it, it forgets everything and may repeat itself.
+const maxSeen = 4096
+
+// Note tells of a document and why it is withheld.
+func (w *Withheld) Note(r protocol.Ref, why error) {
+	if !w.first(r) {
+		return
+	}
+	w.Log.Warn("a document written by another program is withheld", "document", r.String(), "why", why)
+	if w.Report != nil {
+		w.Report(r)
+	}
+}
+
+func (w *Withheld) first(r protocol.Ref) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.seen[r]; ok {
+		return false
+	}
+	if w.seen == nil || len(w.seen) >= maxSeen {
+		w.seen = map[protocol.Ref]struct{}{}
+	}
+	w.seen[r] = struct{}{}
+	return true
+}
