@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Imports point down only (docs/design.md): protocol < backends < each backend; protocol, backends < gateway;
+# Imports point down only (docs/design.md): protocol < backends < each backend; protocol, backends, docs/api < gateway;
 # protocol, backends < conformance; everything < cmd. The binary links no test package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +23,8 @@ for driver in $(cd backends && ls -d */); do
   only "backends/$driver" protocol backends
 done
 only conformance protocol backends
-only gateway protocol backends 'gateway/.*'
+only gateway protocol backends docs/api 'gateway/.*'
+only docs/api 'none'
 only gateway/socket 'none'
 only web 'none'
 if go list -deps ./cmd/secondgate | grep -Ex 'testing|github.com/stretchr/testify.*|go.uber.org/goleak'; then

@@ -43,9 +43,9 @@ func (g *Gateway) originAllowed(origins []string) bool {
 }
 
 // isOurs tells the paths that no web app behind the gateway has, also where the gateway has nothing there: below
-// /api/workspaces/{w}/apps/{a}/data, and /api/internal/app-data-*.
+// /api/workspaces/{w}/apps/{a}/data, /api/internal/app-data-*, and below /.well-known/secondgate.
 func isOurs(path string) bool {
-	if strings.HasPrefix(path, "/api/internal/app-data-") {
+	if strings.HasPrefix(path, "/api/internal/app-data-") || strings.HasPrefix(path, descriptionPath) {
 		return true
 	}
 	parts := strings.SplitN(path, "/", 8) // "", api, workspaces, w, apps, a, data, …

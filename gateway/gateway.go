@@ -68,6 +68,7 @@ func (g *Gateway) Handler(page http.Handler) http.Handler {
 		r.Use(g.servedOrigins)
 		r.Get("/api/workspaces/{workspace}/apps/{app}/data/socket", g.serveSocket)
 		g.serveREST(r)
+		g.serveDescriptions(r)
 	})
 	r.MethodNotAllowed(g.servedOrigins(http.HandlerFunc(methodNotAllowed)).ServeHTTP)
 	r.NotFound(g.elsewhere(page).ServeHTTP)

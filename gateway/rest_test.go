@@ -36,7 +36,7 @@ type reply struct {
 	body   string
 }
 
-// do sends a request; headers are "Name: value".
+// do sends a request, and holds the answer to openapi.json where that has the path; headers are "Name: value".
 func (c rest) do(method, path, body string, headers ...string) reply {
 	c.t.Helper()
 	r, err := c.try(method, path, body, headers...)
@@ -61,7 +61,14 @@ func (c rest) try(method, path, body string, headers ...string) (reply, error) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
-	return reply{answer.StatusCode, answer.Header, strings.TrimSuffix(string(text), "\n")}, err
+	if err != nil {
+		return reply{}, err
+	}
+	a := reply{answer.StatusCode, answer.Header, strings.TrimSuffix(string(text), "\n")}
+	if routeOf(c.t, method, q.URL.EscapedPath()) != nil { // elsewhere a web app may answer
+		describes(c.t, q, a)
+	}
+	return a, nil
 }
 
 // list is a collection's documents by id.
