@@ -1,0 +1,182 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/secondgate/secondgate/backends"
+)
+
+var errFeedClosed = errors.New("postgres: the feed is closed")
+
+// deafPoll is how often the feed looks while notifications are not heard.
+const deafPoll = 150 * time.Millisecond
+
+// readTime bounds one look at the log, so that a connection which is half open breaks the feed instead of stopping it.
+const readTime = 10 * time.Second
+
+// feed is a position in the log, as a snapshot.
+type feed struct {
+	backend *Backend
+	poke    chan struct{} // holds one: a second poke before the look would find nothing more
+	ctx     context.Context
+	cancel  context.CancelFunc
+	reading sync.WaitGroup
+
+	mu sync.Mutex
+	at cursor
+}
+
+var _ backends.Feed = (*feed)(nil)
+
+// Watch implements [backends.Backend].
+func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
+	f := &feed{backend: b, poke: make(chan struct{}, 1)}
+	err := b.read(ctx, "watch", func(ctx context.Context, q querier) error {
+		h, err := b.head(ctx, q)
+		if err != nil {
+			return err
+		}
+		f.at = h.cursor
+		if from != nil {
+			f.at, err = h.resumable(from)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.ctx, f.cancel = context.WithCancel(b.ctx)
+	b.mu.Lock()
+	b.feeds[f] = struct{}{}
+	b.mu.Unlock()
+	return f, nil
+}
+
+func (f *feed) Poke() {
+	select {
+	case f.poke <- struct{}{}:
+	default:
+	}
+}
+
+// poke has every feed of this process look at the log.
+func (b *Backend) poke() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for f := range b.feeds {
+		f.Poke()
+	}
+}
+
+func (f *feed) Cursor() backends.Cursor {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
+}
+
+// Next implements [backends.Feed].
+func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
+	for {
+		if err := f.cause(ctx); err != nil {
+			return backends.Batch{}, err
+		}
+		batch, moved, err := f.look(ctx)
+		if err != nil {
+			if cause := f.cause(ctx); cause != nil {
+				err = cause // a look that was cut short failed for their reason
+			}
+			return backends.Batch{}, err
+		}
+		if moved {
+			return batch, nil
+		}
+		f.wait(ctx)
+	}
+}
+
+func (f *feed) cause(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if f.ctx.Err() != nil {
+		return errFeedClosed
+	}
+	return nil
+}
+
+// wait ends when there may be something to tell.
+func (f *feed) wait(ctx context.Context) {
+	poll := time.NewTimer(f.backend.pollEvery())
+	defer poll.Stop()
+	select {
+	case <-f.poke:
+	case <-poll.C:
+	case <-ctx.Done():
+	case <-f.ctx.Done():
+	}
+}
+
+func (b *Backend) pollEvery() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.heard {
+		return min(deafPoll, b.options.Poll)
+	}
+	return b.options.Poll
+}
+
+// look reads what has become visible since the feed's snapshot, and moves there.
+func (f *feed) look(ctx context.Context) (batch backends.Batch, moved bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	defer context.AfterFunc(f.ctx, cancel)()
+	f.reading.Add(1)
+	defer f.reading.Done()
+	from := f.Cursor().(cursor)
+	err = f.backend.snapshot(ctx, "watch", func(ctx context.Context, tx pgx.Tx, h head) error {
+		batch, moved, err = f.advance(ctx, tx, h, from)
+		return err
+	})
+	if err != nil || !moved {
+		return batch, false, err
+	}
+	f.mu.Lock()
+	f.at = batch.Cursor.(cursor)
+	f.mu.Unlock()
+	return batch, true, nil
+}
+
+// advance is the batch from the feed's snapshot to the reader's. A cursor that has become too long for clients to carry
+// is not moved to: it shrinks when transactions end.
+func (f *feed) advance(ctx context.Context, tx pgx.Tx, h head, from cursor) (batch backends.Batch, moved bool, err error) {
+	if h.epoch == from.epoch && from.snapshot.contains(h.snapshot) || len(h.Append(nil)) > maxCursor {
+		return batch, false, nil
+	}
+	if _, err := h.resumable(from); err != nil { // a crash, or nobody has read the feed for long
+		return backends.Batch{LostAll: true, Cursor: h.cursor}, true, nil
+	}
+	g := backends.NewGathering(backends.MaxScopeBatch, backends.MaxBatch)
+	truncated, err := f.backend.each(ctx, tx, differenceSQL+bySeqSQL, from.snapshot.after(), h.epoch, func(c backends.Change) error {
+		g.Add(c)
+		return nil
+	})
+	if truncated {
+		return backends.Batch{LostAll: true, Cursor: h.cursor}, true, err
+	}
+	return g.Batch(h.cursor), true, err
+}
+
+// Close implements [backends.Feed].
+func (f *feed) Close() error {
+	f.cancel()
+	f.backend.mu.Lock()
+	delete(f.backend.feeds, f)
+	f.backend.mu.Unlock()
+	f.reading.Wait()
+	return nil
+}

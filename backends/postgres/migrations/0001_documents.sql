@@ -1,0 +1,154 @@
+-- @ is the schema. Everything is named with it: triggers run under the search_path of whoever writes.
+
+CREATE TABLE @.app_data (
+	workspace_id text COLLATE "C" NOT NULL CHECK (workspace_id <> ''),
+	app_id text COLLATE "C" NOT NULL CHECK (app_id <> ''),
+	collection text COLLATE "C" NOT NULL CHECK (collection <> ''),
+	id text COLLATE "C" NOT NULL
+		DEFAULT lpad(to_hex(extract(epoch FROM clock_timestamp())::bigint), 8, '0') || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16)
+		CHECK (id <> ''),
+	data jsonb NOT NULL CHECK (jsonb_typeof(data) = 'object'),
+	created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp() CHECK (created_at >= '1970-01-01 00:00:00Z' AND created_at < '10000-01-01 00:00:00Z'),
+	updated_at timestamptz(3) NOT NULL DEFAULT clock_timestamp() CHECK (updated_at >= '1970-01-01 00:00:00Z' AND updated_at < '10000-01-01 00:00:00Z'),
+	PRIMARY KEY (workspace_id, app_id, collection, id)
+);
+
+-- The order of lists.
+CREATE INDEX app_data_by_time ON @.app_data (workspace_id, app_id, collection, updated_at DESC, id);
+
+-- What upserts by filter look up. Without fastupdate: a search would have to read through what is pending.
+CREATE INDEX app_data_by_value ON @.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
+
+-- The change log: which document, not what it became; readers take that from app_data in the same snapshot. Only the
+-- triggers write here. xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
+-- orders the changes of one document; between documents it means nothing. CACHE must stay 1.
+CREATE TABLE @.app_data_changes (
+	seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
+	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	workspace_id text COLLATE "C" NOT NULL,
+	app_id text COLLATE "C" NOT NULL,
+	collection text COLLATE "C" NOT NULL,
+	id text COLLATE "C" NOT NULL,
+	op text COLLATE "C" NOT NULL,
+	actor text COLLATE "C"
+);
+
+CREATE INDEX app_data_changes_by_xid ON @.app_data_changes (xid);
+
+CREATE INDEX app_data_changes_by_scope ON @.app_data_changes (workspace_id, app_id, xid);
+
+-- Which life of the database this is. A crash empties an UNLOGGED table, and so does a promotion: transaction ids that
+-- nobody saw commit may then be issued again, so that cursors of before mean nothing.
+CREATE UNLOGGED TABLE @.app_data_epoch (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	token uuid NOT NULL
+);
+
+-- The oldest snapshot from which the log can still be read.
+CREATE TABLE @.app_data_meta (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	version integer NOT NULL,
+	floor pg_snapshot NOT NULL
+);
+
+-- Where the log was at a time, about one row a minute: what retention goes by.
+CREATE TABLE @.app_data_marks (
+	at timestamptz NOT NULL,
+	snapshot pg_snapshot NOT NULL
+);
+
+-- Requests that were carried out.
+CREATE TABLE @.app_data_mutations (
+	key bytea PRIMARY KEY,
+	at timestamptz NOT NULL,
+	digest bytea NOT NULL,
+	result bytea NOT NULL
+);
+
+-- Rows lie in the order of their time, which is all that this kind of index needs.
+CREATE INDEX app_data_mutations_by_time ON @.app_data_mutations USING brin (at) WITH (pages_per_range = 16);
+
+-- Rows kept beside the data: audit, approvals, tickets, agent status.
+CREATE TABLE @.app_data_ledger (
+	kind text COLLATE "C" NOT NULL,
+	key text COLLATE "C" NOT NULL,
+	body bytea NOT NULL,
+	at timestamptz,
+	expires timestamptz,
+	PRIMARY KEY (kind, key)
+);
+
+CREATE INDEX app_data_ledger_by_expiry ON @.app_data_ledger (expires) WHERE expires IS NOT NULL;
+
+-- Logs a row's change, with who made it as the gateway has said for its transaction; of others nothing is known. It runs
+-- as its owner, so that whoever may write documents needs no right to the log.
+CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
+		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', nullif(current_setting('secondgate.actor', true), ''));
+	ELSIF TG_OP = 'DELETE' THEN
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
+		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', nullif(current_setting('secondgate.actor', true), ''));
+	ELSIF (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id) = (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id) THEN
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
+		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'update', nullif(current_setting('secondgate.actor', true), ''));
+	ELSE
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
+		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', nullif(current_setting('secondgate.actor', true), '')),
+			(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', nullif(current_setting('secondgate.actor', true), ''));
+	END IF;
+	RETURN NULL;
+END
+$body$;
+
+-- TRUNCATE fires no row trigger: every copy is void.
+CREATE FUNCTION @.app_data_truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+	INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op) VALUES ('', '', '', '', 'truncate');
+	RETURN NULL;
+END
+$body$;
+
+-- An update of data that leaves updated_at alone gets a later one.
+CREATE FUNCTION @.app_data_stamped() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+	NEW.updated_at := greatest(OLD.updated_at + interval '1 millisecond', clock_timestamp());
+	RETURN NEW;
+END
+$body$;
+
+-- Wakes the gateways. Without a payload: equal notifications of a transaction become one.
+CREATE FUNCTION @.app_data_notify() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+	PERFORM pg_notify('secondgate_' || TG_RELID, '');
+	RETURN NULL;
+END
+$body$;
+
+-- ENABLE ALWAYS, here and below: session_replication_role = replica skips other triggers.
+CREATE TRIGGER app_data_changed AFTER INSERT OR UPDATE OR DELETE ON @.app_data
+FOR EACH ROW EXECUTE FUNCTION @.app_data_changed();
+
+CREATE TRIGGER app_data_truncated AFTER TRUNCATE ON @.app_data
+FOR EACH STATEMENT EXECUTE FUNCTION @.app_data_truncated();
+
+CREATE TRIGGER app_data_stamped BEFORE UPDATE ON @.app_data
+FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at AND NEW.data IS DISTINCT FROM OLD.data)
+EXECUTE FUNCTION @.app_data_stamped();
+
+-- Not for the gateway's own writes, which it announces itself: a NOTIFY makes commits queue for one lock. Whoever needs
+-- PREPARE TRANSACTION, which PostgreSQL refuses after a NOTIFY, sets secondgate.notify to off.
+CREATE TRIGGER app_data_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @.app_data
+FOR EACH STATEMENT WHEN (current_setting('application_name') <> 'secondgate' AND current_setting('secondgate.notify', true) IS DISTINCT FROM 'off')
+EXECUTE FUNCTION @.app_data_notify();
+
+ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_changed;
+
+ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_truncated;
+
+ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_stamped;
+
+ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_notify;
+
+INSERT INTO @.app_data_meta (version, floor) VALUES (1, pg_current_snapshot());

@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// snapshot is a pg_snapshot: every transaction below xmax is visible, if it has committed, but for those of xip, which
+// were under way (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT). Its xmin is left
+// out: it follows from the others.
+type snapshot struct {
+	xmax uint64
+	xip  []uint64 // ascending
+}
+
+var errSnapshot = errors.New("the server's snapshot cannot be read")
+
+// parseSnapshot reads the text form xmin:xmax:xip,xip.
+func parseSnapshot(text string) (s snapshot, err error) {
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 {
+		return s, errSnapshot
+	}
+	if s.xmax, err = strconv.ParseUint(parts[1], 10, 64); err != nil {
+		return s, errSnapshot
+	}
+	if parts[2] == "" {
+		return s, nil
+	}
+	for part := range strings.SplitSeq(parts[2], ",") {
+		xid, err := strconv.ParseUint(part, 10, 64)
+		if err != nil {
+			return s, errSnapshot
+		}
+		s.xip = append(s.xip, xid)
+	}
+	slices.Sort(s.xip)
+	return s, nil
+}
+
+// String is the text form, for parameters of type pg_snapshot.
+func (s snapshot) String() string {
+	xmin := s.xmax
+	if len(s.xip) > 0 {
+		xmin = s.xip[0]
+	}
+	var b strings.Builder
+	b.WriteString(strconv.FormatUint(xmin, 10) + ":" + strconv.FormatUint(s.xmax, 10) + ":")
+	for i, xid := range s.xip {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatUint(xid, 10))
+	}
+	return b.String()
+}
+
+// shows tells whether a transaction that has committed is visible.
+func (s snapshot) shows(xid uint64) bool {
+	if xid >= s.xmax {
+		return false
+	}
+	_, underway := slices.BinarySearch(s.xip, xid)
+	return !underway
+}
+
+// contains tells whether everything visible in other is visible here. Of two snapshots of one server one contains the
+// other.
+func (s snapshot) contains(other snapshot) bool {
+	if s.xmax < other.xmax {
+		return false
+	}
+	for _, xid := range s.xip {
+		if other.shows(xid) {
+			return false
+		}
+	}
+	return true
+}
+
+// append writes xmax, then the distances between the others, downwards: transactions under way are near it.
+func (s snapshot) append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, s.xmax)
+	last := s.xmax
+	for _, xid := range slices.Backward(s.xip) {
+		dst = binary.AppendUvarint(dst, last-xid)
+		last = xid
+	}
+	return dst
+}
+
+// decodeSnapshot reads what append wrote.
+func decodeSnapshot(b []byte) (s snapshot, ok bool) {
+	n := 0
+	if s.xmax, n = binary.Uvarint(b); n <= 0 {
+		return s, false
+	}
+	last := s.xmax
+	for b = b[n:]; len(b) > 0; b = b[n:] {
+		var distance uint64
+		if distance, n = binary.Uvarint(b); n <= 0 || distance == 0 || distance > last {
+			return s, false
+		}
+		last -= distance
+		s.xip = append(s.xip, last)
+	}
+	slices.Reverse(s.xip)
+	return s, true
+}
