@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -55,8 +54,8 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 
 // Find implements [backends.Ledger].
 func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
-	if strings.Contains(kind+prefix+after, "\x00") {
-		return nil, nil // text holds none
+	if !storable(kind, prefix, after) {
+		return nil, nil
 	}
 	err = b.read(ctx, "find", func(ctx context.Context, q querier) error {
 		rows, err := q.Query(ctx, b.sql(findSQL), kind, prefix, after, limit)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -64,8 +65,8 @@ const getSQL = "SELECT " + headColumns + ", coalesce(d.id, ''), d.data::text, d.
 // Get implements [backends.Backend].
 func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (doc *protocol.Document, at backends.Cursor, err error) {
 	collection, id := r.Collection, r.ID
-	if strings.Contains(collection+id, "\x00") { // text holds none: there is no such document
-		collection, id = "", ""
+	if !storable(collection, id) {
+		collection, id = "", "" // which no document has
 	}
 	err = b.read(ctx, "get", func(ctx context.Context, q querier) error {
 		var token *string
@@ -92,6 +93,16 @@ func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cu
 	return doc, at, nil
 }
 
+// storable: text is UTF-8 without U+0000, so nothing that is there has another name.
+func storable(names ...string) bool {
+	for _, name := range names {
+		if !utf8.ValidString(name) || strings.Contains(name, "\x00") {
+			return false
+		}
+	}
+	return true
+}
+
 // List implements [backends.Backend].
 func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) (page backends.Page, err error) {
 	l := listing{b: b, scope: s, query: q}
@@ -107,7 +118,7 @@ func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) 
 		if q.NotBefore != nil && !h.Reached(q.NotBefore) {
 			return backends.ErrCursor
 		}
-		if strings.Contains(q.Collection, "\x00") {
+		if !storable(q.Collection) {
 			return nil
 		}
 		return l.read(ctx, tx, &page)

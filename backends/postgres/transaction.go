@@ -119,7 +119,9 @@ func (t *transaction) named() (collections, ids []string) {
 		r := protocol.Ref{Scope: t.tx.Scope, Collection: w.Collection, ID: id}
 		if t.state[r] == nil {
 			t.state[r] = &state{}
-			collections, ids = append(collections, w.Collection), append(ids, id)
+			if storable(w.Collection, id) {
+				collections, ids = append(collections, w.Collection), append(ids, id)
+			}
 		}
 	}
 	return collections, ids
