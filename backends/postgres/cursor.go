@@ -85,14 +85,20 @@ type head struct {
 	floor snapshot
 }
 
-const headColumns = "(SELECT token::text FROM @.app_data_epoch), pg_current_snapshot()::text"
+const (
+	headColumns = "(SELECT token::text FROM @.app_data_epoch), pg_current_snapshot()::text"
+	headSQL     = "SELECT " + headColumns + ", floor::text FROM @.app_data_meta"
+)
 
 // head reads it in the transaction of whoever asks.
-func (b *Backend) head(ctx context.Context, q querier) (h head, err error) {
+func (b *Backend) head(ctx context.Context, q querier) (head, error) {
+	return b.scanHead(q.QueryRow(ctx, b.sql(headSQL)))
+}
+
+func (b *Backend) scanHead(r pgx.Row) (h head, err error) {
 	var token *string
 	var now, floor string
-	err = q.QueryRow(ctx, b.sql("SELECT "+headColumns+", floor::text FROM @.app_data_meta")).Scan(&token, &now, &floor)
-	if err != nil {
+	if err := r.Scan(&token, &now, &floor); err != nil {
 		return h, err
 	}
 	if h.cursor, err = b.cursorAt(token, now); err != nil {

@@ -48,6 +48,10 @@ func (b *Backend) each(ctx context.Context, q querier, sql string, args []any, e
 	if err != nil {
 		return false, err
 	}
+	return b.tell(rows, epoch, f)
+}
+
+func (b *Backend) tell(rows pgx.Rows, epoch epoch, f func(backends.Change) error) (truncated bool, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var l logged

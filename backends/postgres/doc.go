@@ -1,6 +1,7 @@
 // Package postgres keeps documents in PostgreSQL 13 or newer.
 //
-// Triggers log each change in the writer's own transaction, whoever that is. Transactions commit in another order than
+// Each change is logged in the writer's own transaction: by the gateway in the statement that makes it, for everybody else
+// by triggers. Transactions commit in another order than
 // their numbers, so the feed never asks for numbers above the last one: it reads by snapshot difference, that is, the
 // rows of transactions which one snapshot shows and the one before did not. A [backends.Cursor] is such a snapshot; those
 // of one server are nested. NOTIFY only wakes.

@@ -16,6 +16,10 @@ var errFeedClosed = errors.New("postgres: the feed is closed")
 // deafPoll is how often the feed looks while notifications are not heard.
 const deafPoll = 150 * time.Millisecond
 
+// lookEvery is the least time between two looks at the log. Under load one look then serves many commits; a lone commit
+// is looked for at once.
+const lookEvery = 5 * time.Millisecond
+
 // readTime bounds one look at the log, so that a connection which is half open breaks the feed instead of stopping it.
 const readTime = 10 * time.Second
 
@@ -26,6 +30,7 @@ type feed struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	reading sync.WaitGroup
+	looked  time.Time // when the last look ended; the reader's
 
 	mu sync.Mutex
 	at cursor
@@ -85,7 +90,9 @@ func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 		if err := f.cause(ctx); err != nil {
 			return backends.Batch{}, err
 		}
+		f.rest(ctx)
 		batch, moved, err := f.look(ctx)
+		f.looked = time.Now()
 		if err != nil {
 			if cause := f.cause(ctx); cause != nil {
 				err = cause // a look that was cut short failed for their reason
@@ -121,6 +128,21 @@ func (f *feed) wait(ctx context.Context) {
 	}
 }
 
+// rest leaves some time between two looks.
+func (f *feed) rest(ctx context.Context) {
+	pause := lookEvery - time.Since(f.looked)
+	if pause <= 0 {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-f.ctx.Done():
+	}
+}
+
 func (b *Backend) pollEvery() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,8 +160,8 @@ func (f *feed) look(ctx context.Context) (batch backends.Batch, moved bool, err 
 	f.reading.Add(1)
 	defer f.reading.Done()
 	from := f.Cursor().(cursor)
-	err = f.backend.snapshot(ctx, "watch", func(ctx context.Context, tx pgx.Tx, h head) error {
-		batch, moved, err = f.advance(ctx, tx, h, from)
+	err = f.backend.read(ctx, "watch", func(ctx context.Context, q querier) error {
+		batch, moved, err = f.advance(ctx, q.(*pgx.Conn), from)
 		return err
 	})
 	if err != nil || !moved {
@@ -151,24 +173,36 @@ func (f *feed) look(ctx context.Context) (batch backends.Batch, moved bool, err 
 	return batch, true, nil
 }
 
-// advance is the batch from the feed's snapshot to the reader's. A cursor that has become too long for clients to carry
-// is not moved to: it shrinks when transactions end.
-func (f *feed) advance(ctx context.Context, tx pgx.Tx, h head, from cursor) (batch backends.Batch, moved bool, err error) {
-	if h.epoch == from.epoch && from.snapshot.contains(h.snapshot) || len(h.Append(nil)) > maxCursor {
-		return batch, false, nil
+// advance reads the batch from the feed's snapshot to a new one, in one round trip.
+func (f *feed) advance(ctx context.Context, conn *pgx.Conn, from cursor) (batch backends.Batch, moved bool, err error) {
+	var h head
+	g := backends.NewGathering(backends.MaxScopeBatch, backends.MaxBatch)
+	truncated := false
+	trip := &pgx.Batch{}
+	trip.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	trip.Queue(f.backend.sql(headSQL)).QueryRow(func(r pgx.Row) error {
+		h, err = f.backend.scanHead(r)
+		return err
+	})
+	trip.Queue(f.backend.sql(differenceSQL+bySeqSQL), from.snapshot.after()...).Query(func(rows pgx.Rows) error {
+		truncated, err = f.backend.tell(rows, h.epoch, func(c backends.Change) error {
+			g.Add(c)
+			return nil
+		})
+		return err
+	})
+	trip.Queue("COMMIT")
+	if err := errors.Join(conn.SendBatch(ctx, trip).Close(), err); err != nil {
+		_ = conn.Close(ctx) // in the middle of a transaction
+		return batch, false, err
 	}
-	if _, err := h.resumable(from); err != nil { // a crash, or nobody has read the feed for long
+	switch _, expired := h.resumable(from); {
+	case h.epoch == from.epoch && from.snapshot.contains(h.snapshot), len(h.Append(nil)) > maxCursor:
+		return batch, false, nil // nothing new; or a cursor that clients could not carry, which shrinks as transactions end
+	case expired != nil, truncated: // a crash, or nobody has read the feed for long
 		return backends.Batch{LostAll: true, Cursor: h.cursor}, true, nil
 	}
-	g := backends.NewGathering(backends.MaxScopeBatch, backends.MaxBatch)
-	truncated, err := f.backend.each(ctx, tx, differenceSQL+bySeqSQL, from.snapshot.after(), h.epoch, func(c backends.Change) error {
-		g.Add(c)
-		return nil
-	})
-	if truncated {
-		return backends.Batch{LostAll: true, Cursor: h.cursor}, true, err
-	}
-	return g.Batch(h.cursor), true, err
+	return g.Batch(h.cursor), true, nil
 }
 
 // Close implements [backends.Feed].

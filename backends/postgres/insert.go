@@ -25,19 +25,22 @@ func (*brokenError) Error() string   { return "the connection broke" }
 func (*brokenError) Timeout() bool   { return false }
 func (*brokenError) Temporary() bool { return true }
 
-// A lone insert is one statement: who writes, the memory of its mutation, and the document. A mutation that is
-// remembered already inserts nothing; an id that is taken fails the statement, and the memory with it. The setting is
-// local to the transaction, so that a pooler's next client does not inherit it.
+// A lone insert is one statement: who writes, the memory of its mutation, the document, and its row of the log, whose
+// number is drawn once the document is in place. A mutation that is remembered already inserts nothing; an id that is
+// taken fails the statement, and the memory with it. The setting is local to the transaction, so that a pooler's next
+// client does not inherit it, and keeps the trigger from logging the same again.
 const (
-	insertSQL = `WITH who AS MATERIALIZED (SELECT set_config('secondgate.actor', $1, true)),
+	insertSQL = `WITH who AS MATERIALIZED (SELECT set_config('secondgate.actor', $1, true) AS actor),
 	doc AS (INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
 		SELECT $2, $3, $4, $5, $6::text::jsonb, $7::text::timestamptz, $8::text::timestamptz FROM who RETURNING 1)
-SELECT (SELECT count(*) FROM doc)::text, pg_current_xact_id()::text, (SELECT token::text FROM @.app_data_epoch)`
-	insertOnceSQL = `WITH who AS MATERIALIZED (SELECT set_config('secondgate.actor', $1, true)),
+` + loggedSQL
+	insertOnceSQL = `WITH who AS MATERIALIZED (SELECT set_config('secondgate.actor', $1, true) AS actor),
 	memory AS (INSERT INTO @.app_data_mutations (key, at, digest, result) SELECT $9, $10::text::timestamptz, $11, $12 FROM who ON CONFLICT DO NOTHING RETURNING 1),
 	doc AS (INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
 		SELECT $2, $3, $4, $5, $6::text::jsonb, $7::text::timestamptz, $8::text::timestamptz FROM memory RETURNING 1)
-SELECT (SELECT count(*) FROM doc)::text, pg_current_xact_id()::text, (SELECT token::text FROM @.app_data_epoch)`
+` + loggedSQL
+	loggedSQL = `INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor) SELECT $2, $3, $4, $5, 'insert', $1 FROM doc
+	RETURNING xid::text, (SELECT token::text FROM @.app_data_epoch)`
 )
 
 // insertion is one insert on its way.
@@ -119,16 +122,16 @@ func (b *Backend) inserted(pipeline *pgconn.Pipeline, s *insertion) error {
 var errReplay = errors.New("the mutation is remembered")
 
 func (s *insertion) read(b *Backend, r *pgconn.ResultReader) error {
-	var count, xid, token string
+	var xid, token string
 	for r.NextRow() {
 		values := r.Values()
-		count, xid, token = string(values[0]), string(values[1]), string(values[2])
+		xid, token = string(values[0]), string(values[1])
 	}
 	if _, err := r.Close(); err != nil {
 		return err
 	}
 	switch {
-	case count == "0":
+	case xid == "":
 		return errReplay
 	case token == "":
 		return errNoEpoch

@@ -229,22 +229,27 @@ func (t *transaction) find(ctx context.Context, i int) (*protocol.Document, erro
 	return known.doc, nil
 }
 
+// Each stores a document and logs that, in this order, so that the log's number is drawn under the row's lock.
 const (
-	storeSQL   = "INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at) VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)"
-	replaceSQL = "UPDATE @.app_data SET data = $5::text::jsonb, updated_at = $6 WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4"
-	removeSQL  = "DELETE FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4"
+	storeSQL = `WITH doc AS (INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $6::text::jsonb, $7, $8) RETURNING 1)` + logSQL
+	replaceSQL = `WITH doc AS (UPDATE @.app_data SET data = $6::text::jsonb, updated_at = $7
+		WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4 RETURNING 1)` + logSQL
+	removeSQL = `WITH doc AS (DELETE FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4 RETURNING 1)` + logSQL
+	logSQL    = ` INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
+		SELECT $1, $2, $3, $4, $5, current_setting('secondgate.actor', true) FROM doc`
 )
 
 func (t *transaction) queueStore(batch *pgx.Batch, c backends.Change) {
 	b, r := t.backend, c.Ref
-	key := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID}
+	args := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID, c.Op.String()}
 	switch c.Op {
 	case backends.Insert:
-		batch.Queue(b.sql(storeSQL), append(key, string(c.Doc.Data), c.Doc.Created, c.Doc.Updated)...)
+		batch.Queue(b.sql(storeSQL), append(args, string(c.Doc.Data), c.Doc.Created, c.Doc.Updated)...)
 	case backends.Update:
-		batch.Queue(b.sql(replaceSQL), append(key, string(c.Doc.Data), c.Doc.Updated)...)
+		batch.Queue(b.sql(replaceSQL), append(args, string(c.Doc.Data), c.Doc.Updated)...)
 	default:
-		batch.Queue(b.sql(removeSQL), key...)
+		batch.Queue(b.sql(removeSQL), args...)
 	}
 }
 

@@ -20,6 +20,9 @@ type plan struct {
 	rounds  int
 	time    time.Duration
 	callers int
+	// postgres is the URL of a server to measure, empty for none; only what is asked for runs.
+	postgres string
+	only     string
 }
 
 func main() {
@@ -29,6 +32,8 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 7, "rounds of each measurement")
 	flag.DurationVar(&p.time, "time", 2*time.Second, "time of one measurement of writes")
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
+	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter: its schemas bench and bench_plain are made anew")
+	flag.StringVar(&p.only, "only", "", "measure this alone: writes, lists, upserts, postgres")
 	flag.Parse()
 	if err := p.run(); err != nil {
 		log.Fatal(err)
@@ -45,8 +50,14 @@ func (p *plan) run() error {
 		p.dir = dir
 	}
 	fmt.Printf("SQLite, synchronous=FULL, %d callers, %d rounds of %v, interleaved; median [least, most]\n\n", p.callers, p.rounds, p.time)
-	for _, part := range []func(*plan) error{benchWrites, benchLists, benchUpserts} {
-		if err := part(p); err != nil {
+	for _, part := range []struct {
+		name string
+		run  func(*plan) error
+	}{{"writes", benchWrites}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}} {
+		if p.only != "" && p.only != part.name {
+			continue
+		}
+		if err := part.run(p); err != nil {
 			return err
 		}
 	}

@@ -19,8 +19,9 @@ CREATE INDEX app_data_by_time ON @.app_data (workspace_id, app_id, collection, u
 -- What upserts by filter look up. Without fastupdate: a search would have to read through what is pending.
 CREATE INDEX app_data_by_value ON @.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
 
--- The change log: which document, not what it became; readers take that from app_data in the same snapshot. Only the
--- triggers write here. xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
+-- The change log: which document, not what it became; readers take that from app_data in the same snapshot. The triggers
+-- write here, and the gateway for its own changes, which it makes while secondgate.actor says who, for one transaction.
+-- xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
 -- orders the changes of one document; between documents it means nothing. CACHE must stay 1.
 CREATE TABLE @.app_data_changes (
 	seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
@@ -80,23 +81,23 @@ CREATE TABLE @.app_data_ledger (
 
 CREATE INDEX app_data_ledger_by_expiry ON @.app_data_ledger (expires) WHERE expires IS NOT NULL;
 
--- Logs a row's change, with who made it as the gateway has said for its transaction; of others nothing is known. It runs
--- as its owner, so that whoever may write documents needs no right to the log.
+-- Logs a row's change for everybody but the gateway, which logs its own in the statement that makes them: that costs half
+-- as much. It runs as its owner, so that whoever may write documents needs no right to the log.
 CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', nullif(current_setting('secondgate.actor', true), ''));
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
+		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert');
 	ELSIF TG_OP = 'DELETE' THEN
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', nullif(current_setting('secondgate.actor', true), ''));
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
+		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete');
 	ELSIF (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id) = (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id) THEN
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'update', nullif(current_setting('secondgate.actor', true), ''));
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
+		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'update');
 	ELSE
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', nullif(current_setting('secondgate.actor', true), '')),
-			(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', nullif(current_setting('secondgate.actor', true), ''));
+		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
+		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete'),
+			(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert');
 	END IF;
 	RETURN NULL;
 END
@@ -128,7 +129,7 @@ $body$;
 
 -- ENABLE ALWAYS, here and below: session_replication_role = replica skips other triggers.
 CREATE TRIGGER app_data_changed AFTER INSERT OR UPDATE OR DELETE ON @.app_data
-FOR EACH ROW EXECUTE FUNCTION @.app_data_changed();
+FOR EACH ROW WHEN (coalesce(current_setting('secondgate.actor', true), '') = '') EXECUTE FUNCTION @.app_data_changed();
 
 CREATE TRIGGER app_data_truncated AFTER TRUNCATE ON @.app_data
 FOR EACH STATEMENT EXECUTE FUNCTION @.app_data_truncated();
@@ -137,10 +138,10 @@ CREATE TRIGGER app_data_stamped BEFORE UPDATE ON @.app_data
 FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at AND NEW.data IS DISTINCT FROM OLD.data)
 EXECUTE FUNCTION @.app_data_stamped();
 
--- Not for the gateway's own writes, which it announces itself: a NOTIFY makes commits queue for one lock. Whoever needs
+-- Not for the gateway's own writes, which it announces together: a NOTIFY makes commits queue for one lock. Whoever needs
 -- PREPARE TRANSACTION, which PostgreSQL refuses after a NOTIFY, sets secondgate.notify to off.
 CREATE TRIGGER app_data_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @.app_data
-FOR EACH STATEMENT WHEN (current_setting('application_name') <> 'secondgate' AND current_setting('secondgate.notify', true) IS DISTINCT FROM 'off')
+FOR EACH STATEMENT WHEN (coalesce(current_setting('secondgate.actor', true), '') = '' AND current_setting('secondgate.notify', true) IS DISTINCT FROM 'off')
 EXECUTE FUNCTION @.app_data_notify();
 
 ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_changed;
