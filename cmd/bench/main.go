@@ -10,6 +10,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 )
 
@@ -34,7 +35,18 @@ func main() {
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
 	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter: its schemas bench and bench_plain are made anew")
 	flag.StringVar(&p.only, "only", "", "measure this alone: writes, lists, upserts, postgres")
+	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
 	flag.Parse()
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(file)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if err := p.run(); err != nil {
 		log.Fatal(err)
 	}
