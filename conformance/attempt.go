@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,12 +27,11 @@ type Seeded interface{ Seed() uint64 }
 // attempt is the T of one run of a rule. It keeps failures to itself, runs the check on a goroutine of its
 // own and does not wait for one that hangs.
 type attempt struct {
-	T
-	rule   Rule
-	seed   uint64
-	rng    *rand.Rand
-	ctx    context.Context
-	cancel context.CancelFunc
+	id       string
+	rng      *rand.Rand
+	patience time.Duration
+	ctx      context.Context
+	cancel   context.CancelFunc
 
 	mu           sync.Mutex
 	failures     []string
@@ -39,19 +40,41 @@ type attempt struct {
 	cleanups     []func()
 }
 
-func (r Rule) attempt(t T, h Harness, n int) *attempt {
-	a := &attempt{T: t, rule: r, seed: 1}
-	if s, ok := h.(Seeded); ok {
-		a.seed = s.Seed()
-	}
+// Found is what one run of a rule has found.
+type Found struct {
+	// Failures is how the rule was broken; nothing if it holds.
+	Failures []string
+	Logs     []string
+}
+
+// Try runs check as the rule id, for at most so long, outside of any test: the binary has none. Failures are returned.
+func Try(ctx context.Context, id string, patience time.Duration, check func(T)) Found {
+	a := &attempt{id: id, patience: patience}
+	a.ctx, a.cancel = context.WithTimeout(ctx, patience)
+	a.run(check)
+	a.mu.Lock() // a check that hangs may still speak
+	defer a.mu.Unlock()
+	return Found{slices.Clone(a.failures), slices.Clone(a.logs)}
+}
+
+// attempt is the n-th of a rule about a backend.
+func (r Rule) attempt(t T, seed uint64, n int) *attempt {
 	name := fnv.New64()
 	fmt.Fprint(name, r.ID, n)
-	a.rng = rand.New(rand.NewPCG(a.seed, name.Sum64()))
+	a := &attempt{id: r.ID, patience: patience, rng: rand.New(rand.NewPCG(seed, name.Sum64()))}
 	a.ctx, a.cancel = context.WithTimeout(t.Context(), patience)
 	return a
 }
 
-func (a *attempt) run(h Harness) {
+// seedOf is the seed of a harness's dice.
+func seedOf(h Harness) uint64 {
+	if s, ok := h.(Seeded); ok {
+		return s.Seed()
+	}
+	return 1
+}
+
+func (a *attempt) run(check func(T)) {
 	defer a.cancel()
 	done := make(chan struct{})
 	go func() {
@@ -59,17 +82,12 @@ func (a *attempt) run(h Harness) {
 		defer a.cancel() // after the cleanups: some of them stop writers in the middle of a write
 		defer a.clean()
 		defer a.guard()
-		a.rule.check(a, h)
+		check(a)
 	}()
 	select {
 	case <-done:
-	case <-time.After(patience + patience/4):
-		a.Errorf("it did not end within %v", patience)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, line := range a.logs {
-		a.T.Logf("%s", line)
+	case <-time.After(a.patience + a.patience/4):
+		a.Errorf("it did not end within %v", a.patience)
 	}
 }
 
@@ -97,6 +115,18 @@ func (a *attempt) clean() {
 }
 
 func (a *attempt) Context() context.Context { return a.ctx }
+func (a *attempt) Helper()                  {} // failures name no line: the rule's id says more
+func (a *attempt) Name() string             { return a.id }
+
+// TempDir is removed after the cleanups that were asked for later.
+func (a *attempt) TempDir() string {
+	dir, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		a.Fatalf("no temporary directory: %v", err)
+	}
+	a.Cleanup(func() { _ = os.RemoveAll(dir) }) // what stays is in the way of nobody
+	return dir
+}
 
 func (a *attempt) Cleanup(f func()) {
 	a.mu.Lock()
@@ -113,8 +143,7 @@ func (a *attempt) Logf(format string, args ...any) {
 func (a *attempt) Errorf(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	what := fmt.Sprintf(format, args...)
-	a.failures = append(a.failures, fmt.Sprintf("rule %s: %s: %s (seed %d)", a.rule.ID, a.rule.Says, what, a.seed))
+	a.failures = append(a.failures, fmt.Sprintf(format, args...))
 }
 
 func (a *attempt) Fatalf(format string, args ...any) {

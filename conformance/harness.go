@@ -21,9 +21,9 @@ type T interface {
 	Context() context.Context
 }
 
-// runner is a T that runs subtests; written so that *testing.T satisfies it without this package
+// Runner is a T that runs subtests; written so that *testing.T satisfies it without this package
 // importing testing, which the binary must not link.
-type runner[R any] interface {
+type Runner[R any] interface {
 	T
 	Run(name string, f func(R)) bool
 }

@@ -1,6 +1,9 @@
 package conformance
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Rule is one promise of package backends, and the check that a backend keeps it.
 type Rule struct {
@@ -29,7 +32,7 @@ func Find(id string) (Rule, bool) {
 }
 
 // Run holds a backend to every rule, or to those that are given, one subtest each.
-func Run[R runner[R]](t R, h Harness, rules ...Rule) {
+func Run[R Runner[R]](t R, h Harness, rules ...Rule) {
 	if len(rules) == 0 {
 		rules = Rules()
 	}
@@ -55,13 +58,25 @@ func (r Rule) hold(t T, h Harness) {
 
 // Try runs the rule and returns how the backend breaks it; nothing if it holds. Failures do not reach t.
 func (r Rule) Try(t T, h Harness) []string {
+	seed := seedOf(h)
 	for n := range maxAttempts {
-		a := r.attempt(t, h, n)
-		a.run(h)
+		a := r.attempt(t, seed, n)
+		a.run(func(t T) { r.check(t, h) })
+		for _, line := range a.logs {
+			t.Logf("%s", line)
+		}
 		if a.inconclusive == "" || len(a.failures) > 0 {
-			return a.failures
+			return r.explain(seed, a.failures)
 		}
 		t.Logf("rule %s: once more, for %s", r.ID, a.inconclusive)
 	}
-	return []string{"rule " + r.ID + ": " + r.Says + ": every attempt was inconclusive"}
+	return r.explain(seed, []string{"every attempt was inconclusive"})
+}
+
+// explain names the rule in each failure.
+func (r Rule) explain(seed uint64, failures []string) (explained []string) {
+	for _, f := range failures {
+		explained = append(explained, fmt.Sprintf("rule %s: %s: %s (seed %d)", r.ID, r.Says, f, seed))
+	}
+	return explained
 }

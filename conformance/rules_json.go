@@ -2,6 +2,7 @@ package conformance
 
 import (
 	_ "embed"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -14,16 +15,34 @@ import (
 //go:embed vectors.json
 var vectorsJSON []byte
 
-// vector is a row of the table of JSON that is kept. Canonical is empty where the text is refused.
-type vector struct{ Name, Input, Canonical string }
+// Vector is a row of the table of JSON that is kept. Canonical is empty where the text is refused, with Code.
+type Vector struct {
+	Name, Input, Canonical string
+	Code                   protocol.Code
+	// Hex stands for Input where that is no UTF-8.
+	Hex string
+}
 
-// kept are the vectors that make documents.
-func kept() (rows []vector) {
-	var all []vector
+// Vectors are the rows of the table whose text is written out.
+func Vectors() (rows []Vector) {
+	var all []Vector
 	if err := json.Unmarshal(vectorsJSON, &all); err != nil {
 		panic(err) // the file is part of this program
 	}
 	for _, v := range all {
+		if raw, err := hex.DecodeString(v.Hex); err == nil && v.Hex != "" {
+			v.Input = string(raw)
+		}
+		if v.Input != "" {
+			rows = append(rows, v)
+		}
+	}
+	return rows
+}
+
+// kept are the vectors that make documents.
+func kept() (rows []Vector) {
+	for _, v := range Vectors() {
 		if v.Canonical != "" {
 			rows = append(rows, v)
 		}
@@ -32,7 +51,7 @@ func kept() (rows []vector) {
 }
 
 // writeKept writes every kept vector as a document v0, v1, …
-func (s *trial) writeKept() []vector {
+func (s *trial) writeKept() []Vector {
 	rows := kept()
 	for i, v := range rows {
 		s.insert(note(fmt.Sprint("v", i)), v.Input)
@@ -41,7 +60,7 @@ func (s *trial) writeKept() []vector {
 }
 
 // keptAll ends the attempt unless read finds all rows byte for byte.
-func (s *trial) keptAll(rows []vector, read func(r protocol.Ref) *protocol.Document) {
+func (s *trial) keptAll(rows []Vector, read func(r protocol.Ref) *protocol.Document) {
 	s.Helper()
 	for i, v := range rows {
 		s.data(v.Name, read(note(fmt.Sprint("v", i))), v.Canonical)
