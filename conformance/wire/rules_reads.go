@@ -1,0 +1,187 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// busy writes beside a rule until stop is called: n rising in the documents d0, d1, …, one batch after the other, so that
+// all of them have one n in every snapshot.
+func (r *trial) busy(collection string, documents int, pad string) (stop func()) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	var writer sync.WaitGroup
+	c := r.dial("changes", "none")
+	r.Cleanup(cancel)
+	writer.Go(func() {
+		for n := 1; ctx.Err() == nil; n++ {
+			q := batch()
+			for i := range documents {
+				q.Operations = append(q.Operations, upsert(collection, fmt.Sprint("d", i), fmt.Sprintf(`{"n":%d,"pad":%q}`, n, pad)))
+			}
+			if m, err := c.Call(r.ctx, q); err != nil || m.Error != nil {
+				r.Errorf("a write beside the rule failed: %v %+v", err, m.Error)
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		writer.Wait()
+	}
+}
+
+// exact wants a copy to be what the database holds.
+func (r *trial) exact(what string, copied map[string]string, want map[string]string) {
+	if maps.Equal(copied, want) {
+		return
+	}
+	for id, d := range want {
+		if copied[id] != d {
+			r.Fatalf("%s: got %s as %s want %s", what, id, show(or(copied[id], "missing")), show(d))
+		}
+	}
+	for id := range copied {
+		if _, there := want[id]; !there {
+			r.Fatalf("%s: got %s, which is not there", what, id)
+		}
+	}
+}
+
+var readRules = []Rule{
+	{"ws/read-holds-changes", "no answer is older than the changes that were sent before it", func(r *trial) {
+		c, p := r.named("notes"), r.dial()
+		p.upsert(c, "d0", `{"n":0}`)
+		stop := r.busy(c, 1, "")
+		defer stop()
+		newest := 0
+		for range 60 {
+			id := p.send(list(c))
+			for {
+				m := p.next()
+				if m.Type == protocol.TypeChange && m.Collection == c {
+					newest = max(newest, stamp(m.Doc).N)
+				}
+				if m.RequestID == id {
+					r.must(len(m.Docs) == 1, "the list: got %s want one document", m.Docs)
+					got := stamp(m.Docs[0]).N
+					r.must(got >= newest, "an answer takes a change back: got n=%d after n=%d had been sent", got, newest)
+					newest = got
+					break
+				}
+			}
+		}
+	}},
+	{"ws/bookmark-after-answer", "no bookmark comes before the stream has reached every answered read: its cursor brings nothing that the answer held", func(r *trial) {
+		c, writer := r.named("notes"), r.dial("changes", "none")
+		for n := range 25 {
+			reader := r.dial()
+			writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n))
+			answer := reader.do(list(c))
+			r.must(len(answer.Docs) == 1 && stamp(answer.Docs[0]).N == n, "the list misses an acknowledged write: got %s", answer.Docs)
+			cursor := reader.bookmark()
+			again := r.dial("cursor", cursor)
+			r.want("resumed", again.Welcome.Resumed, true)
+			again.reach(writer, c)
+			for _, m := range again.changes(c, 0) {
+				r.must(string(m.Doc) != string(answer.Docs[0]), "the bookmark after an answer is older than the answer: resumed from it, %s comes once more", m.Doc)
+			}
+			writer.delete(c, "last")
+			reader.Cut()
+			again.Cut()
+		}
+	}},
+	{"ws/bookmark-soon", "a bookmark comes as soon as the stream has reached an answered read, and after every change", func(r *trial) {
+		c, p := r.named("notes"), r.dial()
+		soon := time.Duration(p.Welcome.HeartbeatMS) * time.Millisecond
+		for i := range 5 {
+			begun := time.Now()
+			p.do(list(c))
+			p.bookmark()
+			p.send(upsert(c, "a", fmt.Sprintf(`{"n":%d}`, i)))
+			p.change(c, "a")
+			p.bookmark()
+			took := time.Since(begun)
+			r.must(took < max(soon, 5*time.Second), "two bookmarks took %v: they wait for something", took)
+		}
+	}},
+	{"ws/bookmark-whole-transactions", "no bookmark comes inside a transaction's changes", func(r *trial) {
+		c, p := r.named("notes"), r.dial()
+		stop := r.busy(c, 20, pad+pad+pad+pad+pad)
+		defer stop()
+		copied, states := map[string]string{}, map[int]bool{}
+		for from := 0; len(states) < 25; from = len(p.seen) {
+			p.bookmark()
+			fold(copied, c, p.seen[from:])
+			r.oneState(copied)
+			for _, d := range copied {
+				states[stamp([]byte(d)).N] = true
+			}
+		}
+	}},
+	{"ws/bookmark-exact", "at a bookmark, list and changes together are the database, whatever happened meanwhile", func(r *trial) {
+		c, p := r.named("notes"), r.dial()
+		stop := r.busy(c, 7, "")
+		copied := map[string]string{}
+		for range 10 {
+			p.do(list(c))
+			p.bookmark()
+		}
+		stop()
+		last := r.dial("changes", "none")
+		last.delete(c, "d3")
+		last.insert(c, "last", `{}`)
+		p.change(c, "last")
+		p.bookmark()
+		fold(copied, c, p.seen)
+		r.exact("the copy at a bookmark", copied, last.listed(c))
+	}},
+	{"ws/bookmark-heartbeat", "a quiet connection gets a bookmark each heartbeat", func(r *trial) {
+		begun, all, none := time.Now(), r.dial(), r.dial("changes", "none")
+		beat := time.Duration(all.Welcome.HeartbeatMS) * time.Millisecond
+		for _, p := range []*peer{all, none} {
+			for time.Since(begun) < beat/2 || p.seen == nil { // a bookmark at the beginning comes for another reason
+				m := p.nextWithin(heartbeatTime(beat))
+				r.want("message on a quiet connection", m.Type, protocol.TypeBookmark)
+				r.must(m.Cursor != "" && len(m.Cursor) <= protocol.MaxCursor, "cursor: got %d characters want 1 to %d", len(m.Cursor), protocol.MaxCursor)
+			}
+		}
+	}},
+	{"ws/write-visible", "an answered write is seen by every read that begins later, on any connection and transport", func(r *trial) {
+		c, writer, reader := r.named("notes"), r.dial(), r.dial("changes", "none")
+		for n := range 20 {
+			written := string(writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n)).Doc)
+			r.want("read by another connection", string(reader.do(doc(c, "a")).Doc), written)
+			r.want("list by another connection", reader.list(c), []string{written})
+			r.want("read over REST", docOf(r.rest("GET", r.dataURL("a", "collection", c, "rev", "1"), "").Body), written)
+		}
+	}},
+}
+
+// oneState wants all documents of busy to be of one transaction.
+func (r *trial) oneState(copied map[string]string) {
+	states := map[int]bool{}
+	for _, d := range copied {
+		states[stamp([]byte(d)).N] = true
+	}
+	r.must(len(states) <= 1, "a copy holds parts of %d transactions", len(states))
+}
+
+// rest makes one HTTP request.
+func (r *trial) rest(method, address, body string, headers ...string) client.Reply {
+	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+	defer cancel()
+	a, err := client.Do(ctx, method, address, body, headers...)
+	r.must(err == nil, "%s %s: %v", method, address, err)
+	return a
+}
+
+// dataURL is where a document of the rule's scope is, or its documents are.
+func (r *trial) dataURL(docID string, parameters ...string) string {
+	return client.DataURL(r.target.URL, r.scope, docID, parameters...)
+}
