@@ -1,5 +1,5 @@
 # Each word is one line into ci/, so that it can be read and run by hand.
-.PHONY: run build test lint layers autobahn fuzz crash-sqlite bench help
+.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite bench help
 
 run: ## build and serve on SQLite (needs Go only)
 	@ci/run.sh
@@ -15,6 +15,9 @@ lint: ## gofmt, go vet, staticcheck, go mod tidy
 
 layers: ## check which package may import which
 	@ci/layers.sh
+
+conformance: ## hold a gateway to the protocol's rules: URL=http://… make conformance, or one of its own
+	@ci/conformance.sh
 
 autobahn: ## run the genuine Autobahn test suite (needs Python 2.7)
 	@ci/autobahn.sh

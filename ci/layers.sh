@@ -23,6 +23,8 @@ for driver in $(cd backends && ls -d */); do
   only "backends/$driver" protocol backends
 done
 only conformance protocol backends
+only conformance/client protocol
+only conformance/wire protocol backends conformance conformance/client
 only gateway protocol backends docs/api 'gateway/.*'
 only docs/api 'none'
 only gateway/socket 'none'

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,6 +22,7 @@ type commands struct {
 	Serve       serve            `cmd:"" help:"Serve a database to clients."`
 	Check       check            `cmd:"" help:"Tell what would go wrong with a database, and how to mend it."`
 	Healthcheck healthcheck      `cmd:"" help:"Ask a running gateway whether it is ready: exit status 0 if so."`
+	Conformance conform          `cmd:"" help:"Hold a running gateway to the protocol's rules: exit status 0 if all hold, 1 if not, 2 if they could not be tried."`
 	Version     kong.VersionFlag `help:"Print the version and exit." short:"v" env:"-"`
 }
 
@@ -39,10 +41,23 @@ func main() {
 	if err != nil {
 		panic(err) // a defect of the struct above
 	}
+	parser.Exit = func(status int) { os.Exit(min(status, statusUsage)) } // the library says 80 for a wrong command line
 	parsed, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "secondgate:", err)
-		os.Exit(1)
+		os.Exit(statusOf(err))
 	}
+}
+
+// statusUsage is the exit status for a command line that makes no sense.
+const statusUsage = 2
+
+// statusOf is the exit status that an error asks for.
+func statusOf(err error) int {
+	var coded kong.ExitCoder
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return 1
 }
