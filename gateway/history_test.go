@@ -12,7 +12,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// histories run over each backend's harness; a short form under the race detector.
+// Histories run over each backend's harness, every transport in one; a short form under the race detector.
 func TestHistoryModel(t *testing.T) { checkHistory(t, &modeltest.Harness{}, 1) }
 
 func TestHistorySQLite(t *testing.T) { checkHistory(t, &sqlitetest.Harness{}, 2) }
@@ -21,17 +21,21 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 	b := h.Open(t)
 	oracle := h.Oracle(t, b)
 	url := serve(t, b, func(c *gateway.Config) {
-		c.Heartbeat = 500 * time.Millisecond
+		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
 		c.LogBytes = 60_000 // small, so that watchers fall off it
 	})
 	history := wire.History{
 		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
 		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
-		Duration: 12 * time.Second, Writers: 6, Watchers: 12,
-		Least: wire.Counts{Writes: 500, Batches: 30, Lists: 200, Pages: 300, Bookmarks: 1000, Resumes: 30, Cuts: 50, Resets: 3, Reinserts: 20, Settled: 500, Outside: 20},
+		Duration: 15 * time.Second, Writers: 4, Watchers: 12, Listeners: 6,
+		Least: wire.Counts{
+			Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Lists: 200, Pages: 300,
+			Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,
+			IDs: 500, StreamCuts: 200, StreamResumes: 200, StreamResets: 3, StreamsFresh: 10,
+		},
 	}
 	if testing.Short() {
-		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2}
+		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
 	}
 	wire.CheckHistory(t, history)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,14 +30,23 @@ type History struct {
 	// Duration is how long writers write.
 	Duration time.Duration
 	Writers  int
+	// Watchers are WebSockets: of three, one follows nothing but what it subscribes to.
 	Watchers int
+	// Listeners are clients of REST and the event stream; half as many write over REST.
+	Listeners int
 	// Least is what must have happened for the history to count.
 	Least Counts
 }
 
 // Counts is what happened in a history.
 type Counts struct {
-	Writes, Batches, Lists, Pages, Bookmarks, Resumes, Cuts, Resets, Reinserts, Settled, Outside int64
+	Writes, Batches, RESTWrites, Outside, Reinserts, Settled int64
+	Lists, Pages                                             int64
+	// Of sockets: bookmarks, connections that were cut, that went on at their cursor, and resets. Resubscribes are the
+	// subscriptions that went on at cursors of their own.
+	Bookmarks, Cuts, Resumes, Resubscribes, Resets int64
+	// The same of event streams. Those that opened fresh had a copy and no id.
+	IDs, StreamCuts, StreamResumes, StreamResets, StreamsFresh int64
 }
 
 // run is a history under way.
@@ -66,7 +76,13 @@ func CheckHistory(t conformance.T, h History) Counts {
 	for i := range h.Watchers {
 		watchers.Go(func() { newWatcher(r, i).follow() })
 	}
+	for i := range h.Listeners {
+		watchers.Go(func() { newListening(r, i).follow() })
+	}
 	stop := time.Now().Add(h.Duration)
+	for i := range h.Listeners / 2 {
+		writers.Go(func() { r.restWriter(i, stop) })
+	}
 	for i := range h.Writers {
 		writers.Go(func() { newWriter(r, i).start(stop) })
 	}
@@ -164,19 +180,10 @@ func (r *run) report() {
 		return
 	}
 	var short []string
-	for _, c := range []struct {
-		name       string
-		got, least int64
-	}{
-		{"writes", r.counts.Writes, r.Least.Writes}, {"batches", r.counts.Batches, r.Least.Batches},
-		{"lists", r.counts.Lists, r.Least.Lists}, {"pages", r.counts.Pages, r.Least.Pages},
-		{"bookmarks", r.counts.Bookmarks, r.Least.Bookmarks}, {"resumes", r.counts.Resumes, r.Least.Resumes},
-		{"cuts", r.counts.Cuts, r.Least.Cuts}, {"resets", r.counts.Resets, r.Least.Resets},
-		{"re-inserts", r.counts.Reinserts, r.Least.Reinserts}, {"settled", r.counts.Settled, r.Least.Settled},
-		{"outside writes", r.counts.Outside, r.Least.Outside},
-	} {
-		if c.got < c.least {
-			short = append(short, fmt.Sprintf("%d %s of at least %d", c.got, c.name, c.least))
+	got, least := reflect.ValueOf(r.counts), reflect.ValueOf(r.Least)
+	for i := range got.NumField() {
+		if got.Field(i).Int() < least.Field(i).Int() {
+			short = append(short, fmt.Sprintf("%d %s of at least %d", got.Field(i).Int(), got.Type().Field(i).Name, least.Field(i).Int()))
 		}
 	}
 	if len(short) > 0 {

@@ -89,7 +89,7 @@ func (w *watcher) watch() {
 		w.lost()
 	}()
 	w.begin()
-	cut := time.After(time.Duration(100+w.rng.IntN(900)) * time.Millisecond)
+	cut := time.After(time.Duration(50+w.rng.IntN(500)) * time.Millisecond)
 	act := time.NewTicker(time.Duration(20+w.rng.IntN(40)) * time.Millisecond)
 	defer act.Stop()
 	for !w.done {
@@ -260,7 +260,7 @@ func (w *watcher) answered(q *question, m protocol.Received) {
 		p.again = false
 		w.fetch(p)
 	case m.Resumed:
-		w.count(func(c *Counts) { c.Resumes++ })
+		w.count(func(c *Counts) { c.Resubscribes++ })
 	default:
 		w.page(q, m)
 	}
@@ -318,17 +318,7 @@ func (w *watcher) compare(cursor string) {
 			w.fail("bookmarks/exact", "%s: at a bookmark the copy of %s differs from the database: %s", w.name, p, why)
 		}
 		if p.collection == "sum" && p.whole && p.asked == 0 {
-			w.sum(p)
+			w.sum("bookmarks/whole-transactions", w.name, p.docs)
 		}
-	}
-}
-
-func (w *watcher) sum(p *part) {
-	total := 0
-	for _, doc := range p.docs {
-		total += stamp([]byte(doc)).N
-	}
-	if total != accounts*balance {
-		w.fail("bookmarks/whole-transactions", "%s: at a bookmark the accounts hold %d instead of %d: a batch was torn", w.name, total, accounts*balance)
 	}
 }

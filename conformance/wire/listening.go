@@ -1,0 +1,285 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// listening is a client of REST and the event stream that keeps a copy of every collection over many connections. It
+// heeds resets. It reads on one goroutine, the stream's own, and decides on another.
+type listening struct {
+	*run
+	name   string
+	rng    *rand.Rand
+	atomic bool // it applies by id; else at once
+	docs   map[string]map[string]string
+	saved  map[string]map[string]string // docs at the last id
+	stream *client.Stream
+	// id is the last one: "reset" from a reset until its replay is whole, "" before the first list.
+	id string
+	// awaited are snapshots that the copy may have got to: it counts at an id that has reached them all.
+	awaited []backends.Cursor
+	dirty   bool // something came after the last id
+	done    bool
+}
+
+func newListening(r *run, i int) *listening {
+	l := &listening{run: r, rng: r.rand("listening", i), atomic: i%2 == 1, docs: map[string]map[string]string{}}
+	l.name = fmt.Sprintf("listener %d (atomic %v)", i, l.atomic)
+	return l
+}
+
+// follow connects again and again until the copy has been exact at the final snapshot.
+func (l *listening) follow() {
+	for !l.done && l.ctx.Err() == nil {
+		if l.id == "" && !l.begin() {
+			continue
+		}
+		if l.connect() {
+			l.watch()
+			l.stream.Cut()
+			l.lost()
+		}
+	}
+}
+
+// begin lists every collection. The stream from the first list's cursor repairs what the others saw of later states.
+func (l *listening) begin() bool {
+	l.awaited = nil
+	for _, c := range collections {
+		cursor, ok := l.list(c)
+		if !ok {
+			return false
+		}
+		if l.id == "" {
+			l.id = cursor
+		}
+	}
+	l.saved = l.copied()
+	return true
+}
+
+// list replaces the copy of a collection by what REST lists, and returns the list's cursor.
+func (l *listening) list(collection string) (string, bool) {
+	a, err := client.Do(l.ctx, "GET", client.DataURL(l.URL, l.Scope, "", "collection", collection, "rev", "1"), "")
+	if l.ctx.Err() != nil {
+		return "", false
+	}
+	var body struct{ Docs []json.RawMessage }
+	cursor := a.Header.Get("Second-Cursor")
+	if err != nil || a.Status != 200 || cursor == "" || json.Unmarshal([]byte(a.Body), &body) != nil {
+		l.fail("history/errors", "%s: the list of %s was answered %d %.200s %v", l.name, collection, a.Status, a.Body, err)
+		return "", false
+	}
+	l.count(func(c *Counts) { c.Lists++ })
+	if at, err := l.run.cursor(cursor); err == nil { // else it has expired meanwhile, and a reset follows
+		l.awaited = append(l.awaited, at)
+	}
+	docs := map[string]string{}
+	for _, d := range body.Docs {
+		docs[idOf(d)] = string(d)
+	}
+	l.docs[collection], l.dirty = docs, true
+	return cursor, true
+}
+
+// connect opens a stream where the last one ended: by header, by URL, or, as a second tab that has the copy and no id,
+// without either.
+func (l *listening) connect() bool {
+	parameters, headers := []string{"rev", "1"}, []string(nil)
+	switch n := l.rng.IntN(8); {
+	case n == 0 && l.id != "reset":
+		l.count(func(c *Counts) { c.StreamsFresh++ })
+		l.expect()
+	case n < 4:
+		parameters = append(parameters, "cursor", l.id)
+	default:
+		headers = []string{"Last-Event-ID: " + l.id}
+	}
+	stream, err := client.OpenStream(l.ctx, StreamURL(l.URL, l.Scope, parameters...), headers...)
+	if err != nil || stream.Status != 200 {
+		if l.ctx.Err() == nil {
+			l.fail("history/connection", "%s: %v", l.name, err)
+		}
+		if err == nil {
+			stream.Cut()
+		}
+		return false
+	}
+	l.stream = stream
+	first, err := stream.Next(l.ctx)
+	switch {
+	case err != nil:
+		stream.Cut()
+		return false
+	case first.ID == "":
+		l.fail("sse/opening", "%s: the stream opens with %+v instead of an id", l.name, first)
+	case first.ID == l.id && l.id != "reset":
+		l.count(func(c *Counts) { c.StreamResumes++ })
+	}
+	return true
+}
+
+// expect notes that the copy may be ahead of the ids to come, up to now.
+func (l *listening) expect() {
+	if now, err := l.now(); err == nil {
+		l.awaited = append(l.awaited, now)
+	}
+}
+
+// watch follows one stream until it is cut.
+func (l *listening) watch() {
+	cut := time.After(time.Duration(30+l.rng.IntN(300)) * time.Millisecond)
+	act := time.NewTicker(time.Duration(50+l.rng.IntN(100)) * time.Millisecond)
+	defer act.Stop()
+	for !l.done {
+		select {
+		case b, ok := <-l.stream.Blocks:
+			if !ok {
+				return
+			}
+			l.receive(b)
+		case <-act.C:
+			if l.id != "reset" && !l.ended.Load() && l.rng.IntN(4) == 0 {
+				l.list(collections[l.rng.IntN(len(collections))])
+			}
+		case <-cut:
+			if !l.ended.Load() {
+				l.count(func(c *Counts) { c.StreamCuts++ })
+				return
+			}
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// lost is what a client does when its stream is gone: one that applies by id drops what came after it.
+func (l *listening) lost() {
+	if l.done || l.ctx.Err() != nil || !l.dirty {
+		return
+	}
+	if l.atomic && l.saved != nil {
+		l.docs = l.saved
+		l.saved = l.copied()
+		return
+	}
+	l.expect()
+}
+
+func (l *listening) receive(b client.Block) {
+	switch {
+	case b.Event == "reset":
+		l.count(func(c *Counts) { c.StreamResets++ })
+		if b.Reason == "" {
+			l.fail("sse/reset-event", "%s: a reset came without its reason as data", l.name)
+		}
+		clear(l.docs)
+		l.awaited, l.saved, l.dirty = nil, nil, true
+	case b.Event != "":
+		l.fail("sse/shapes", "%s: there is an event %q", l.name, b.Event)
+	case b.Type == "delete":
+		delete(l.docs[b.Collection], b.DocID)
+		l.dirty = true
+	case b.Type != "":
+		if l.docs[b.Collection] == nil {
+			l.docs[b.Collection] = map[string]string{}
+		}
+		l.docs[b.Collection][idOf(b.Doc)] = string(b.Doc)
+		l.dirty = true
+	}
+	if b.ID != "" {
+		l.reached(b.ID)
+	}
+}
+
+// reached is an id: where the copy must equal the database, unless the client is known to be ahead of it.
+func (l *listening) reached(id string) {
+	if l.id = id; id == "reset" {
+		return
+	}
+	l.dirty, l.saved = false, l.copied()
+	l.count(func(c *Counts) { c.IDs++ })
+	at, err := l.run.cursor(id)
+	if err != nil {
+		return // its history has been dropped meanwhile
+	}
+	for _, c := range l.awaited {
+		if !at.Reached(c) {
+			return
+		}
+	}
+	l.awaited = nil
+	l.compare(id)
+	if l.ended.Load() && l.final != nil && at.Reached(l.final) {
+		l.done = true
+	}
+}
+
+func (l *listening) compare(id string) {
+	state, known := l.state(id)
+	if !known {
+		return
+	}
+	for _, c := range collections {
+		p := part{collection: c, docs: l.docs[c], whole: true}
+		if why := p.differs(state[c]); why != "" {
+			l.fail("ids/exact", "%s: at an id the copy of %s differs from the database: %s", l.name, c, why)
+		}
+	}
+	l.sum("ids/whole-transactions", l.name, l.docs["sum"])
+}
+
+// copied is a copy of the copy.
+func (l *listening) copied() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for c, docs := range l.docs {
+		all[c] = maps.Clone(docs)
+	}
+	return all
+}
+
+// sum holds the accounts, of a copy that counts, to what they hold together in every snapshot.
+func (r *run) sum(rule, name string, docs map[string]string) {
+	total := 0
+	for _, doc := range docs {
+		total += stamp([]byte(doc)).N
+	}
+	if total != accounts*balance {
+		r.fail(rule, "%s: the accounts hold %d instead of %d: a batch was torn", name, total, accounts*balance)
+	}
+}
+
+// restWriter writes over REST.
+func (r *run) restWriter(i int, stop time.Time) {
+	w := newWriter(r, 100+i)
+	for time.Now().Before(stop) && r.ctx.Err() == nil {
+		q := protocol.Request{Collection: collections[w.rng.IntN(2)], DocID: fmt.Sprintf("d%d", w.rng.IntN(ids)), Data: w.data()}
+		method, id, text := "PATCH", q.DocID, ""
+		switch w.rng.IntN(4) {
+		case 0, 1:
+			q.Type, method, id = protocol.TypeInsert, "POST", ""
+		case 2:
+			method = "DELETE"
+		}
+		if method != "DELETE" {
+			text = body(q)
+		}
+		a, err := client.Do(r.ctx, method, client.DataURL(r.URL, r.Scope, id, "collection", q.Collection), text)
+		switch {
+		case r.ctx.Err() != nil:
+		case err != nil || a.Status >= 400 && a.Status != 404 && a.Status != 409 && a.Status != 503:
+			r.fail("history/errors", "REST writer %d: %s was answered %d %.200s %v", i, method, a.Status, a.Body, err)
+		case a.Status < 300:
+			r.count(func(c *Counts) { c.RESTWrites++ })
+		}
+		r.pause(time.Duration(w.rng.IntN(8)) * time.Millisecond)
+	}
+}
