@@ -99,7 +99,7 @@ var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 // TestLinks: every file that a document of the project links to is there.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"README.md", "CHANGELOG.md", "docs/protocol.md", "docs/design.md"} {
+	for _, document := range []string{"README.md", "CHANGELOG.md", "docs/protocol.md", "docs/design.md", "docs/conformance.md"} {
 		for _, l := range link.FindAllStringSubmatch(read(t, document), -1) {
 			_, err := os.Stat(filepath.Join("..", "..", filepath.Dir(document), l[1]))
 			require.NoError(t, err, "%s links to %s", document, l[1])
