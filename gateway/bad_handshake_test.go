@@ -94,7 +94,7 @@ func badStreams() (rows []badInput) {
 				w := watchStream(b.T, b.Context(), b.url+stream+query, headers...)
 				defer w.cut()
 				for block := range w.in {
-					if block.event == "reset" {
+					if block.Event == "reset" {
 						return verdict{w.status, block.Reason, "a reset"}
 					}
 				}
@@ -106,7 +106,7 @@ func badStreams() (rows []badInput) {
 		w := watchStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
 		defer w.cut()
 		for block := range w.in {
-			if block.event == "reset" {
+			if block.Event == "reset" {
 				return verdict{w.status, block.Reason, "a reset"}
 			}
 		}

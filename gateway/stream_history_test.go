@@ -145,10 +145,11 @@ func (r *sseHistory) follow(w *watch, docs map[string]string, d time.Duration) (
 	last := false
 	for {
 		select {
-		case b, ok := <-w.in:
+		case block, ok := <-w.in:
 			if !ok {
 				return false
 			}
+			b := toldBy(block)
 			if b.event == "reset" {
 				if r.heedsResets {
 					clear(docs)

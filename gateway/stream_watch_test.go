@@ -1,27 +1,23 @@
 package gateway_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/conformance/client"
 )
 
 // told is one block of an event stream, as a browser understands it.
 type told struct {
-	Type       string          `json:"type"`
-	Collection string          `json:"collection"`
-	DocID      string          `json:"docId"`
-	Doc        json.RawMessage `json:"doc"`
-	Reason     string          `json:"reason"`
-
-	event, data, id, retry string
-	comment                string
+	client.Block
+	event, data, id, retry, comment string
 }
+
+func toldBy(b client.Block) told { return told{b, b.Event, b.Data, b.ID, b.Retry, b.Comment} }
 
 // watch is one event stream being read.
 type watch struct {
@@ -30,7 +26,7 @@ type watch struct {
 	header http.Header
 	status int
 	cut    func()
-	in     chan told
+	in     <-chan client.Block
 	seen   []told
 	// lastID is what EventSource would send back.
 	lastID string
@@ -46,97 +42,18 @@ func watchStream(t testing.TB, ctx context.Context, url string, headers ...strin
 }
 
 func tryStream(t testing.TB, ctx context.Context, url string, headers ...string) (*watch, error) {
-	inner, cancel := context.WithCancel(ctx)
-	q, err := http.NewRequestWithContext(inner, http.MethodGet, url, nil)
-	require.NoError(t, err)
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		q.Header.Set(name, value)
-	}
-	answer, err := http.DefaultTransport.RoundTrip(q)
+	stream, err := client.OpenStream(ctx, url, headers...)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	w := &watch{t: t, ctx: ctx, header: answer.Header, status: answer.StatusCode, in: make(chan told)}
-	done := make(chan struct{})
-	go func() { // ends with the body, which cut ends
-		defer close(done)
-		defer close(w.in)
-		defer func() { _ = answer.Body.Close() }()
-		readBlocks(bufio.NewReaderSize(answer.Body, 1<<16), func(b told) bool {
-			select {
-			case w.in <- b:
-				return true
-			case <-inner.Done():
-				return false
-			}
-		})
-	}()
-	w.cut = func() {
-		cancel()
-		<-done
-	}
-	return w, nil
-}
-
-// readBlocks reads the format of https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream:
-// a line ends with CR, LF or both, a block with an empty line.
-func readBlocks(in *bufio.Reader, yield func(told) bool) {
-	var b told
-	line, afterCR, some := []byte{}, false, false
-	for {
-		c, err := in.ReadByte()
-		if err != nil {
-			return // an unfinished block is dropped
-		}
-		if c == '\n' && afterCR {
-			afterCR = false
-			continue
-		}
-		afterCR = c == '\r'
-		if c != '\n' && c != '\r' {
-			line = append(line, c)
-			continue
-		}
-		if len(line) > 0 {
-			b.line(string(line))
-			line, some = line[:0], true
-			continue
-		}
-		if some {
-			_ = json.Unmarshal([]byte(b.data), &b)
-			if !yield(b) {
-				return
-			}
-		}
-		b, some = told{}, false
-	}
-}
-
-func (b *told) line(text string) {
-	name, value, _ := strings.Cut(text, ":")
-	value = strings.TrimPrefix(value, " ")
-	switch name {
-	case "":
-		b.comment = value
-	case "event":
-		b.event = value
-	case "data":
-		b.data = strings.TrimPrefix(b.data+"\n"+value, "\n")
-	case "id":
-		b.id = value
-	case "retry":
-		b.retry = value
-	default:
-		b.event = "unknown field " + name
-	}
+	return &watch{t: t, ctx: ctx, header: stream.Header, status: stream.Status, in: stream.Blocks, cut: stream.Cut}, nil
 }
 
 // next is the next block; false at the end.
 func (w *watch) next() (told, bool) {
 	select {
-	case b, ok := <-w.in:
+	case block, ok := <-w.in:
+		b := toldBy(block)
 		if ok {
 			w.seen = append(w.seen, b)
 			if b.id != "" {
