@@ -64,6 +64,11 @@ var plantedBugs = []planted{
 		test: "TestRules/subscribe/only", rule: "subscribe/only",
 	},
 	{
+		name: "a buffer that is given back with another's text in it",
+		file: "stream_out.go", old: "if len(*o.joined) > 0 {", new: "if false {",
+		test: "TestStreamRules/sqlite/stream/gone-at-once", rule: "stream/gone-at-once",
+	},
+	{
 		name: "answers out of order",
 		file: "session_work.go", old: "return max(n, 1)\n}", new: "return len(s.queue)\n}",
 		test: "TestRules/requests/in-order", rule: "requests/in-order",

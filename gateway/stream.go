@@ -150,7 +150,9 @@ func (s *Stream) tell(messages ...[]byte) bool {
 
 // wait ends when there may be something to tell; false when the stream is over.
 func (s *Stream) wait(ctx context.Context, beat <-chan time.Time) bool {
-	s.out.rest() // most streams are idle most of the time
+	if s.out.rest() != nil { // most streams are idle most of the time
+		return false
+	}
 	select {
 	case <-s.woken:
 	case <-beat:

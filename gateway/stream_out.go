@@ -46,12 +46,18 @@ func (o *out) write(p []byte) error {
 	return nil
 }
 
-// rest gives the buffer back; everything has been flushed.
-func (o *out) rest() {
-	if o.joined != nil {
-		joins.Put(o.joined)
-		o.joined = nil
+// rest gives the buffer back, once it is empty: whoever takes it next may serve another scope.
+func (o *out) rest() error {
+	if o.joined == nil {
+		return nil
 	}
+	var err error
+	if len(*o.joined) > 0 {
+		err = o.flush()
+	}
+	joins.Put(o.joined)
+	o.joined = nil
+	return err
 }
 
 // flush hands everything to the connection.
@@ -65,7 +71,7 @@ func (o *out) flush() error {
 // close is flush for the last time: the connection may serve another request, which the deadline is not meant for.
 func (o *out) close() error {
 	err := o.flush()
-	o.rest()
+	_ = o.rest() // it is empty now
 	_ = o.control.SetWriteDeadline(time.Time{})
 	return err
 }

@@ -253,6 +253,29 @@ var sseRules = []rule{
 		},
 	},
 	{
+		id: "stream/gone-at-once", says: "what was deleted is told although the stream then waits, and to nobody else",
+		check: func(r *trial) {
+			p := r.dial()
+			p.insert("c", "gone", `{}`)
+			p.do(protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "gone"})
+			p.insert("c", "d0", `{}`)
+			p.until(protocol.TypeSettled)
+			r.stream("").untilDoc("d0") // the feed has told all that
+			release := r.backend.holdFeed()
+			p.insert("c", "d1", `{}`) // the replay holds it, and the stream has to wait for the feed
+			w := r.stream("cursor=garbage")
+			for told := false; !told; {
+				b, ok := w.next()
+				r.must(ok, "the delete does not come; seen: %s", w.story())
+				told = b.Type == "delete" && b.DocID == "gone"
+			}
+			first, _ := r.stream("version=draft").next()
+			r.must(first.retry != "" && first.Type == "", "another scope's stream opens with %+v", first)
+			release()
+			w.untilID()
+		},
+	},
+	{
 		id: "stream/recent", says: "without a cursor it opens with the last seconds, each document in its latest state, as insert and update",
 		check: func(r *trial) {
 			c := rest{r, r.url}
