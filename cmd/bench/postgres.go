@@ -78,7 +78,9 @@ func benchPostgres(p *plan) error {
 		func() error {
 			return without.measure(p, own, func(_ int, n int64) error { return insertAs(ctx, backend, n, "") })
 		},
-		func() error { return with.measure(p, own, func(_ int, n int64) error { return insert(ctx, backend, n) }) },
+		func() error {
+			return with.measure(p, own, func(_ int, n int64) error { return insert(ctx, backend, n) })
+		},
 	)
 	stopFeed()
 	if err := errors.Join(err, backend.Close()); err != nil {

@@ -7,23 +7,35 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/sqlite"
 )
 
+// checkTime is how long looking a database over may take.
+const checkTime = 10 * time.Minute
+
 // check is the command of that name. It changes nothing.
 type check struct {
-	Backend string `help:"The database: sqlite:PATH." default:"sqlite:./data/secondgate.db" secret:""`
+	Backend       string `help:"The database: sqlite:PATH or postgres://…" default:"sqlite:./data/secondgate.db" secret:""`
+	BackendDirect string `help:"URL of the same PostgreSQL without a pooler in between, for LISTEN." secret:""`
 }
 
 // Run prints a line for each finding, and fails if one of them does.
 func (c *check) Run(ctx context.Context) error {
-	scheme, path, _ := strings.Cut(c.Backend, ":")
-	if scheme != "sqlite" || path == "" {
-		return fmt.Errorf("the backend %q is not supported: write sqlite:PATH", redact(c.Backend))
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	var findings []backends.Finding
+	switch scheme, path, _ := strings.Cut(c.Backend, ":"); {
+	case scheme == "sqlite" && path != "":
+		findings = sqlite.Check(ctx, strings.TrimPrefix(path, "//"))
+	case isPostgres(scheme):
+		findings = postgres.Check(ctx, c.Backend, c.BackendDirect)
+	default:
+		return unsupported(c.Backend)
 	}
-	findings := sqlite.Check(ctx, strings.TrimPrefix(path, "//"))
 	if printFindings(os.Stdout, findings) {
 		return errors.New("the database has to be mended first")
 	}

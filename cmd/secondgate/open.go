@@ -6,27 +6,34 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/gateway"
 )
 
 // openBackend opens the database that a URL names, by its scheme.
-func openBackend(ctx context.Context, address string, retention time.Duration, metrics *gateway.Metrics) (backends.Backend, error) {
+func (c *serve) openBackend(ctx context.Context, metrics *gateway.Metrics) (backends.Backend, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	scheme, path, found := strings.Cut(address, ":")
-	switch {
-	case !found:
-		return nil, fmt.Errorf("the backend %q has no scheme: write sqlite:PATH", redact(address))
+	switch scheme, path, _ := strings.Cut(c.Backend, ":"); {
 	case scheme == "sqlite" && path != "":
 		return sqlite.Open(ctx, sqlite.Options{
-			Path: strings.TrimPrefix(path, "//"), Retention: retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+			Path: strings.TrimPrefix(path, "//"), Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+		})
+	case isPostgres(scheme):
+		return postgres.Open(ctx, postgres.Options{
+			URL: c.Backend, Direct: c.BackendDirect, Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
 		})
 	}
-	return nil, fmt.Errorf("the backend %q is not supported: write sqlite:PATH", redact(address))
+	return nil, unsupported(c.Backend)
+}
+
+func isPostgres(scheme string) bool { return scheme == "postgres" || scheme == "postgresql" }
+
+func unsupported(address string) error {
+	return fmt.Errorf("the backend %q is not supported: write sqlite:PATH or postgres://USER@HOST/DATABASE", redact(address))
 }
 
 // gateway makes the gateway for the address that is listened on.

@@ -34,7 +34,8 @@ const (
 type serve struct {
 	Listen        string        `help:"Address to serve on; port 0 takes a free one." default:"127.0.0.1:8080"`
 	Admin         string        `help:"Address of health checks, metrics and profiles; empty for none." default:"127.0.0.1:8081"`
-	Backend       string        `help:"The database: sqlite:PATH." default:"sqlite:./data/secondgate.db" secret:""`
+	Backend       string        `help:"The database: sqlite:PATH or postgres://…" default:"sqlite:./data/secondgate.db" secret:""`
+	BackendDirect string        `help:"URL of the same PostgreSQL without a pooler in between, for LISTEN." secret:""`
 	AllowedHost   []string      `help:"Host header to serve beside those of a loopback address, port included."`
 	AllowedOrigin []string      `help:"Origin of pages that may connect beside the gateway's own."`
 	Forward       *url.URL      `help:"URL of a web app that gets every request that is not the gateway's, such as http://127.0.0.1:3000."`
@@ -70,7 +71,7 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	}
 	registry := newRegistry()
 	metrics := gateway.NewMetrics(registry)
-	backend, err := openBackend(ctx, c.Backend, c.Retention, metrics)
+	backend, err := c.openBackend(ctx, metrics)
 	if err != nil {
 		closeQuietly(adminListener)
 		return err
