@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
 # Installs what the tests need on Debian (as root or with sudo); elsewhere it names what is missing.
 set -euo pipefail
-PATH=$PATH:/usr/sbin # nginx
-declare -A package=([nginx]=nginx-light [sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium [python3]=python3)
+PATH=$PATH:/usr/sbin # nginx, pgbouncer
+declare -A package=([nginx]=nginx-light [sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium [python3]=python3 [pgbouncer]=pgbouncer
+  [psql]=postgresql-client [pg_dump]=postgresql-client)
 missing=()
 for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package[$tool]}")
 done
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+# A PostgreSQL server's programs, where backends/postgres/postgrestest looks for them; the tests start their own.
+postgres() {
+  local dir
+  for dir in "${SECONDGATE_TEST_POSTGRES_BIN:-}" /usr/lib/postgresql/*/bin "$(pg_config --bindir 2>/dev/null)" "$(dirname "$(command -v initdb)")"; do
+    [ ! -x "$dir/initdb" ] || return 0
+  done
+  return 1
+}
+[ -n "${SECONDGATE_TEST_POSTGRES_URL:-}" ] || postgres || missing+=(postgresql)
 command -v go >/dev/null || { echo "missing: Go 1.26 or newer, https://go.dev/dl/" >&2; exit 1; }
 
 # packages installs what is missing.
@@ -19,8 +29,17 @@ packages() {
     exit 1
   fi
   "${root[@]}" apt-get update -q
-  # RUNLEVEL=1: what is installed must not start as a service.
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}"
+  # RUNLEVEL=1: what is installed must not start as a service. PostgreSQL's package would also make a database cluster,
+  # unless postgresql-common, whose settings are there first, is told not to.
+  local settings=/etc/postgresql-common/createcluster.d own=secondgate-tests.conf
+  if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+    "${root[@]}" mkdir -p "$settings"
+    echo "create_main_cluster = false" | "${root[@]}" tee "$settings/$own" >/dev/null
+  fi
+  local status=0
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}" || status=$?
+  "${root[@]}" rm -f "$settings/$own"
+  return "$status"
 }
 [ ${#missing[@]} -eq 0 ] || packages
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, then runs every check and every test. Nothing is skipped: what is missing fails the run.
 set -euo pipefail
-export PATH=$PATH:/usr/sbin # nginx
+export PATH=$PATH:/usr/sbin # nginx, pgbouncer
 cd "$(dirname "$0")/.."
 ci/setup.sh
 ci/lint.sh

@@ -1,0 +1,79 @@
+package postgrestest
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/secondgate/secondgate/conformance"
+)
+
+// shared is the server of all tests of this process. Nobody closes it: its keeper does.
+var shared = sync.OnceValues(func() (*Cluster, error) { return Launch() })
+
+// URL leads to the server that the tests of this process share: SECONDGATE_TEST_POSTGRES_URL, whose role must be a
+// superuser, or else one that is started for them.
+func URL(t conformance.T) string {
+	t.Helper()
+	if url := os.Getenv("SECONDGATE_TEST_POSTGRES_URL"); url != "" {
+		return url
+	}
+	c, err := shared()
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	return c.URL()
+}
+
+var schemas atomic.Int64
+
+// Schema makes an empty schema on the shared server, dropped at cleanup, and returns its URL for a gateway.
+func Schema(t conformance.T) string {
+	t.Helper()
+	return SchemaOn(t, URL(t))
+}
+
+// SchemaOn is Schema on a given server.
+func SchemaOn(t conformance.T, server string) string {
+	t.Helper()
+	name := fmt.Sprintf("t%d_%d_%d", os.Getpid(), time.Now().UnixMilli()%1e9, schemas.Add(1))
+	PSQL(t, server, "CREATE SCHEMA "+name)
+	t.Cleanup(func() {
+		if out, err := TryPSQL(server, "DROP SCHEMA "+name+" CASCADE"); err != nil {
+			t.Errorf("drop the schema: %v\n%s", err, out)
+		}
+	})
+	return with(server, "schema", name)
+}
+
+// with sets a parameter of a URL, "" removes it. The URL is one that a server was reached by: it can be parsed.
+func with(text, parameter, value string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic("a PostgreSQL URL that cannot be parsed")
+	}
+	q := u.Query()
+	q.Set(parameter, value)
+	if value == "" {
+		q.Del(parameter)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// schemaOf is the schema of a gateway's URL.
+func schemaOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Query().Get("schema") == "" {
+		return "public"
+	}
+	return u.Query().Get("schema")
+}
+
+// ForClients is a gateway's URL as PostgreSQL's own clients take it: they know no schema, but a search path.
+func ForClients(text string) string {
+	return with(with(text, "options", "-csearch_path="+schemaOf(text)), "schema", "")
+}
