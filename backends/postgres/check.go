@@ -37,7 +37,7 @@ func Check(ctx context.Context, url, direct string) []backends.Finding {
 		return c.findings
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	c.conn, c.b = conn, &Backend{schema: schema, texts: map[string]string{}}
+	c.conn, c.b = conn, &Backend{schema: schema}
 	for _, step := range []func(context.Context) error{c.server, c.clock, c.rights, c.transactions, c.tables} {
 		if err := step(ctx); err != nil {
 			c.failed(err)
@@ -187,7 +187,7 @@ func (c *check) tables(ctx context.Context) error {
 }
 
 // The triggers by their pg_trigger.tgtype: ROW 1, BEFORE 2, INSERT 4, DELETE 8, UPDATE 16, TRUNCATE 32.
-var triggers = map[string]int{"app_data_changed": 1 + 4 + 8 + 16, "app_data_truncated": 32, "app_data_stamped": 1 + 2 + 16, "app_data_notify": 4 + 8 + 16 + 32}
+var triggers = map[string]int{"app_data_changed": 1 + 4 + 8 + 16, "app_data_truncated": 32, "app_data_stamped": 1 + 2 + 16}
 
 var functionBody = regexp.MustCompile(`(?s)CREATE FUNCTION @\.(\w+)\(\).*?\$body\$(.*?)\$body\$`)
 

@@ -15,10 +15,12 @@ import (
 
 // The difference between two snapshots: the log's rows of transactions that the reader's snapshot shows and the earlier
 // one does not, joined with what their documents are now. In this form the earlier snapshot costs a few look-ups in
-// the index; NOT pg_visible_in_snapshot(…) would read the whole log.
+// the index; NOT pg_visible_in_snapshot(…) would read the whole log. LIMIT keeps the planner from joining by reading all
+// documents, which it likes before it has statistics.
 const (
 	differenceSQL = "SELECT c.xid::text, c.op, coalesce(c.actor, ''), c.workspace_id, c.app_id, c.collection, c.id, d.data::text, d.created_at, d.updated_at" +
-		" FROM @.app_data_changes AS c LEFT JOIN @.app_data AS d USING (workspace_id, app_id, collection, id)" +
+		" FROM @.app_data_changes AS c LEFT JOIN LATERAL (SELECT * FROM @.app_data AS o WHERE o.workspace_id = c.workspace_id" +
+		" AND o.app_id = c.app_id AND o.collection = c.collection AND o.id = c.id LIMIT 1) AS d ON true" +
 		" WHERE (c.xid >= $1::text::xid8 OR c.xid = ANY($2::text[]::xid8[]))"
 	ofScopeSQL = " AND c.workspace_id IN ($3, '') AND c.app_id IN ($4, '')"
 	bySeqSQL   = " ORDER BY c.seq"

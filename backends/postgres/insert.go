@@ -25,22 +25,20 @@ func (*brokenError) Error() string   { return "the connection broke" }
 func (*brokenError) Timeout() bool   { return false }
 func (*brokenError) Temporary() bool { return true }
 
-// A lone insert is one statement: who writes, the memory of its mutation, the document, and its row of the log, whose
-// number is drawn once the document is in place. A mutation that is remembered already inserts nothing; an id that is
-// taken fails the statement, and the memory with it. The setting is local to the transaction, so that a pooler's next
-// client does not inherit it, and keeps the trigger from logging the same again.
+// A lone insert is one statement: the memory of its mutation, the document, and its row of the log, whose number is drawn
+// once the document is in place. A mutation that is remembered already inserts nothing; an id that is taken fails the
+// statement, and the memory with it. $1 is who writes.
 const (
-	insertSQL = `WITH who AS MATERIALIZED (SELECT set_config('secondgate.actor', $1, true) AS actor),
-	doc AS (INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
-		SELECT $2, $3, $4, $5, $6::text::jsonb, $7::text::timestamptz, $8::text::timestamptz FROM who RETURNING 1)
-` + loggedSQL
-	insertOnceSQL = `WITH who AS MATERIALIZED (SELECT set_config('secondgate.actor', $1, true) AS actor),
-	memory AS (INSERT INTO @.app_data_mutations (key, at, digest, result) SELECT $9, $10::text::timestamptz, $11, $12 FROM who ON CONFLICT DO NOTHING RETURNING 1),
-	doc AS (INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
-		SELECT $2, $3, $4, $5, $6::text::jsonb, $7::text::timestamptz, $8::text::timestamptz FROM memory RETURNING 1)
-` + loggedSQL
+	insertSQL     = "WITH doc AS (" + documentSQL + "RETURNING 1) " + loggedSQL
+	insertOnceSQL = `WITH memory AS (INSERT INTO @.app_data_mutations (key, at, digest, result) VALUES ($9, $10::text::timestamptz, $11, $12) ON CONFLICT DO NOTHING RETURNING 1),
+	doc AS (` + documentSQL + "FROM memory RETURNING 1) " + loggedSQL
+	documentSQL = `INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
+	SELECT $2, $3, $4, $5, $6::text::jsonb, $7::text::timestamptz, $8::text::timestamptz `
 	loggedSQL = `INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor) SELECT $2, $3, $4, $5, 'insert', $1 FROM doc
 	RETURNING xid::text, (SELECT token::text FROM @.app_data_epoch)`
+	// quietSQL keeps the trigger from logging the same again, where a session cannot say so once and for all: for this
+	// transaction, so that a pooler's next client does not inherit it.
+	quietSQL = "SELECT set_config('secondgate.gateway', 'on', true)"
 )
 
 // insertion is one insert on its way.
@@ -92,7 +90,7 @@ func (b *Backend) insertAll(ctx context.Context, conn connection, txs []backends
 // inserted reads the answer to one insert, up to its end of transaction. The error is one of the connection.
 func (b *Backend) inserted(pipeline *pgconn.Pipeline, s *insertion) error {
 	var refusal error
-	for {
+	for quiet := false; ; {
 		result, err := pipeline.GetResults()
 		var state *pgconn.PgError
 		switch {
@@ -104,6 +102,12 @@ func (b *Backend) inserted(pipeline *pgconn.Pipeline, s *insertion) error {
 		}
 		switch r := result.(type) {
 		case *pgconn.ResultReader:
+			if b.pooled && !quiet { // the answer to quietSQL
+				quiet = true
+				_, err = r.Close()
+				refusal = errors.Join(refusal, err)
+				continue
+			}
 			if refusal = s.read(b, r); refusal != nil && !errors.As(refusal, &state) && !errors.Is(refusal, errReplay) && !errors.Is(refusal, errNoEpoch) {
 				return refusal
 			}
@@ -210,6 +214,7 @@ func (s *statements) send(p *pgconn.Pipeline, i *insertion) {
 		formats = append(formats, binary, 0, binary, binary)
 	}
 	if st.name == "" {
+		p.SendQueryParams(quietSQL, nil, nil, nil, nil)
 		p.SendQueryParams(st.sql, values, nil, formats, nil)
 	} else {
 		p.SendQueryPrepared(st.name, values, formats, nil)

@@ -63,13 +63,13 @@ type Backend struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 	announce chan struct{}
+	texts    sync.Map     // statements, by what they are before the schema's name is in them
 	waiting  atomic.Int64 // calls of Write that wait for a connection
 
 	mu        sync.Mutex
 	closed    bool
 	feeds     map[*feed]struct{}
-	heard     bool // notifications are
-	texts     map[string]string
+	heard     bool       // notifications are
 	beginning sync.Mutex // held while a new epoch is begun
 }
 
@@ -87,17 +87,13 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, pooling)
-	if err != nil {
-		return nil, refused(err)
-	}
 	b := &Backend{
-		options: options, schema: schema, pool: pool, direct: direct.ConnConfig,
+		options: options, schema: schema, direct: direct.ConnConfig,
 		withheld: &backends.Withheld{Log: options.Log, Report: options.Withheld},
-		announce: make(chan struct{}, 1), feeds: map[*feed]struct{}{}, texts: map[string]string{},
+		announce: make(chan struct{}, 1), feeds: map[*feed]struct{}{},
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	if err := b.prepare(ctx); err != nil {
+	if err := b.prepare(ctx, pooling); err != nil {
 		return nil, errors.Join(refused(err), b.Close())
 	}
 	b.running.Go(b.listen)
@@ -152,26 +148,24 @@ func parseURL(text string) (config *pgxpool.Config, schema string, err error) {
 	return config, pgx.Identifier{schema}.Sanitize(), nil
 }
 
-// prepare looks at the server, then at the tables.
-func (b *Backend) prepare(ctx context.Context) error {
-	conn, err := b.pool.Acquire(ctx)
+// prepare looks at the server, opens the pool, then looks at the tables.
+func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return err
 	}
-	pooled, err := b.lookAt(ctx, conn.Conn())
-	conn.Release()
-	if err != nil {
+	b.pooled, err = b.lookAt(ctx, conn)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return err
 	}
-	if pooled { // statements that are prepared belong to a session, and that changes with each transaction
-		b.pooled = true
-		config := b.pool.Config()
+	if b.pooled { // nothing of a session lasts: no prepared statements, no settings
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-		b.pool.Close()
-		if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-			return err
-		}
 		b.options.Log.Info("there is a pooler between the gateway and PostgreSQL; statements are not prepared")
+	} else {
+		config.ConnConfig.RuntimeParams["secondgate.gateway"] = "on"
+	}
+	if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return err
 	}
 	if err := b.migrate(ctx); err != nil {
 		return err
@@ -231,13 +225,11 @@ func refused(err error) error {
 
 // sql puts the schema's name in place of @, once for each text.
 func (b *Backend) sql(text string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	named, ok := b.texts[text]
-	if !ok {
-		named = strings.ReplaceAll(text, "@.", b.schema+".")
-		b.texts[text] = named
+	if named, ok := b.texts.Load(text); ok {
+		return named.(string)
 	}
+	named := strings.ReplaceAll(text, "@.", b.schema+".")
+	b.texts.Store(text, named)
 	return named
 }
 
@@ -248,7 +240,9 @@ func (b *Backend) Close() error {
 	b.mu.Unlock()
 	b.cancel()
 	b.running.Wait()
-	b.pool.Close()
+	if b.pool != nil {
+		b.pool.Close()
+	}
 	return nil
 }
 

@@ -86,7 +86,9 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	t.state, t.matches, t.many = map[protocol.Ref]*state{}, map[int][]protocol.Document{}, map[int]bool{}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	batch.Queue("SELECT set_config('secondgate.actor', $1, true)", actorText(t.tx.By))
+	if b.pooled {
+		batch.Queue(quietSQL)
+	}
 	for _, key := range t.advisory() {
 		batch.Queue("SELECT pg_advisory_xact_lock($1)", key)
 	}
@@ -232,17 +234,17 @@ func (t *transaction) find(ctx context.Context, i int) (*protocol.Document, erro
 // Each stores a document and logs that, in this order, so that the log's number is drawn under the row's lock.
 const (
 	storeSQL = `WITH doc AS (INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $6::text::jsonb, $7, $8) RETURNING 1)` + logSQL
-	replaceSQL = `WITH doc AS (UPDATE @.app_data SET data = $6::text::jsonb, updated_at = $7
+		VALUES ($1, $2, $3, $4, $7::text::jsonb, $8, $9) RETURNING 1)` + logSQL
+	replaceSQL = `WITH doc AS (UPDATE @.app_data SET data = $7::text::jsonb, updated_at = $8
 		WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4 RETURNING 1)` + logSQL
 	removeSQL = `WITH doc AS (DELETE FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4 RETURNING 1)` + logSQL
 	logSQL    = ` INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-		SELECT $1, $2, $3, $4, $5, current_setting('secondgate.actor', true) FROM doc`
+		SELECT $1, $2, $3, $4, $5, $6 FROM doc`
 )
 
 func (t *transaction) queueStore(batch *pgx.Batch, c backends.Change) {
 	b, r := t.backend, c.Ref
-	args := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID, c.Op.String()}
+	args := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID, c.Op.String(), actorText(t.tx.By)}
 	switch c.Op {
 	case backends.Insert:
 		batch.Queue(b.sql(storeSQL), append(args, string(c.Doc.Data), c.Doc.Created, c.Doc.Updated)...)

@@ -20,8 +20,7 @@ CREATE INDEX app_data_by_time ON @.app_data (workspace_id, app_id, collection, u
 CREATE INDEX app_data_by_value ON @.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
 
 -- The change log: which document, not what it became; readers take that from app_data in the same snapshot. The triggers
--- write here, and the gateway for its own changes, which it makes while secondgate.actor says who, for one transaction.
--- xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
+-- write here, and the gateway for its own changes, in sessions that have secondgate.gateway on. xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
 -- orders the changes of one document; between documents it means nothing. CACHE must stay 1.
 CREATE TABLE @.app_data_changes (
 	seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
@@ -81,75 +80,72 @@ CREATE TABLE @.app_data_ledger (
 
 CREATE INDEX app_data_ledger_by_expiry ON @.app_data_ledger (expires) WHERE expires IS NOT NULL;
 
--- Logs a row's change for everybody but the gateway, which logs its own in the statement that makes them: that costs half
--- as much. It runs as its owner, so that whoever may write documents needs no right to the log.
-CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+-- Logs a change and wakes the gateways. It runs as its owner, so that whoever may write documents needs no right to the
+-- log. Equal notifications of one transaction become one. Whoever needs PREPARE TRANSACTION, which PostgreSQL refuses
+-- after a NOTIFY, sets secondgate.notify to off.
+CREATE FUNCTION @.app_data_log(workspace text, app text, name text, document text, operation text, documents oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
-	IF TG_OP = 'INSERT' THEN
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
-		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert');
+	INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op) VALUES (workspace, app, name, document, operation);
+	IF current_setting('secondgate.notify', true) IS DISTINCT FROM 'off' THEN
+		PERFORM pg_notify('secondgate_' || documents, '');
+	END IF;
+END
+$body$;
+
+-- The gateway logs its own changes in the statement that makes them, and announces many commits together: that costs
+-- half as much, and NOTIFY makes commits queue for one lock. So this leaves early in its sessions. There is no WHEN for
+-- that: it would be read and planned anew in each statement.
+CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+	IF pg_catalog.current_setting('secondgate.gateway', true) = 'on' THEN
+		RETURN NULL;
+	ELSIF TG_OP = 'INSERT' THEN
+		PERFORM @.app_data_log(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', TG_RELID);
 	ELSIF TG_OP = 'DELETE' THEN
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
-		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete');
+		PERFORM @.app_data_log(OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', TG_RELID);
 	ELSIF (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id) = (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id) THEN
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
-		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'update');
+		PERFORM @.app_data_log(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'update', TG_RELID);
 	ELSE
-		INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op)
-		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete'),
-			(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert');
+		PERFORM @.app_data_log(OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', TG_RELID);
+		PERFORM @.app_data_log(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', TG_RELID);
 	END IF;
 	RETURN NULL;
 END
 $body$;
 
 -- TRUNCATE fires no row trigger: every copy is void.
-CREATE FUNCTION @.app_data_truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+CREATE FUNCTION @.app_data_truncated() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-	INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op) VALUES ('', '', '', '', 'truncate');
+	PERFORM @.app_data_log('', '', '', '', 'truncate', TG_RELID);
 	RETURN NULL;
 END
 $body$;
 
 -- An update of data that leaves updated_at alone gets a later one.
-CREATE FUNCTION @.app_data_stamped() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+CREATE FUNCTION @.app_data_stamped() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-	NEW.updated_at := greatest(OLD.updated_at + interval '1 millisecond', clock_timestamp());
+	IF NEW.updated_at = OLD.updated_at AND NEW.data IS DISTINCT FROM OLD.data THEN
+		NEW.updated_at := greatest(OLD.updated_at + interval '1 millisecond', pg_catalog.clock_timestamp());
+	END IF;
 	RETURN NEW;
-END
-$body$;
-
--- Wakes the gateways. Without a payload: equal notifications of a transaction become one.
-CREATE FUNCTION @.app_data_notify() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
-BEGIN
-	PERFORM pg_notify('secondgate_' || TG_RELID, '');
-	RETURN NULL;
 END
 $body$;
 
 -- ENABLE ALWAYS, here and below: session_replication_role = replica skips other triggers.
 CREATE TRIGGER app_data_changed AFTER INSERT OR UPDATE OR DELETE ON @.app_data
-FOR EACH ROW WHEN (coalesce(current_setting('secondgate.actor', true), '') = '') EXECUTE FUNCTION @.app_data_changed();
+FOR EACH ROW EXECUTE FUNCTION @.app_data_changed();
 
 CREATE TRIGGER app_data_truncated AFTER TRUNCATE ON @.app_data
 FOR EACH STATEMENT EXECUTE FUNCTION @.app_data_truncated();
 
 CREATE TRIGGER app_data_stamped BEFORE UPDATE ON @.app_data
-FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at AND NEW.data IS DISTINCT FROM OLD.data)
-EXECUTE FUNCTION @.app_data_stamped();
-
--- Not for the gateway's own writes, which it announces together: a NOTIFY makes commits queue for one lock. Whoever needs
--- PREPARE TRANSACTION, which PostgreSQL refuses after a NOTIFY, sets secondgate.notify to off.
-CREATE TRIGGER app_data_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @.app_data
-FOR EACH STATEMENT WHEN (coalesce(current_setting('secondgate.actor', true), '') = '' AND current_setting('secondgate.notify', true) IS DISTINCT FROM 'off')
-EXECUTE FUNCTION @.app_data_notify();
+FOR EACH ROW EXECUTE FUNCTION @.app_data_stamped();
 
 ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_changed;
 
 ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_truncated;
 
 ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_stamped;
-
-ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_notify;
 
 INSERT INTO @.app_data_meta (version, floor) VALUES (1, pg_current_snapshot());
