@@ -17,7 +17,7 @@ func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() ba
 		if err := b.Close(); err != nil {
 			t.Fatalf("close: %v", err)
 		}
-		PSQL(t, url, "DROP SCHEMA "+schemaOf(url)+" CASCADE;\n\\i "+file)
+		PSQL(t, url, "DROP SCHEMA "+SchemaOf(url)+" CASCADE;\n\\i "+file)
 		return h.open(t, url)
 	}
 }
@@ -26,7 +26,7 @@ func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() ba
 func Dump(t conformance.T, url, file string) {
 	t.Helper()
 	var failed bytes.Buffer
-	cmd := client("pg_dump", "--schema="+schemaOf(url), "--file="+file, ForClients(url))
+	cmd := client("pg_dump", "--schema="+SchemaOf(url), "--file="+file, ForClients(url))
 	cmd.Stderr = &failed
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("pg_dump: %v\n%s", err, failed.String())

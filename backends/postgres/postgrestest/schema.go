@@ -64,8 +64,8 @@ func with(text, parameter, value string) string {
 	return u.String()
 }
 
-// schemaOf is the schema of a gateway's URL.
-func schemaOf(text string) string {
+// SchemaOf names the schema of a gateway's URL.
+func SchemaOf(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Query().Get("schema") == "" {
 		return "public"
@@ -75,5 +75,5 @@ func schemaOf(text string) string {
 
 // ForClients is a gateway's URL as PostgreSQL's own clients take it: they know no schema, but a search path.
 func ForClients(text string) string {
-	return with(with(text, "options", "-csearch_path="+schemaOf(text)), "schema", "")
+	return with(with(text, "options", "-csearch_path="+SchemaOf(text)), "schema", "")
 }

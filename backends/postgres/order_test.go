@@ -1,0 +1,151 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/postgres"
+)
+
+// ids are the documents of changes, in their order.
+func ids(changes []backends.Change) (list []string) {
+	for _, c := range changes {
+		list = append(list, c.Ref.ID)
+	}
+	return list
+}
+
+// TestSlowCommit: what took its numbers first and commits last is told when it commits, to whoever follows and to
+// whoever resumes from before and from between.
+func TestSlowCommit(t *testing.T) {
+	t.Parallel()
+	b, url := fresh(t)
+	f, start, slow := watch(t, b, nil), now(t, b), outsider(t, url)
+	slow.do("BEGIN")
+	slow.do(put("slow", `{"n":1}`))
+	write(t, b, tx(insert("fast", `{"n":2}`)))
+	require.Equal(t, []string{"fast"}, ids(told(t, b, f)))
+	between := f.Cursor()
+	slow.do("COMMIT")
+	require.Equal(t, []string{"slow"}, ids(told(t, b, f)))
+	require.Equal(t, []string{"slow", "fast"}, ids(since(t, b, start).Changes))
+	require.Equal(t, []string{"slow"}, ids(since(t, b, between).Changes))
+	require.Equal(t, []string{"slow"}, ids(told(t, b, watch(t, b, between))))
+}
+
+// TestSavepoints: a change within a savepoint has a number of its own, under which nobody ever sees it commit. More than
+// 64 of them are more than a snapshot of PostgreSQL holds.
+func TestSavepoints(t *testing.T) {
+	t.Parallel()
+	for _, savepoints := range []int{1, 3, 70} {
+		t.Run(fmt.Sprint(savepoints), func(t *testing.T) {
+			t.Parallel()
+			b, url := fresh(t)
+			f, slow := watch(t, b, nil), outsider(t, url)
+			slow.do("BEGIN")
+			for i := range savepoints {
+				slow.do(fmt.Sprintf("SAVEPOINT s%d", i))
+				slow.do(put(fmt.Sprint("in", i), `{}`))
+			}
+			slow.do("SAVEPOINT undone")
+			slow.do(put("undone", `{}`))
+			slow.do("ROLLBACK TO undone")
+			write(t, b, tx(insert("fast", `{}`)))
+			require.Equal(t, []string{"fast"}, ids(told(t, b, f)))
+			slow.do("COMMIT")
+			require.Len(t, told(t, b, f), savepoints)
+			require.Len(t, list(t, b).Docs, savepoints+1)
+		})
+	}
+}
+
+// TestLongTransaction delays only its own changes, and the cursors of meanwhile are whole all the same.
+func TestLongTransaction(t *testing.T) {
+	t.Parallel()
+	b, url := fresh(t)
+	f, long := watch(t, b, nil), outsider(t, url)
+	start := f.Cursor()
+	long.do("BEGIN")
+	long.do(put("long", `{}`))
+	for i := range 20 {
+		id := fmt.Sprint("d", i)
+		write(t, b, tx(insert(id, `{}`)))
+		require.Equal(t, []string{id}, ids(told(t, b, f)))
+		require.Len(t, since(t, b, start).Changes, i+1)
+	}
+	long.do("COMMIT")
+	require.Equal(t, []string{"long"}, ids(told(t, b, f)))
+}
+
+// TestWhoMadeIt: the change that is told of a document names whoever made the state that is told.
+func TestWhoMadeIt(t *testing.T) {
+	t.Parallel()
+	b, url := fresh(t)
+	require.NoError(t, inTurns(t, b, url))
+	require.NoError(t, afterWait(t, b, url))
+}
+
+// inTurns has two sessions write one document in turns, and looks at what is told of each pair of writes.
+func inTurns(t *testing.T, b *postgres.Backend, url string) error {
+	sessions := []session{outsider(t, url).as("user:0"), outsider(t, url).as("user:1")}
+	for i := range 6 {
+		from := now(t, b)
+		for n := range 3 {
+			by := (i + n) % 2
+			sessions[by].do(put("turns", fmt.Sprintf(`{"by":"%d","n":%d}`, by, i)))
+		}
+		if err := madeIt(since(t, b, from), "turns"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// afterWait has a session insert a document while another one, which has inserted it, is about to remove it: the first
+// has to wait until the other's transaction is over.
+func afterWait(t *testing.T, b *postgres.Backend, url string) error {
+	first, second := outsider(t, url).as("user:first"), outsider(t, url).as("user:second")
+	from, pid := now(t, b), second.value("pg_backend_pid()")
+	first.do("BEGIN")
+	first.do(put("waited", `{"by":"first"}`))
+	inserted := make(chan error, 1)
+	go func() {
+		_, err := second.Exec(context.Background(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app', 'notes', 'waited', '{"by":"second"}')`)
+		inserted <- err
+	}()
+	require.Eventually(t, func() bool {
+		return first.value("SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1::text::int AND NOT granted)", pid) == "true"
+	}, 30*time.Second, time.Millisecond)
+	first.do("DELETE FROM app_data WHERE id = 'waited'")
+	first.do("COMMIT")
+	require.NoError(t, <-inserted)
+	return madeIt(since(t, b, from), "waited")
+}
+
+// madeIt explains if the change of a document does not name who made its state.
+func madeIt(batch backends.Batch, id string) error {
+	for _, c := range batch.Changes {
+		if c.Ref.ID != id {
+			continue
+		}
+		var state struct{ By string }
+		if c.Doc == nil {
+			return errors.New("the document is told to be gone")
+		}
+		if err := json.Unmarshal(c.Doc.Data, &state); err != nil {
+			return err
+		}
+		if c.By.ID != state.By {
+			return fmt.Errorf("%s is told to be made by %s", c.Doc.Data, c.By.ID)
+		}
+		return nil
+	}
+	return errors.New("the document is not told")
+}

@@ -1,0 +1,105 @@
+package postgres_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
+)
+
+// TestPlantedReaders builds the driver with each bug in turn and sees the named test or rule fail; without them it passes.
+func TestPlantedReaders(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
+	const difference = "(c.xid >= $1::text::xid8 OR c.xid = ANY($2::text[]::xid8[]))"
+	const shown = "(x.xid < $1::text::xid8 AND x.xid <> ALL($2::text[]::xid8[]))" // in the snapshot before
+	for _, bug := range []struct{ name, old, new, test, says string }{
+		{
+			"changes are read by seq above the last one", difference,
+			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
+			"^TestSlowCommit$", "--- FAIL: TestSlowCommit",
+		},
+		{
+			"changes are read by seq above the last one", difference,
+			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
+			"^TestConformance$/^feed$/^exact$", "rule feed/exact:",
+		},
+		{
+			"changes are read up to the oldest transaction under way", difference,
+			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
+			"^TestLongTransaction$", "--- FAIL: TestLongTransaction",
+		},
+		{
+			"changes are read up to the oldest transaction under way", difference,
+			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
+			"^TestConformance$/^history$/^model$", "rule history/model:",
+		},
+		{
+			"the row's own transaction number is taken for that of the whole transaction", difference,
+			"(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
+			"^TestSavepoints$", "--- FAIL: TestSavepoints",
+		},
+	} {
+		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
+			out, err := withBug(t, "difference.go", bug.old, bug.new, bug.test)
+			require.Error(t, err, "the bug was not noticed:\n%s", out)
+			require.Contains(t, out, bug.says)
+		})
+	}
+}
+
+// withBug runs a test of this package in which one text of the source is another, on the server of these tests.
+func withBug(t *testing.T, name, before, after, test string) (out string, err error) {
+	t.Helper()
+	file, err := filepath.Abs(name)
+	require.NoError(t, err)
+	source, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(source), before), "the text to damage must be there once")
+	dir := t.TempDir()
+	damaged, overlay := filepath.Join(dir, "damaged.go"), filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(damaged, []byte(strings.Replace(string(source), before, after, 1)), 0o600))
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {file: damaged}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, text, 0o600))
+	cmd := exec.Command("go", "test", "-count=1", "-overlay", overlay, "-run", test, ".")
+	cmd.Env = append(os.Environ(), "SECONDGATE_TEST_POSTGRES_URL="+postgrestest.URL(t))
+	combined, err := cmd.CombinedOutput()
+	return string(combined), err
+}
+
+// TestPlantedNumbers: where the numbers of one document's changes are not taken under its lock and one by one, a change
+// is told of the wrong writer.
+func TestPlantedNumbers(t *testing.T) {
+	t.Parallel()
+	t.Run("a sequence hands out 20 at a time", func(t *testing.T) {
+		t.Parallel()
+		b, url := fresh(t)
+		postgrestest.PSQL(t, url, "ALTER TABLE app_data_changes ALTER seq SET CACHE 20")
+		require.ErrorContains(t, inTurns(t, b, url), "is told to be made by")
+	})
+	t.Run("numbers are taken in a BEFORE trigger", func(t *testing.T) {
+		t.Parallel()
+		b, url := fresh(t)
+		postgrestest.PSQL(t, url, `CREATE SEQUENCE early;
+			CREATE FUNCTION early() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+			BEGIN
+				PERFORM set_config('test.seq', nextval('early')::text, true);
+				RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+			END $$;
+			CREATE TRIGGER early BEFORE INSERT OR UPDATE OR DELETE ON app_data FOR EACH ROW EXECUTE FUNCTION early();
+			ALTER TABLE app_data_changes ALTER seq DROP IDENTITY;
+			ALTER TABLE app_data_changes ALTER seq SET DEFAULT current_setting('test.seq')::bigint`)
+		require.NoError(t, inTurns(t, b, url), "without a wait it does not show")
+		require.ErrorContains(t, afterWait(t, b, url), "is told to be made by first")
+	})
+}
