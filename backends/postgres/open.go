@@ -63,6 +63,7 @@ type Backend struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 	announce chan struct{}
+	inserts  chan *run
 	texts    sync.Map     // statements, by what they are before the schema's name is in them
 	waiting  atomic.Int64 // calls of Write that wait for a connection
 
@@ -90,11 +91,14 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	b := &Backend{
 		options: options, schema: schema, direct: direct.ConnConfig,
 		withheld: &backends.Withheld{Log: options.Log, Report: options.Withheld},
-		announce: make(chan struct{}, 1), feeds: map[*feed]struct{}{},
+		announce: make(chan struct{}, 1), inserts: make(chan *run, maxRuns), feeds: map[*feed]struct{}{},
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.prepare(ctx, pooling); err != nil {
 		return nil, errors.Join(refused(err), b.Close())
+	}
+	for range lanes {
+		b.running.Go(b.lane)
 	}
 	b.running.Go(b.listen)
 	b.running.Go(b.announceCommits)
@@ -158,11 +162,9 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return err
 	}
-	if b.pooled { // nothing of a session lasts: no prepared statements, no settings
+	if b.pooled { // nothing of a session lasts, no prepared statements either
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 		b.options.Log.Info("there is a pooler between the gateway and PostgreSQL; statements are not prepared")
-	} else {
-		config.ConnConfig.RuntimeParams["secondgate.gateway"] = "on"
 	}
 	if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err

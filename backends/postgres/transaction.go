@@ -86,9 +86,7 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	t.state, t.matches, t.many = map[protocol.Ref]*state{}, map[int][]protocol.Document{}, map[int]bool{}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	if b.pooled {
-		batch.Queue(quietSQL)
-	}
+	batch.Queue(quietSQL)
 	for _, key := range t.advisory() {
 		batch.Queue("SELECT pg_advisory_xact_lock($1)", key)
 	}

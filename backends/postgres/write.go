@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
@@ -12,59 +13,44 @@ import (
 // maxTries is how often a transaction is run that others get in the way of.
 const maxTries = 8
 
-// Write implements [backends.Backend]. All transactions of one call run on one connection, one after the other; inserts
-// that follow each other are sent together.
+// errBroken: the connection broke before an answer came; what was sent may have happened.
+var errBroken = &brokenError{}
+
+type brokenError struct{}
+
+func (*brokenError) Error() string   { return "the connection broke" }
+func (*brokenError) Timeout() bool   { return false }
+func (*brokenError) Temporary() bool { return true }
+
+// Write implements [backends.Backend]. Inserts that follow each other are carried out together, and with those of other
+// calls.
 func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
-	outs := make([]backends.Outcome, len(txs))
 	if len(txs) == 0 {
 		return nil
 	}
+	outs := make([]backends.Outcome, len(txs))
 	inner, leave, err := b.enter(ctx)
 	if err != nil {
 		return failed(outs, err)
 	}
 	defer leave()
-	b.waiting.Add(1)
-	conn, err := b.pool.Acquire(inner)
-	b.waiting.Add(-1)
-	if err != nil {
-		return failed(outs, b.explain(ctx, "write", err))
-	}
-	defer conn.Release()
-	for at := 0; at < len(txs); {
+	for at := 0; at < len(txs) && err == nil; {
 		n := inserts(txs[at:])
 		if n > 0 {
-			err = b.insertAll(inner, conn.Conn(), txs[at:at+n], outs[at:at+n])
+			err = b.writeInserts(inner, txs[at:at+n], outs[at:at+n])
 		} else {
 			n = 1
-			outs[at], err = b.transact(inner, conn.Conn(), &txs[at])
+			err = b.writeOne(inner, &txs[at], &outs[at])
 		}
 		at += n
-		if err != nil || conn.Conn().IsClosed() { // what was sent may or may not have happened
-			return b.brokenOff(ctx, outs, err)
-		}
 	}
-	for i := range outs {
-		outs[i].Err = b.explain(ctx, "write", outs[i].Err)
-	}
-	b.committed(len(txs))
-	return outs
-}
-
-// brokenOff answers what has no answer when the connection broke: it may or may not have happened.
-func (b *Backend) brokenOff(ctx context.Context, outs []backends.Outcome, err error) []backends.Outcome {
-	done := 0
 	for i := range outs {
 		o := &outs[i]
-		if o.Err == nil && o.Changes == nil && !o.Replayed {
+		if err != nil && o.Err == nil && o.Changes == nil && !o.Replayed { // it may or may not have happened
 			o.Err = errors.Join(err, errBroken)
-		}
-		if o.Err == nil {
-			done++
 		}
 		o.Err = b.explain(ctx, "write", o.Err)
 	}
-	b.committed(done)
 	return outs
 }
 
@@ -75,7 +61,7 @@ func failed(outs []backends.Outcome, err error) []backends.Outcome {
 	return outs
 }
 
-// inserts is how many transactions from the first on are single inserts, which one statement carries out.
+// inserts is how many transactions from the first on are single inserts.
 func inserts(txs []backends.Tx) (n int) {
 	for n < len(txs) && len(txs[n].Writes) == 1 && txs[n].Writes[0].Op == backends.Insert && txs[n].Entries == nil {
 		n++
@@ -83,7 +69,39 @@ func inserts(txs []backends.Tx) (n int) {
 	return n
 }
 
-// transact runs a transaction until nobody gets in its way.
+// writeInserts hands inserts to a lane, then carries out alone, in their order, those that a group cannot. A lane goes on
+// with what it has begun when the caller leaves, so it works on copies.
+func (b *Backend) writeInserts(ctx context.Context, txs []backends.Tx, outs []backends.Outcome) error {
+	mine := make([]backends.Outcome, len(outs))
+	r := newRun(ctx, slices.Clone(txs), mine)
+	err := b.insertAll(ctx, r)
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	for _, s := range r.inserts {
+		if !s.done && err == nil {
+			err = b.writeOne(ctx, s.tx, s.out)
+		}
+	}
+	copy(outs, mine)
+	return err
+}
+
+// writeOne carries out one transaction on a connection of its own.
+func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.Outcome) error {
+	b.waiting.Add(1)
+	conn, err := b.pool.Acquire(ctx)
+	b.waiting.Add(-1)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	*out, err = b.transact(ctx, conn.Conn(), tx)
+	b.committed(1)
+	return err
+}
+
+// transact runs a transaction until nobody gets in its way. The error is one of the connection.
 func (b *Backend) transact(ctx context.Context, conn connection, tx *backends.Tx) (out backends.Outcome, err error) {
 	for try := 1; ; try++ {
 		t := transaction{backend: b, conn: conn, tx: tx}

@@ -258,9 +258,9 @@ func (r *run) sum(rule, name string, docs map[string]string) {
 }
 
 // restWriter writes over REST.
-func (r *run) restWriter(i int, stop time.Time) {
+func (r *run) restWriter(i int) {
 	w := newWriter(r, 100+i)
-	for time.Now().Before(stop) && r.ctx.Err() == nil {
+	for r.writing() {
 		q := protocol.Request{Collection: collections[w.rng.IntN(2)], DocID: fmt.Sprintf("d%d", w.rng.IntN(ids)), Data: w.data()}
 		method, id, text := "PATCH", q.DocID, ""
 		switch w.rng.IntN(4) {

@@ -107,9 +107,9 @@ func (w *writer) call(q protocol.Request) (m protocol.Received, ok bool) {
 	return m, true
 }
 
-// write writes until stop, then waits until every write is settled.
-func (w *writer) write(stop time.Time) {
-	for time.Now().Before(stop) && w.ctx.Err() == nil {
+// write writes as long as writers do, then waits until every write is settled.
+func (w *writer) write() {
+	for w.writing() {
 		w.one()
 		w.pause(time.Duration(w.rng.IntN(4)) * time.Millisecond)
 	}
@@ -127,10 +127,10 @@ func (w *writer) write(stop time.Time) {
 	}
 }
 
-func (w *writer) start(stop time.Time) {
+func (w *writer) start() {
 	if w.connect() {
 		defer w.client.Close()
-		w.write(stop)
+		w.write()
 	}
 }
 
@@ -226,10 +226,10 @@ func (w *writer) transfer() {
 }
 
 // outside writes as a stranger to the gateway does.
-func (r *run) outside(stop time.Time) {
+func (r *run) outside() {
 	rng := r.rand("outside", 0)
 	kinds := []string{"insert", "update", "replace", "delete", "move"}
-	for n := 0; time.Now().Before(stop) && r.ctx.Err() == nil; n++ {
+	for n := 0; r.writing(); n++ {
 		ref := func() protocol.Ref {
 			return protocol.Ref{Scope: r.Scope, Collection: collections[rng.IntN(2)], ID: fmt.Sprintf("x%d", rng.IntN(ids))}
 		}

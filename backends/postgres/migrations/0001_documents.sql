@@ -1,16 +1,18 @@
 -- @ is the schema. Everything is named with it: triggers run under the search_path of whoever writes.
 
+-- One CHECK for all: each would be read and planned anew in each statement.
 CREATE TABLE @.app_data (
-	workspace_id text COLLATE "C" NOT NULL CHECK (workspace_id <> ''),
-	app_id text COLLATE "C" NOT NULL CHECK (app_id <> ''),
-	collection text COLLATE "C" NOT NULL CHECK (collection <> ''),
+	workspace_id text COLLATE "C" NOT NULL,
+	app_id text COLLATE "C" NOT NULL,
+	collection text COLLATE "C" NOT NULL,
 	id text COLLATE "C" NOT NULL
-		DEFAULT lpad(to_hex(extract(epoch FROM clock_timestamp())::bigint), 8, '0') || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16)
-		CHECK (id <> ''),
-	data jsonb NOT NULL CHECK (jsonb_typeof(data) = 'object'),
-	created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp() CHECK (created_at >= '1970-01-01 00:00:00Z' AND created_at < '10000-01-01 00:00:00Z'),
-	updated_at timestamptz(3) NOT NULL DEFAULT clock_timestamp() CHECK (updated_at >= '1970-01-01 00:00:00Z' AND updated_at < '10000-01-01 00:00:00Z'),
-	PRIMARY KEY (workspace_id, app_id, collection, id)
+		DEFAULT lpad(to_hex(extract(epoch FROM clock_timestamp())::bigint), 8, '0') || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16),
+	data jsonb NOT NULL,
+	created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+	updated_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (workspace_id, app_id, collection, id),
+	CONSTRAINT app_data_is_sound CHECK (jsonb_typeof(data) = 'object' AND '' <> ALL (ARRAY[workspace_id, app_id, collection, id])
+		AND least(created_at, updated_at) >= '1970-01-01 00:00:00Z' AND greatest(created_at, updated_at) < '10000-01-01 00:00:00Z')
 );
 
 -- The order of lists.
@@ -20,7 +22,7 @@ CREATE INDEX app_data_by_time ON @.app_data (workspace_id, app_id, collection, u
 CREATE INDEX app_data_by_value ON @.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
 
 -- The change log: which document, not what it became; readers take that from app_data in the same snapshot. The triggers
--- write here, and the gateway for its own changes, in sessions that have secondgate.gateway on. xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
+-- write here, and the gateway for its own changes, in transactions that have secondgate.gateway on. xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
 -- orders the changes of one document; between documents it means nothing. CACHE must stay 1.
 CREATE TABLE @.app_data_changes (
 	seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
@@ -80,27 +82,25 @@ CREATE TABLE @.app_data_ledger (
 
 CREATE INDEX app_data_ledger_by_expiry ON @.app_data_ledger (expires) WHERE expires IS NOT NULL;
 
--- Logs a change and wakes the gateways. It runs as its owner, so that whoever may write documents needs no right to the
+-- Logs a change and wakes the gateways. A program may say who it is, "kind:id", in secondgate.actor. It runs as its owner, so that whoever may write documents needs no right to the
 -- log. Equal notifications of one transaction become one. Whoever needs PREPARE TRANSACTION, which PostgreSQL refuses
 -- after a NOTIFY, sets secondgate.notify to off.
 CREATE FUNCTION @.app_data_log(workspace text, app text, name text, document text, operation text, documents oid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
-	INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op) VALUES (workspace, app, name, document, operation);
+	INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
+	VALUES (workspace, app, name, document, operation, nullif(current_setting('secondgate.actor', true), ''));
 	IF current_setting('secondgate.notify', true) IS DISTINCT FROM 'off' THEN
 		PERFORM pg_notify('secondgate_' || documents, '');
 	END IF;
 END
 $body$;
 
--- The gateway logs its own changes in the statement that makes them, and announces many commits together: that costs
--- half as much, and NOTIFY makes commits queue for one lock. So this leaves early in its sessions. There is no WHEN for
--- that: it would be read and planned anew in each statement.
+-- For everybody but the gateway, which logs its own changes in the statement that makes them, many at once, and announces
+-- many commits together: NOTIFY makes commits queue for one lock.
 CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-	IF pg_catalog.current_setting('secondgate.gateway', true) = 'on' THEN
-		RETURN NULL;
-	ELSIF TG_OP = 'INSERT' THEN
+	IF TG_OP = 'INSERT' THEN
 		PERFORM @.app_data_log(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', TG_RELID);
 	ELSIF TG_OP = 'DELETE' THEN
 		PERFORM @.app_data_log(OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', TG_RELID);
@@ -134,7 +134,7 @@ $body$;
 
 -- ENABLE ALWAYS, here and below: session_replication_role = replica skips other triggers.
 CREATE TRIGGER app_data_changed AFTER INSERT OR UPDATE OR DELETE ON @.app_data
-FOR EACH ROW EXECUTE FUNCTION @.app_data_changed();
+FOR EACH ROW WHEN (current_setting('secondgate.gateway', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION @.app_data_changed();
 
 CREATE TRIGGER app_data_truncated AFTER TRUNCATE ON @.app_data
 FOR EACH STATEMENT EXECUTE FUNCTION @.app_data_truncated();
