@@ -22,35 +22,43 @@ func TestPlantedReaders(t *testing.T) {
 	}
 	const difference = "(c.xid >= $1::text::xid8 OR c.xid = ANY($2::text[]::xid8[]))"
 	const shown = "(x.xid < $1::text::xid8 AND x.xid <> ALL($2::text[]::xid8[]))" // in the snapshot before
-	for _, bug := range []struct{ name, old, new, test, says string }{
+	for _, bug := range []struct{ name, file, old, new, test, says string }{
 		{
-			"changes are read by seq above the last one", difference,
+			"changes are read by seq above the last one", "difference.go", difference,
 			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
 			"^TestSlowCommit$", "--- FAIL: TestSlowCommit",
 		},
 		{
-			"changes are read by seq above the last one", difference,
+			"changes are read by seq above the last one", "difference.go", difference,
 			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
 			"^TestConformance$/^feed$/^exact$", "rule feed/exact:",
 		},
 		{
-			"changes are read up to the oldest transaction under way", difference,
+			"changes are read up to the oldest transaction under way", "difference.go", difference,
 			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
 			"^TestLongTransaction$", "--- FAIL: TestLongTransaction",
 		},
 		{
-			"changes are read up to the oldest transaction under way", difference,
+			"changes are read up to the oldest transaction under way", "difference.go", difference,
 			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
 			"^TestConformance$/^history$/^model$", "rule history/model:",
 		},
 		{
-			"the row's own transaction number is taken for that of the whole transaction", difference,
+			"the row's own transaction number is taken for that of the whole transaction", "difference.go", difference,
 			"(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
 			"^TestSavepoints$", "--- FAIL: TestSavepoints",
 		},
+		{
+			"an epoch outlives a crash", "migrations/0001_documents.sql", "CREATE UNLOGGED TABLE", "CREATE TABLE",
+			"^TestCrashReissuesNumbers$", "--- FAIL: TestCrashReissuesNumbers",
+		},
+		{
+			"an epoch goes with a dump", "schema.go", "FROM @.app_data_epoch WHERE home = $1)", "FROM @.app_data_epoch WHERE $1::text <> '')",
+			"^TestRestoreElsewhere$", "--- FAIL: TestRestoreElsewhere",
+		},
 	} {
 		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
-			out, err := withBug(t, "difference.go", bug.old, bug.new, bug.test)
+			out, err := withBug(t, bug.file, bug.old, bug.new, bug.test)
 			require.Error(t, err, "the bug was not noticed:\n%s", out)
 			require.Contains(t, out, bug.says)
 		})
@@ -66,7 +74,7 @@ func withBug(t *testing.T, name, before, after, test string) (out string, err er
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(source), before), "the text to damage must be there once")
 	dir := t.TempDir()
-	damaged, overlay := filepath.Join(dir, "damaged.go"), filepath.Join(dir, "overlay.json")
+	damaged, overlay := filepath.Join(dir, "damaged"+filepath.Ext(file)), filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(damaged, []byte(strings.Replace(string(source), before, after, 1)), 0o600))
 	text, err := json.Marshal(map[string]map[string]string{"Replace": {file: damaged}})
 	require.NoError(t, err)

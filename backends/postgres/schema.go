@@ -78,14 +78,14 @@ func (b *Backend) version(ctx context.Context, q querier) (version int, err erro
 	return version, err
 }
 
-// begin makes a new epoch where the old one has been lost. Numbers of transactions that the log holds may be issued
-// again then, so nothing of the log can be kept.
+// begin makes a new epoch where the old one has been lost, or has come here in a dump. Numbers of transactions that the
+// log holds may be issued again then, or be from the future, so nothing of the log can be kept.
 func (b *Backend) begin(ctx context.Context) error {
 	b.beginning.Lock()
 	defer b.beginning.Unlock()
-	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch)"
+	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch WHERE home = $1)"
 	var there bool
-	if err := b.pool.QueryRow(ctx, b.sql(token)).Scan(&there); err != nil || there {
+	if err := b.pool.QueryRow(ctx, b.sql(token), b.identity).Scan(&there); err != nil || there {
 		return err
 	}
 	return pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
@@ -95,7 +95,7 @@ func (b *Backend) begin(ctx context.Context) error {
 			"TRUNCATE @.app_data_changes",
 			"DELETE FROM @.app_data_marks",
 		} {
-			if err := tx.QueryRow(ctx, b.sql(token)).Scan(&there); err != nil || there {
+			if err := tx.QueryRow(ctx, b.sql(token), b.identity).Scan(&there); err != nil || there {
 				return err
 			}
 			if _, err := tx.Exec(ctx, b.sql(sql)); err != nil {
@@ -105,7 +105,8 @@ func (b *Backend) begin(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, b.sql("UPDATE @.app_data_meta SET floor = pg_current_snapshot()")); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, b.sql("INSERT INTO @.app_data_epoch (token) VALUES (gen_random_uuid())"))
+		const epoch = "INSERT INTO @.app_data_epoch (token, home) VALUES (gen_random_uuid(), $1) ON CONFLICT (one) DO UPDATE SET token = excluded.token, home = excluded.home"
+		_, err := tx.Exec(ctx, b.sql(epoch), b.identity)
 		return err
 	})
 }

@@ -43,7 +43,8 @@ CREATE INDEX app_data_changes_by_scope ON @.app_data_changes (workspace_id, app_
 -- nobody saw commit may then be issued again, so that cursors of before mean nothing.
 CREATE UNLOGGED TABLE @.app_data_epoch (
 	one boolean PRIMARY KEY DEFAULT true CHECK (one),
-	token uuid NOT NULL
+	token uuid NOT NULL,
+	home text NOT NULL -- which server and table it was made for: a dump takes the token elsewhere
 );
 
 -- The oldest snapshot from which the log can still be read.

@@ -1,0 +1,206 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/postgres"
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
+)
+
+// expired requires that nothing resumes from a cursor.
+func expired(t *testing.T, b *postgres.Backend, c backends.Cursor) {
+	t.Helper()
+	_, err := b.Cursor(context.Background(), c.Append(nil))
+	require.ErrorIs(t, err, backends.ErrCursor)
+	_, err = b.Since(context.Background(), scope, c, 0)
+	require.ErrorIs(t, err, backends.ErrCursor)
+	_, err = b.Watch(context.Background(), c)
+	require.ErrorIs(t, err, backends.ErrCursor)
+}
+
+// back waits until a backend has found its server again.
+func back(t *testing.T, b *postgres.Backend) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, _, err := b.Get(context.Background(), note("none"), nil)
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond)
+}
+
+// goesOn requires that a backend's lists, feed and Since are exact from here on.
+func goesOn(t *testing.T, b *postgres.Backend, f backends.Feed) {
+	t.Helper()
+	page := list(t, b)
+	for i := range 10 {
+		id := fmt.Sprint("after", time.Now().UnixNano(), i)
+		write(t, b, tx(insert(id, `{}`)))
+		require.Equal(t, []string{id}, ids(told(t, b, f)))
+	}
+	require.Equal(t, copied(list(t, b)), fold(copied(page), since(t, b, page.Cursor).Changes))
+	require.Equal(t, copied(list(t, b)), fold(copied(page), told(t, b, watch(t, b, page.Cursor))))
+}
+
+// voids reads a feed up to a batch that says all is lost.
+func voids(t *testing.T, f backends.Feed) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		batch, err := f.Next(ctx)
+		require.NoError(t, ctx.Err())
+		if err == nil && batch.LostAll {
+			return
+		}
+		require.Empty(t, batch.Changes)
+	}
+}
+
+// xmax is the number that a cursor's snapshot has not seen, nor anything above it.
+func xmax(t *testing.T, c backends.Cursor) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(strings.Split(postgrestest.Snapshot(c), ":")[1], 10, 64)
+	require.NoError(t, err)
+	return n
+}
+
+// TestCrashReissuesNumbers: a server that is killed straight after transactions were rolled back gives their numbers to
+// others. A cursor that counts them as seen must expire, or it would hide what those write.
+func TestCrashReissuesNumbers(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Start(t, "wal_writer_delay = 10s") // nothing but a commit is written to disk
+	b := open(t, c.URL())
+	f := watch(t, b, nil)
+	kept := write(t, b, tx(insert("kept", `{}`))).Changes[0].Doc
+	stranger := outsider(t, c.URL())
+	for range 500 { // many: the gateway's own announcement may still bring the first ones to disk
+		stranger.do("BEGIN")
+		stranger.do(put("undone", `{}`))
+		stranger.do("ROLLBACK")
+	}
+	require.Equal(t, []string{"kept"}, ids(told(t, b, f)))
+	old := now(t, b)
+	require.NoError(t, c.Kill9())
+	require.NoError(t, c.Restart())
+	back(t, b)
+	write(t, b, tx(insert("again", `{}`)))
+	require.LessOrEqual(t, xmax(t, now(t, b)), xmax(t, old), "the numbers have not come again: the test shows nothing")
+	expired(t, b, old)
+	require.Equal(t, kept, get(t, b, note("kept")))
+	voids(t, f)
+	goesOn(t, b, f)
+	expired(t, b, old)
+}
+
+// TestBackendKilled: when one process of the server is killed, all sessions end and UNLOGGED tables are emptied, while
+// the server goes on.
+func TestBackendKilled(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Start(t)
+	b := open(t, c.URL())
+	f, old := watch(t, b, nil), now(t, b)
+	pid, err := strconv.Atoi(outsider(t, c.URL()).value("pg_backend_pid()"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	require.Eventually(t, func() bool {
+		_, _, err := b.Get(context.Background(), note("none"), nil)
+		_, expired := b.Cursor(context.Background(), old.Append(nil))
+		return err == nil && expired != nil
+	}, 30*time.Second, 10*time.Millisecond)
+	expired(t, b, old)
+	voids(t, f)
+	goesOn(t, b, f)
+}
+
+// TestCleanRestart: cursors and feeds outlive an operator's restart, and lose nothing of what was committed around it.
+func TestCleanRestart(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Start(t)
+	b := open(t, c.URL())
+	old := now(t, b)
+	write(t, b, tx(insert("before", `{}`)))
+	require.NoError(t, c.Restart())
+	back(t, b)
+	write(t, b, tx(insert("after", `{}`)))
+	require.Equal(t, []string{"before", "after"}, ids(since(t, b, old).Changes))
+	require.Equal(t, []string{"before", "after"}, ids(told(t, b, watch(t, b, old))))
+}
+
+// TestStandby: a standby is refused, for its snapshots hide transactions that are under way. Once promoted it serves, and
+// cursors of the primary, which may have gone on, expire.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	primary := postgrestest.Start(t)
+	b := open(t, primary.URL())
+	write(t, b, tx(insert("a", `{}`)))
+	old := now(t, b)
+	standby := primary.Standby(t)
+	_, err := postgres.Open(context.Background(), postgres.Options{URL: standby.URL()})
+	require.ErrorContains(t, err, "standby")
+	require.NoError(t, primary.Stop())
+	standby.Promote(t)
+	promoted := open(t, standby.URL())
+	expired(t, promoted, old)
+	require.NotNil(t, get(t, promoted, note("a")))
+	goesOn(t, promoted, watch(t, promoted, nil))
+	expired(t, promoted, old)
+}
+
+// TestFailover: a gateway that knows both servers goes over to the one that takes writes.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	primary := postgrestest.Start(t)
+	standby := primary.Standby(t)
+	b := open(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write", standby.Port(), primary.Port()))
+	f, old := watch(t, b, nil), now(t, b)
+	write(t, b, tx(insert("a", `{}`)))
+	require.Equal(t, []string{"a"}, ids(told(t, b, f)))
+	require.Eventually(t, func() bool {
+		count, err := postgrestest.TryPSQL(standby.URL(), "SELECT count(*) FROM app_data")
+		return err == nil && count == "1"
+	}, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, primary.Kill9())
+	standby.Promote(t)
+	back(t, b)
+	voids(t, f)
+	expired(t, b, old)
+	require.NotNil(t, get(t, b, note("a")))
+	goesOn(t, b, f)
+}
+
+// TestRestoreElsewhere: a dump that is loaded into another server brings a log and a floor whose numbers are from the
+// future there.
+func TestRestoreElsewhere(t *testing.T) {
+	t.Parallel()
+	from := postgrestest.Start(t)
+	b := open(t, from.URL())
+	postgrestest.PSQL(t, from.URL(), "DO $$ BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+	write(t, b, tx(insert("a", `{"n":1}`)))
+	require.NoError(t, b.Trim(context.Background(), time.Now()))
+	write(t, b, tx(insert("b", `{"n":1}`)))
+	old, file := now(t, b), filepath.Join(t.TempDir(), "dump.sql")
+	postgrestest.Dump(t, from.URL(), file)
+	to := postgrestest.Start(t)
+	postgrestest.PSQL(t, to.URL(), "DROP SCHEMA public;\n\\i "+file)
+	restored := open(t, to.URL())
+	require.Less(t, xmax(t, now(t, restored)), xmax(t, old), "the log's numbers are not from the future: the test shows nothing")
+	expired(t, restored, old)
+	require.Len(t, list(t, restored).Docs, 2)
+	f := watch(t, restored, nil)
+	require.Empty(t, told(t, restored, f))
+	goesOn(t, restored, f)
+	fresh := now(t, restored)
+	require.NoError(t, restored.Trim(context.Background(), time.Now()))
+	expired(t, restored, old)
+	_, err := restored.Cursor(context.Background(), fresh.Append(nil))
+	require.NoError(t, err, "nothing has been committed since")
+}
