@@ -56,6 +56,18 @@ func TestPlantedReaders(t *testing.T) {
 			"an epoch goes with a dump", "schema.go", "FROM @.app_data_epoch WHERE home = $1)", "FROM @.app_data_epoch WHERE $1::text <> '')",
 			"^TestRestoreElsewhere$", "--- FAIL: TestRestoreElsewhere",
 		},
+		{
+			"cursors from before the floor are resumed", "cursor.go", "!at.snapshot.contains(h.floor) ||", "",
+			"^TestCleanerRacesResumes$", "--- FAIL: TestCleanerRacesResumes",
+		},
+		{
+			"cursors with a transaction from before the floor are refused", "cursor.go", "!at.snapshot.contains(h.floor) ||", "len(at.snapshot.xip) > 0 && at.snapshot.xip[0] < h.floor.xmax ||",
+			"^TestCleanerRacesResumes$", "--- FAIL: TestCleanerRacesResumes",
+		},
+		{
+			"the gateway's writes notify", "migrations/0001_documents.sql", "current_setting('application_name') <> 'secondgate' AND ", "",
+			"^TestNoNotifyLock$", "--- FAIL: TestNoNotifyLock",
+		},
 	} {
 		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
 			out, err := withBug(t, bug.file, bug.old, bug.new, bug.test)

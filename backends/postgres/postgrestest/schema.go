@@ -75,5 +75,8 @@ func SchemaOf(text string) string {
 
 // ForClients is a gateway's URL as PostgreSQL's own clients take it: they know no schema, but a search path.
 func ForClients(text string) string {
-	return with(with(text, "options", "-csearch_path="+SchemaOf(text)), "schema", "")
+	if schema := SchemaOf(text); schema != "public" {
+		text = with(text, "options", "-csearch_path="+schema)
+	}
+	return with(text, "schema", "")
 }

@@ -1,0 +1,63 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// TestNoNotifyLock: commits that notify queue for one lock of the whole server, "database 0". While somebody holds it
+// the gateway's writes go through, and a stranger's, which notify, do not. It is held by a commit that waits for a
+// standby which never comes.
+func TestNoNotifyLock(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Start(t, "synchronous_standby_names = 'nobody'", "synchronous_commit = local")
+	b := open(t, c.URL())
+	write(t, b, tx(insert("before", `{}`)))
+	holder, looker := outsider(t, c.URL()), outsider(t, c.URL())
+	holder.do("SET synchronous_commit = on")
+	pid := holder.value("pg_backend_pid()")
+	held := make(chan error, 1)
+	go func() {
+		_, err := holder.Exec(context.Background(), "CREATE TABLE held (); NOTIFY anything")
+		held <- err
+	}()
+	const lock = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND database = 0 AND classid = 'pg_database'::regclass AND objid = 0 AND granted AND pid = $1::text::int)"
+	require.Eventually(t, func() bool { return looker.value(lock, pid) == "true" }, 30*time.Second, 10*time.Millisecond)
+
+	out, err := postgrestest.TryPSQL(c.URL(), "SET lock_timeout = '300ms'; "+put("stranger", `{}`))
+	require.Error(t, err, "a stranger's commit does not wait: the test shows nothing")
+	require.Contains(t, out, "ERROR:  55P03")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	filter, err := protocol.ParseFilter([]byte(`{"k":1}`), false)
+	require.NoError(t, err)
+	for i, w := range []backends.Write{
+		insert("a", `{}`), {Op: backends.Update, Collection: "notes", ID: "a", Data: []byte(`{"n":1}`)}, {Op: backends.Delete, Collection: "notes", ID: "a"},
+		{Op: backends.Upsert, Collection: "notes", ID: "b", Data: []byte(`{}`)}, {Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &filter, Data: []byte(`{}`)},
+	} {
+		for _, mutation := range []string{"", fmt.Sprint("m", i)} {
+			one := tx(w)
+			if one.Mutation = mutation; mutation != "" {
+				one.Writes = []backends.Write{insert(mutation, `{}`), upsert("b", `{}`)}
+			}
+			_, err := backends.WriteOne(ctx, b, one)
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, "true", looker.value(lock, pid), "the lock was not held all the time")
+	looker.do("SELECT pg_cancel_backend($1::text::int)", pid)
+	require.NoError(t, <-held)
+}
+
+func upsert(id, data string) backends.Write {
+	return backends.Write{Op: backends.Upsert, Collection: "notes", ID: id, Data: []byte(data)}
+}
