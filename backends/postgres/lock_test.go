@@ -36,7 +36,7 @@ func TestNoNotifyLock(t *testing.T) {
 	require.Error(t, err, "a stranger's commit does not wait: the test shows nothing")
 	require.Contains(t, out, "ERROR:  55P03")
 
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	filter, err := protocol.ParseFilter([]byte(`{"k":1}`), false)
 	require.NoError(t, err)

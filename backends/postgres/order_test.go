@@ -92,14 +92,21 @@ func TestWhoMadeIt(t *testing.T) {
 	require.NoError(t, afterWait(t, b, url))
 }
 
-// inTurns has two sessions write one document in turns, and looks at what is told of each pair of writes.
+// by is a transaction of somebody, who signs it.
+func by(name string, op backends.Op, id string) backends.Tx {
+	one := tx(backends.Write{Op: op, Collection: "notes", ID: id, Data: []byte(`{"by":"` + name + `"}`)})
+	one.By = backends.Actor{Kind: "user", ID: name}
+	return one
+}
+
+// inTurns has two gateways write one document in turns, and looks at what is told of each three writes.
 func inTurns(t *testing.T, b *postgres.Backend, url string) error {
-	sessions := []session{outsider(t, url).as("user:0"), outsider(t, url).as("user:1")}
+	gateways := []*postgres.Backend{b, open(t, url)}
 	for i := range 6 {
 		from := now(t, b)
 		for n := range 3 {
-			by := (i + n) % 2
-			sessions[by].do(put("turns", fmt.Sprintf(`{"by":"%d","n":%d}`, by, i)))
+			who := (i + n) % 2
+			write(t, gateways[who], by(fmt.Sprint(who), backends.Upsert, "turns"))
 		}
 		if err := madeIt(since(t, b, from), "turns"); err != nil {
 			return err
@@ -108,23 +115,23 @@ func inTurns(t *testing.T, b *postgres.Backend, url string) error {
 	return nil
 }
 
-// afterWait has a session insert a document while another one, which has inserted it, is about to remove it: the first
-// has to wait until the other's transaction is over.
+// afterWait has a gateway insert a document while a stranger, who has inserted it, is about to remove it: the gateway has
+// to wait until the stranger's transaction is over.
 func afterWait(t *testing.T, b *postgres.Backend, url string) error {
-	first, second := outsider(t, url).as("user:first"), outsider(t, url).as("user:second")
-	from, pid := now(t, b), second.value("pg_backend_pid()")
-	first.do("BEGIN")
-	first.do(put("waited", `{"by":"first"}`))
+	stranger, from := outsider(t, url), now(t, b)
+	stranger.do("BEGIN")
+	stranger.do(put("waited", `{"by":"stranger"}`))
 	inserted := make(chan error, 1)
 	go func() {
-		_, err := second.Exec(context.Background(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app', 'notes', 'waited', '{"by":"second"}')`)
+		_, err := backends.WriteOne(context.Background(), b, by("gateway", backends.Insert, "waited"))
 		inserted <- err
 	}()
+	pid := stranger.value("pg_backend_pid()")
 	require.Eventually(t, func() bool {
-		return first.value("SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1::text::int AND NOT granted)", pid) == "true"
+		return stranger.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::text::int = ANY(pg_blocking_pids(pid)))", pid) == "true"
 	}, 30*time.Second, time.Millisecond)
-	first.do("DELETE FROM app_data WHERE id = 'waited'")
-	first.do("COMMIT")
+	stranger.do("DELETE FROM app_data WHERE id = 'waited'")
+	stranger.do("COMMIT")
 	require.NoError(t, <-inserted)
 	return madeIt(since(t, b, from), "waited")
 }

@@ -26,12 +26,6 @@ func outsider(t *testing.T, url string) session {
 	return session{t, conn}
 }
 
-// as has the session write as a gateway does for an actor.
-func (s session) as(actor string) session {
-	s.do("SELECT set_config('secondgate.actor', $1, false)", actor)
-	return s
-}
-
 func (s session) do(sql string, args ...any) {
 	s.Helper()
 	_, err := s.Exec(context.Background(), sql, args...)
