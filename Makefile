@@ -1,5 +1,5 @@
 # Each word is one line into ci/, so that it can be read and run by hand.
-.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite bench help
+.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite stress-postgres bench help
 
 run: ## build and serve on SQLite (needs Go only)
 	@ci/run.sh
@@ -27,6 +27,9 @@ fuzz: ## fuzz the decoders for a minute each
 
 crash-sqlite: ## kill -9 the gateway 100 times under load
 	@ci/crash.sh 100
+
+stress-postgres: ## let 24 writers loose on PostgreSQL while readers are killed 500 times
+	@ci/stress.sh 50000
 
 bench: ## measure writes, lists and upserts beside their floors
 	@ci/bench.sh
