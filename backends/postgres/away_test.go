@@ -120,6 +120,22 @@ func TestBlackHole(t *testing.T) {
 	require.Contains(t, ids(told(t, b, watch(t, b, at))), "after")
 }
 
+// TestCloseInBlackHole: a gateway can stop although its server is silent.
+func TestCloseInBlackHole(t *testing.T) {
+	t.Parallel()
+	hole, by := through(t, postgrestest.Schema(t))
+	b := openWith(t, postgres.Options{URL: by})
+	write(t, b, tx(insert("a", `{}`)))
+	hole.Freeze()
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, _, err := b.Get(ctx, note("a"), nil)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	begun := time.Now()
+	require.NoError(t, b.Close())
+	require.Less(t, time.Since(begun), 5*time.Second)
+}
+
 // TestTerminated: sessions that an administrator ends are replaced, and nothing is missed.
 func TestTerminated(t *testing.T) {
 	t.Parallel()

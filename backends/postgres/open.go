@@ -56,6 +56,7 @@ type Backend struct {
 	direct   *pgx.ConnConfig
 	pooled   bool // a pooler is in between: nothing of a session lasts
 	identity string
+	lines    lines
 	channel  string
 	withheld *backends.Withheld
 
@@ -93,6 +94,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		withheld: &backends.Withheld{Log: options.Log, Report: options.Withheld},
 		announce: make(chan struct{}, 1), inserts: make(chan *run, maxRuns), feeds: map[*feed]struct{}{},
 	}
+	pooling.ConnConfig.DialFunc, direct.ConnConfig.DialFunc = b.lines.dial, b.lines.dial
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.prepare(ctx, pooling); err != nil {
 		return nil, errors.Join(refused(err), b.Close())
@@ -242,6 +244,7 @@ func (b *Backend) Close() error {
 	b.mu.Unlock()
 	b.cancel()
 	b.running.Wait()
+	defer time.AfterFunc(closeTime, b.lines.hangUp).Stop()
 	if b.pool != nil {
 		b.pool.Close()
 	}

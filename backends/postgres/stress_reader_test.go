@@ -56,7 +56,7 @@ func (r *chainReader) read(final <-chan backends.Cursor) {
 		}
 		if r.Failed() {
 			if end == nil {
-				end = <-final
+				<-final
 			}
 			break
 		}
