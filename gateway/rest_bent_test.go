@@ -62,7 +62,7 @@ func (b *bent) Cursor(ctx context.Context, raw []byte) (backends.Cursor, error) 
 }
 
 func checkRules(t *testing.T, h conformance.Harness, rules []rule) {
-	for _, rule := range rules {
+	for _, rule := range shareOf(h, rules) {
 		t.Run(rule.id, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()

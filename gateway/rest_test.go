@@ -15,6 +15,7 @@ import (
 
 	"github.com/secondgate/secondgate/backends/model"
 	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
 	"github.com/secondgate/secondgate/gateway"
@@ -237,8 +238,9 @@ var restCases = []restCase{
 
 func restHarnesses() map[string]conformance.Harness {
 	return map[string]conformance.Harness{
-		"sqlite": &sqlitetest.Harness{},
-		"model":  &modeltest.Harness{Options: model.Options{Seed: 11, PreImage: -1, Break: -1}},
+		"sqlite":   &sqlitetest.Harness{},
+		"model":    &modeltest.Harness{Options: model.Options{Seed: 11, PreImage: -1, Break: -1}},
+		"postgres": &postgrestest.Harness{},
 	}
 }
 
@@ -249,7 +251,7 @@ func small(c *gateway.Config) {
 func TestREST(t *testing.T) {
 	for name, h := range restHarnesses() {
 		t.Run(name, func(t *testing.T) {
-			for _, c := range restCases {
+			for _, c := range casesOf(h) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					c.run(t, h)

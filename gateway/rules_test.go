@@ -10,6 +10,7 @@ import (
 
 	"github.com/secondgate/secondgate/backends/model"
 	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
 	"github.com/secondgate/secondgate/conformance/client"
@@ -41,13 +42,15 @@ func rules() []rule {
 
 func TestRules(t *testing.T) { runRules(t, &sqlitetest.Harness{}) }
 
+func TestRulesPostgres(t *testing.T) { runRules(t, &postgrestest.Harness{}) }
+
 // The model's dice are never thrown here but for its order of commits: each rule bends what it wants bent.
 func TestRulesModel(t *testing.T) {
 	runRules(t, &modeltest.Harness{Options: model.Options{Seed: 7, PreImage: -1, Break: -1}})
 }
 
 func runRules(t *testing.T, h conformance.Harness) {
-	for _, rule := range rules() {
+	for _, rule := range shareOf(h, rules()) {
 		t.Run(rule.id, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
