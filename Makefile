@@ -1,5 +1,5 @@
 # Each word is one line into ci/, so that it can be read and run by hand.
-.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite stress-postgres bench help
+.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite crash-postgres stress-postgres test-postgres-matrix bench help
 
 run: ## build and serve on SQLite (needs Go only)
 	@ci/run.sh
@@ -31,8 +31,14 @@ crash-sqlite: ## kill -9 the gateway 100 times under load
 stress-postgres: ## let 24 writers loose on PostgreSQL while readers are killed 500 times
 	@ci/stress.sh 50000
 
+crash-postgres: ## the same over PostgreSQL
+	@ci/crash.sh 60 TestCrashPostgres
+
+test-postgres-matrix: ## test the PostgreSQL driver on every major version
+	@ci/postgres-matrix.sh
+
 bench: ## measure writes, lists and upserts beside their floors
 	@ci/bench.sh
 
 help: ## list these words
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 24

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -33,14 +34,30 @@ var crashScope = protocol.Scope{Workspace: "w", App: "crash"}
 // acknowledged write must be there, every retried mutationId must have had one effect, and every watcher must have
 // resumed without a gap.
 func TestCrash(t *testing.T) {
-	rounds := 8
+	file := filepath.Join(t.TempDir(), "crash.db")
+	c := newCrash(t, "sqlite:"+file)
+	c.load = 100 * time.Millisecond
+	c.run(8)
+	out, err := exec.Command("sqlite3", file, "PRAGMA integrity_check").CombinedOutput()
+	require.NoError(t, err)
+	require.Equal(t, "ok\n", string(out))
+}
+
+// TestCrashPostgres is TestCrash over a server that goes on while gateways are killed.
+func TestCrashPostgres(t *testing.T) {
+	c := newCrash(t, postgrestest.Schema(t))
+	c.load = 300 * time.Millisecond // a pool of connections is opened first
+	c.run(4)
+}
+
+// run kills the gateway so many times, unless told otherwise.
+func (c *crash) run(rounds int) {
 	if n, err := strconv.Atoi(os.Getenv("SECONDGATE_CRASHES")); err == nil {
 		rounds = n
 	}
 	if testing.Short() {
 		rounds = 2
 	}
-	c := newCrash(t)
 	var clients sync.WaitGroup
 	for i := range crashWriters {
 		clients.Go(func() { c.write(i) })
@@ -52,7 +69,7 @@ func TestCrash(t *testing.T) {
 	}
 	for range rounds {
 		c.start()
-		time.Sleep(time.Duration(100+rand.IntN(300)) * time.Millisecond) // the load itself
+		time.Sleep(c.load + rand.N(3*c.load)) // the load itself
 		c.kill()
 	}
 	c.start()
@@ -60,17 +77,18 @@ func TestCrash(t *testing.T) {
 	clients.Wait()
 	c.check(watchers)
 	c.kill()
-	t.Logf("%d kills, %d acknowledged writes, %d retries that had been carried out before, %d resumes", rounds, len(c.acked), c.replayed, c.resumed)
-	require.Greater(t, len(c.acked), 10*rounds)
-	require.GreaterOrEqual(t, c.resumed, rounds)
+	c.Logf("%d kills, %d acknowledged writes, %d retries that had been carried out before, %d resumes", rounds, len(c.acked), c.replayed, c.resumed)
+	require.Greater(c, len(c.acked), 10*rounds)
+	require.GreaterOrEqual(c, c.resumed, rounds)
 }
 
-// crash is a gateway that is killed and started again over one file.
+// crash is a gateway that is killed and started again over one database.
 type crash struct {
 	*testing.T
-	binary, file string
-	command      *exec.Cmd
-	stop         chan struct{}
+	binary, backend string
+	command         *exec.Cmd
+	stop            chan struct{}
+	load            time.Duration // the least time between a start and a kill
 
 	mu       sync.Mutex
 	url      string
@@ -80,17 +98,13 @@ type crash struct {
 	writing  int
 }
 
-func newCrash(t *testing.T) *crash {
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "secondgate")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return &crash{T: t, binary: binary, file: filepath.Join(dir, "crash.db"), stop: make(chan struct{}), acked: map[string]string{}, writing: crashWriters}
+func newCrash(t *testing.T, backend string) *crash {
+	return &crash{T: t, binary: built(t), backend: backend, stop: make(chan struct{}), acked: map[string]string{}, writing: crashWriters}
 }
 
 // start starts the gateway on a free port and waits until it serves.
 func (c *crash) start() {
-	c.command = exec.Command(c.binary, "serve", "--listen", "127.0.0.1:0", "--backend", "sqlite:"+c.file, "--heartbeat", "1s")
+	c.command = exec.Command(c.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", c.backend, "--heartbeat", "1s")
 	stdout, err := c.command.StdoutPipe()
 	require.NoError(c, err)
 	c.command.Stderr = os.Stderr
@@ -197,9 +211,6 @@ func (c *crash) check(watchers []*crashWatcher) {
 	for i, w := range watchers {
 		require.True(c, maps.Equal(docs, w.docs), "watcher %d has %d documents, the database %d", i, len(w.docs), len(docs))
 	}
-	out, err := exec.Command("sqlite3", c.file, "PRAGMA integrity_check").CombinedOutput()
-	require.NoError(c, err)
-	require.Equal(c, "ok\n", string(out))
 }
 
 func (c *crash) list() map[string]string {

@@ -48,7 +48,7 @@ func Launch(settings ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = c.run(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
+	err = c.run(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 	if err == nil {
 		err = c.open(settings)
 	}
