@@ -31,7 +31,7 @@ crash-sqlite: ## kill -9 the gateway 100 times under load
 stress-postgres: ## let 24 writers loose on PostgreSQL while readers are killed 500 times
 	@ci/stress.sh 50000
 
-crash-postgres: ## the same over PostgreSQL
+crash-postgres: ## kill -9 the gateway 60 times under load, over PostgreSQL
 	@ci/crash.sh 60 TestCrashPostgres
 
 test-postgres-matrix: ## test the PostgreSQL driver on every major version
