@@ -134,6 +134,22 @@ var concurrencyRules = []Rule{
 			s.data("one document", &d, fmt.Sprintf(`{"round":%s,"w0":1,"w1":1,"w2":1,"w3":1,"w4":1,"w5":1}`, round))
 		}
 	}},
+	{"concurrency/overlapping-upserts", "of upserts by filters that overlap, through two gateways, one makes the document and all others find it", func(t T, h Harness) {
+		s := open(t, h)
+		other := s.over(h.Reopen(t, s.b))
+		for round := range 15 {
+			// Whichever is first makes a document that all filters mean.
+			filters := [...]string{`{"round":%d}`, `{"other":1,"round":%d}`}
+			s.together(6, func(on *trial, i int) {
+				if i%3 == 0 {
+					on = &trial{T: on.T, h: on.h, b: other.b, ctx: on.ctx, rng: on.rng, dice: on.dice}
+				}
+				_, err := on.try(on.tx(alpha, find("notes", fmt.Sprintf(filters[i%2], round), newID(), `{"other":1}`)))
+				on.ok("upsert", err)
+			})
+			s.want("documents", len(s.list(alpha, "notes", nil).Docs), round+1)
+		}
+	}},
 	{"concurrency/no-lost-update", "updates of one document add up: each merges with what the last one left", func(t T, h Harness) {
 		s := open(t, h)
 		s.insert(note("a"), `{}`)

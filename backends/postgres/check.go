@@ -121,7 +121,7 @@ func (c *check) rights(ctx context.Context) error {
 	var lacking []string
 	for table, rights := range map[string]string{
 		"app_data": "SELECT,INSERT,UPDATE,DELETE", "app_data_changes": "SELECT,INSERT,DELETE,TRUNCATE", "app_data_epoch": "SELECT,INSERT,UPDATE",
-		"app_data_meta": "SELECT,UPDATE", "app_data_marks": "SELECT,INSERT,DELETE", "app_data_mutations": "SELECT,INSERT,DELETE", "app_data_ledger": "SELECT,INSERT,UPDATE,DELETE",
+		"app_data_meta": "SELECT,UPDATE", "app_data_marks": "SELECT,INSERT,DELETE", "app_data_mutations": "SELECT,INSERT,DELETE", "app_data_ledger": "SELECT,INSERT,UPDATE,DELETE", "app_data_filters": "SELECT,INSERT",
 	} {
 		for right := range strings.SplitSeq(rights, ",") {
 			var has bool

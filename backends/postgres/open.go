@@ -65,6 +65,7 @@ type Backend struct {
 	running  sync.WaitGroup
 	announce chan struct{}
 	inserts  chan *run
+	sets     sync.Map     // sets of fields of upserts that are registered; see upsert_lock.go
 	texts    sync.Map     // statements, by what they are before the schema's name is in them
 	waiting  atomic.Int64 // calls of Write that wait for a connection
 

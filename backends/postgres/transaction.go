@@ -84,12 +84,14 @@ const (
 func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	b, s := t.backend, t.tx.Scope
 	t.state, t.matches, t.many = map[protocol.Ref]*state{}, map[int][]protocol.Document{}, map[int]bool{}
+	filtered := t.filtered()
+	if err := t.register(ctx, filtered); err != nil {
+		return false, err
+	}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	batch.Queue(quietSQL)
-	for _, key := range t.advisory() {
-		batch.Queue("SELECT pg_advisory_xact_lock($1)", key)
-	}
+	t.queueLocks(batch, filtered)
 	if t.memory != nil {
 		batch.Queue(b.sql(memorySQL), t.memory.Key).Query(func(rows pgx.Rows) error {
 			defer rows.Close()

@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,25 +15,6 @@ import (
 // maxMatches is how many documents that may match a filter are locked and looked at together. Of more, the newest are
 // looked through one page after the other.
 const maxMatches = 100
-
-// advisory are the keys of the locks that upserts by filter take, one per collection: two whose filters overlap could
-// otherwise both find nothing. Sorted, so that two batches do not wait for each other.
-func (t *transaction) advisory() (keys []int64) {
-	for i := range t.tx.Writes {
-		w := &t.tx.Writes[i]
-		if w.Op != backends.Upsert || w.Filter == nil {
-			continue
-		}
-		h := fnv.New64a()
-		for _, part := range []string{t.backend.channel, t.tx.Scope.Workspace, t.tx.Scope.StoredApp(), w.Collection} {
-			_ = binary.Write(h, binary.BigEndian, int64(len(part)))
-			_, _ = h.Write([]byte(part))
-		}
-		keys = append(keys, int64(h.Sum64()))
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
 
 // The prefilter goes by the index of values, whatever the planner's guess: @> also finds arrays and objects that hold
 // more, and what matches is decided by [protocol.Filter].

@@ -71,6 +71,15 @@ CREATE TABLE @.app_data_mutations (
 -- Rows lie in the order of their time, which is all that this kind of index needs.
 CREATE INDEX app_data_mutations_by_time ON @.app_data_mutations USING brin (at) WITH (pages_per_range = 16);
 
+-- Which sets of fields upserts by filter go by, per collection: see upsert_lock.go.
+CREATE TABLE @.app_data_filters (
+	workspace_id text COLLATE "C" NOT NULL,
+	app_id text COLLATE "C" NOT NULL,
+	collection text COLLATE "C" NOT NULL,
+	fields text COLLATE "C" NOT NULL,
+	PRIMARY KEY (workspace_id, app_id, collection, fields)
+);
+
 -- Rows kept beside the data: audit, approvals, tickets, agent status.
 CREATE TABLE @.app_data_ledger (
 	kind text COLLATE "C" NOT NULL,
