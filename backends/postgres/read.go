@@ -140,7 +140,9 @@ type listing struct {
 }
 
 const (
-	listSQL = "SELECT " + columns + " FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3"
+	// listSQL goes by the index of lists, keySQL by the primary key.
+	listSQL = "SELECT " + columns + " FROM @.app_data WHERE workspace_id || '' = $1 AND app_id || '' = $2 AND collection || '' = $3"
+	keySQL  = "SELECT " + columns + " FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4"
 	// The first comparison is what the index can seek to, the second excludes the documents of its millisecond.
 	afterSQL   = " AND updated_at <= $4 AND (updated_at < $4 OR id > $5)"
 	orderedSQL = " ORDER BY updated_at DESC, id"

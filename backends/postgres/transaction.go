@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -25,6 +26,9 @@ type transaction struct {
 	matches map[int][]protocol.Document // of upserts by filter, by the write's index
 	many    map[int]bool                // more than were read match
 	changes []backends.Change
+	// What the database says of its commit: its number, and the epoch's token.
+	xid   string
+	token *string
 }
 
 // state is one document within a transaction.
@@ -75,9 +79,11 @@ func (t *transaction) rollback(ctx context.Context) error {
 
 const (
 	memorySQL = "SELECT 1 FROM @.app_data_mutations WHERE key = $1"
-	// lockSQL locks in the order of the key, so that two batches do not wait for each other.
-	lockSQL = "SELECT collection, " + columns + ` FROM @.app_data WHERE workspace_id = $1 AND app_id = $2
-		AND (collection, id) IN (SELECT * FROM unnest($3::text[], $4::text[])) ORDER BY collection, id FOR UPDATE`
+	// lockSQL looks documents up one by one, whatever the planner's guess, and locks them in the order that is asked for, so
+	// that two batches do not wait for each other.
+	lockSQL = `SELECT n.collection, d.id, d.data::text, d.created_at, d.updated_at FROM unnest($3::text[], $4::text[]) AS n (collection, id)
+		CROSS JOIN LATERAL (SELECT o.id, o.data, o.created_at, o.updated_at FROM @.app_data AS o
+			WHERE o.workspace_id = $1 AND o.app_id = $2 AND o.collection = n.collection AND o.id = n.id LIMIT 1 FOR UPDATE) AS d`
 )
 
 // begin opens the transaction, locks and reads; true if it has been carried out before.
@@ -90,7 +96,11 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	batch.Queue(quietSQL)
+	if len(filtered) > 0 {
+		batch.Queue(steerSQL)
+	} else {
+		batch.Queue(quietSQL)
+	}
 	t.queueLocks(batch, filtered)
 	if t.memory != nil {
 		batch.Queue(b.sql(memorySQL), t.memory.Key).Query(func(rows pgx.Rows) error {
@@ -107,8 +117,9 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	return replay, t.conn.SendBatch(ctx, batch).Close()
 }
 
-// named are the documents that the writes name. Each has a state from here on.
+// named are the documents that the writes name, sorted. Each has a state from here on.
 func (t *transaction) named() (collections, ids []string) {
+	var refs []protocol.Ref
 	for i := range t.tx.Writes {
 		w := &t.tx.Writes[i]
 		id := w.ID
@@ -122,9 +133,15 @@ func (t *transaction) named() (collections, ids []string) {
 		if t.state[r] == nil {
 			t.state[r] = &state{}
 			if storable(w.Collection, id) {
-				collections, ids = append(collections, w.Collection), append(ids, id)
+				refs = append(refs, r)
 			}
 		}
+	}
+	slices.SortFunc(refs, func(a, b protocol.Ref) int {
+		return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID))
+	})
+	for _, r := range refs {
+		collections, ids = append(collections, r.Collection), append(ids, r.ID)
 	}
 	return collections, ids
 }
@@ -172,25 +189,21 @@ func (t *transaction) finish(ctx context.Context) ([]backends.Change, error) {
 		m.Result = backends.ResultOf(t.changes)
 		batch.Queue(t.backend.sql("INSERT INTO @.app_data_mutations (key, at, digest, result) VALUES ($1, $2, $3, $4)"), m.Key, t.tx.At, m.Digest, m.Result)
 	}
-	var xid string
-	var token *string
-	batch.Queue(t.backend.sql("SELECT pg_current_xact_id()::text, (SELECT token::text FROM @.app_data_epoch)")).
-		QueryRow(func(r pgx.Row) error { return r.Scan(&xid, &token) })
 	batch.Queue("COMMIT")
 	if err := t.conn.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}
-	return t.changes, t.sign(xid, token)
+	return t.changes, t.sign()
 }
 
 // sign marks the changes with their commit.
-func (t *transaction) sign(xid string, token *string) error {
-	number, err := strconv.ParseUint(xid, 10, 64)
-	if err != nil || token == nil {
+func (t *transaction) sign() error {
+	number, err := strconv.ParseUint(t.xid, 10, 64)
+	if err != nil || t.token == nil {
 		return errors.Join(err, errNoEpoch)
 	}
 	for i := range t.changes {
-		t.changes[i].Commit = commit{t.backend.epochOf(*token), number}
+		t.changes[i].Commit = commit{t.backend.epochOf(*t.token), number}
 	}
 	return nil
 }
@@ -239,20 +252,20 @@ const (
 		WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4 RETURNING 1)` + logSQL
 	removeSQL = `WITH doc AS (DELETE FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4 RETURNING 1)` + logSQL
 	logSQL    = ` INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-		SELECT $1, $2, $3, $4, $5, $6 FROM doc`
+		SELECT $1, $2, $3, $4, $5, $6 FROM doc RETURNING xid::text, (SELECT token::text FROM @.app_data_epoch)`
 )
 
 func (t *transaction) queueStore(batch *pgx.Batch, c backends.Change) {
 	b, r := t.backend, c.Ref
 	args := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID, c.Op.String(), actorText(t.tx.By)}
+	sql := removeSQL
 	switch c.Op {
 	case backends.Insert:
-		batch.Queue(b.sql(storeSQL), append(args, string(c.Doc.Data), c.Doc.Created, c.Doc.Updated)...)
+		sql, args = storeSQL, append(args, string(c.Doc.Data), c.Doc.Created, c.Doc.Updated)
 	case backends.Update:
-		batch.Queue(b.sql(replaceSQL), append(args, string(c.Doc.Data), c.Doc.Updated)...)
-	default:
-		batch.Queue(b.sql(removeSQL), args...)
+		sql, args = replaceSQL, append(args, string(c.Doc.Data), c.Doc.Updated)
 	}
+	batch.Queue(b.sql(sql), args...).QueryRow(func(r pgx.Row) error { return r.Scan(&t.xid, &t.token) })
 }
 
 // replay answers a transaction that was carried out before, with the documents as they are now.
@@ -287,7 +300,7 @@ func (t *transaction) remembered(ctx context.Context, tx pgx.Tx, stored []byte) 
 	s := t.tx.Scope
 	for _, r := range results {
 		change := backends.Change{Ref: protocol.Ref{Scope: s, Collection: r.Collection, ID: r.ID}, Op: r.Op, By: t.tx.By}
-		rows, err := tx.Query(ctx, t.backend.sql(listSQL+" AND id = $4"), s.Workspace, s.StoredApp(), r.Collection, r.ID)
+		rows, err := tx.Query(ctx, t.backend.sql(keySQL), s.Workspace, s.StoredApp(), r.Collection, r.ID)
 		if err != nil {
 			return nil, err
 		}

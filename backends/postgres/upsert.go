@@ -12,32 +12,34 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// maxMatches is how many documents that may match a filter are locked and looked at together. Of more, the newest are
+// maxMatches is how many documents that may match a filter are looked at together. Of more, the newest are
 // looked through one page after the other.
 const maxMatches = 100
 
-// The prefilter goes by the index of values, whatever the planner's guess: @> also finds arrays and objects that hold
-// more, and what matches is decided by [protocol.Filter].
+// The prefilter goes by the index of values, whatever the planner's guess: without statistics it would read the whole
+// collection. The index knows no scopes, so what it finds is narrowed down afterwards; of a value that is everywhere no
+// more than someHits are looked at, and the collection is walked instead. @> also finds arrays and objects that hold
+// more: what matches is decided by [protocol.Filter].
 const (
-	matchSQL = "SELECT " + columns + ` FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND data @> $4::text::jsonb`
-	someSQL  = matchSQL + " LIMIT 101 FOR UPDATE" // maxMatches and one
+	matchSQL = listSQL + " AND data @> $4::text::jsonb"
+	someSQL  = `WITH hit AS MATERIALIZED (SELECT workspace_id, app_id, collection, id FROM @.app_data WHERE data @> $4::text::jsonb LIMIT 1001)
+SELECT n.hits, coalesce(d.id, ''), d.data::text, d.created_at, d.updated_at FROM (SELECT count(*) AS hits FROM hit) AS n
+LEFT JOIN LATERAL (SELECT r.* FROM hit CROSS JOIN LATERAL (SELECT * FROM @.app_data AS o
+		WHERE o.workspace_id = hit.workspace_id AND o.app_id = hit.app_id AND o.collection = hit.collection AND o.id = hit.id LIMIT 1) AS r
+	WHERE hit.workspace_id = $1 AND hit.app_id = $2 AND hit.collection = $3 LIMIT 101) AS d ON true`
+	someHits = 1000 // the LIMIT of hits, less one
 	pageSize = 200
 	// Without seqscan every plan that has one after all is as costly as can be, which is what PostgreSQL compiles plans
 	// for: that took each upsert a tenth of a second.
-	steerSQL = "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+	steerSQL = quietSQL + ", set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
 )
 
 // queueFilters asks for the documents that filters may mean.
 func (t *transaction) queueFilters(batch *pgx.Batch) {
-	steered := false
 	for i := range t.tx.Writes {
 		w := &t.tx.Writes[i]
 		if w.Op != backends.Upsert || w.Filter == nil || w.Filter.ID != "" {
 			continue
-		}
-		if !steered {
-			batch.Queue(steerSQL)
-			steered = true
 		}
 		pattern := containment(w.Filter)
 		if pattern == "{}" { // nothing to go by: the walk decides
@@ -54,15 +56,19 @@ func (t *transaction) takeMatches(i int, w *backends.Write, rows pgx.Rows) error
 	n := 0
 	for rows.Next() {
 		n++
+		var hits int
 		var r row
-		if err := rows.Scan(r.into()...); err != nil {
+		if err := rows.Scan(append([]any{&hits}, r.into()...)...); err != nil {
 			return err
 		}
-		if doc := t.know(w.Collection, &r); doc != nil {
+		t.many[i] = hits > someHits || n > maxMatches
+		if r.data == nil {
+			continue
+		}
+		if doc := t.backend.document(t.tx.Scope, w.Collection, &r); doc != nil {
 			t.matches[i] = append(t.matches[i], *doc)
 		}
 	}
-	t.many[i] = n > maxMatches
 	return rows.Err()
 }
 
@@ -97,24 +103,31 @@ func isNumber(name string) bool {
 	return err == nil
 }
 
-// newest is the document that an upsert by filter means: of what is stored and what the writes before it have made.
+// newest is the document that an upsert by filter means: of what is stored and what the writes before it have made. What
+// was only read is locked once it is chosen.
 func (t *transaction) newest(ctx context.Context, i int) (*protocol.Document, error) {
 	w := &t.tx.Writes[i]
-	var docs []protocol.Document
-	for r, s := range t.state { // all that were read are known, and as of now
+	var known []protocol.Document
+	for r, s := range t.state {
 		if r.Collection == w.Collection && s.doc != nil {
-			docs = append(docs, *s.doc)
+			known = append(known, *s.doc)
 		}
 	}
-	best := backends.Newest(*w.Filter, docs)
-	if !t.many[i] {
+	best := backends.Newest(*w.Filter, known)
+	if t.many[i] {
+		return t.walk(ctx, w, best)
+	}
+	var stored []protocol.Document
+	for _, d := range t.matches[i] {
+		if t.state[protocol.Ref{Scope: t.tx.Scope, Collection: w.Collection, ID: d.ID}] == nil { // else it has been looked at as it is now
+			stored = append(stored, d)
+		}
+	}
+	found := backends.Newest(*w.Filter, stored)
+	if found == nil || best != nil && backends.Before(best, found) {
 		return best, nil
 	}
-	stored, err := t.walk(ctx, w, best)
-	if err != nil || stored == nil {
-		return best, err
-	}
-	return stored, nil
+	return found, t.lock(ctx, w.Collection, found)
 }
 
 const (
@@ -123,6 +136,7 @@ const (
 )
 
 // walk looks through the stored documents, newest first, for one that matches and comes before best; it is locked then.
+// It is best where there is none.
 func (t *transaction) walk(ctx context.Context, w *backends.Write, best *protocol.Document) (*protocol.Document, error) {
 	s, sql := t.tx.Scope, walkSQL
 	args := []any{s.Workspace, s.StoredApp(), w.Collection, containment(w.Filter)}
@@ -141,12 +155,12 @@ func (t *transaction) walk(ctx context.Context, w *backends.Write, best *protoco
 				continue // what is known has been looked at as it is now
 			}
 			if best != nil && backends.Before(best, doc) {
-				return nil, nil
+				return best, nil
 			}
 			return doc, t.lock(ctx, w.Collection, doc)
 		}
 		if len(stored) < pageSize {
-			return nil, nil
+			return best, nil
 		}
 		last := stored[len(stored)-1]
 		sql, args = walkFromSQL, append(args[:4:4], *last.updated, last.id)
@@ -156,7 +170,7 @@ func (t *transaction) walk(ctx context.Context, w *backends.Write, best *protoco
 // lock keeps a document that was read without. It fails with errChanged if it is another one by now.
 func (t *transaction) lock(ctx context.Context, collection string, doc *protocol.Document) error {
 	s := t.tx.Scope
-	rows, err := t.conn.Query(ctx, t.backend.sql(listSQL+" AND id = $4 FOR UPDATE"), s.Workspace, s.StoredApp(), collection, doc.ID)
+	rows, err := t.conn.Query(ctx, t.backend.sql(keySQL+" FOR UPDATE"), s.Workspace, s.StoredApp(), collection, doc.ID)
 	if err != nil {
 		return err
 	}

@@ -111,26 +111,33 @@ func (t *transaction) register(ctx context.Context, all []*filtered) error {
 	return nil
 }
 
-// one by one, if more than one set of fields is in use.
-const severalSQL = `SELECT pg_advisory_xact_lock($1) FROM (SELECT count(*) AS sets FROM @.app_data_filters
-	WHERE workspace_id = $2 AND app_id = $3 AND collection = $4) AS used WHERE sets > 1`
+const (
+	// collectionsSQL locks collections, shared or alone. What the table of sets says is read in the next statement, whose
+	// snapshot is younger than the locks.
+	collectionsSQL = `SELECT CASE WHEN alone THEN pg_advisory_xact_lock(key) ELSE pg_advisory_xact_lock_shared(key) END
+		FROM unnest($1::bigint[], $2::boolean[]) WITH ORDINALITY AS l (key, alone, n) ORDER BY n`
+	// filtersSQL locks the collections in which more than one set of fields is in use, then the filters.
+	filtersSQL = `SELECT pg_advisory_xact_lock(key) FROM (
+		SELECT s.key, 0 AS part, s.n FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS s (key, collection, n)
+		WHERE (SELECT count(*) FROM @.app_data_filters AS f WHERE f.workspace_id = $3 AND f.app_id = $4 AND f.collection = s.collection) > 1
+		UNION ALL SELECT f.key, 1, f.n FROM unnest($5::bigint[]) WITH ORDINALITY AS f (key, n)
+		ORDER BY 2, 3 OFFSET 0) AS l`
+)
 
 // queueLocks takes the locks, in an order of their own, so that two batches do not wait for each other.
 func (t *transaction) queueLocks(batch *pgx.Batch, all []*filtered) {
-	var filters []int64
+	if len(all) == 0 {
+		return
+	}
+	var collections, several, filters []int64
+	var alone []bool
+	var names []string
 	for _, f := range all {
-		lock := "SELECT pg_advisory_xact_lock_shared($1)"
-		if f.alone {
-			lock = "SELECT pg_advisory_xact_lock($1)"
-		}
-		batch.Queue(lock, t.key("collection", f.collection))
+		collections, alone = append(collections, t.key("collection", f.collection)), append(alone, f.alone)
+		several, names = append(several, t.key("several", f.collection)), append(names, f.collection)
 		filters = append(filters, f.filters...)
 	}
-	for _, f := range all {
-		batch.Queue(t.backend.sql(severalSQL), t.key("several", f.collection), t.tx.Scope.Workspace, t.tx.Scope.StoredApp(), f.collection)
-	}
 	slices.Sort(filters)
-	for _, key := range slices.Compact(filters) {
-		batch.Queue("SELECT pg_advisory_xact_lock($1)", key)
-	}
+	batch.Queue(collectionsSQL, collections, alone)
+	batch.Queue(t.backend.sql(filtersSQL), several, names, t.tx.Scope.Workspace, t.tx.Scope.StoredApp(), slices.Compact(filters))
 }

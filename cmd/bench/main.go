@@ -33,7 +33,7 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 7, "rounds of each measurement")
 	flag.DurationVar(&p.time, "time", 2*time.Second, "time of one measurement of writes")
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
-	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter: its schemas bench and bench_plain are made anew")
+	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)")
 	flag.StringVar(&p.only, "only", "", "measure this alone: writes, lists, upserts, postgres")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
 	flag.Parse()

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/postgres"
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -21,7 +24,7 @@ const (
 CREATE TABLE bench_plain.app_data (workspace_id text COLLATE "C" NOT NULL, app_id text COLLATE "C" NOT NULL, collection text COLLATE "C" NOT NULL,
 	id text COLLATE "C" NOT NULL, data jsonb NOT NULL, created_at timestamptz(3) NOT NULL, updated_at timestamptz(3) NOT NULL,
 	PRIMARY KEY (workspace_id, app_id, collection, id));
-CREATE INDEX ON bench_plain.app_data (workspace_id, app_id, collection, updated_at DESC, id);
+CREATE INDEX ON bench_plain.app_data ((workspace_id || ''), (app_id || ''), (collection || ''), updated_at DESC, id);
 CREATE INDEX ON bench_plain.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
 CREATE TABLE bench_plain.by_hand (LIKE bench_plain.app_data INCLUDING ALL);
 CREATE TABLE bench_plain.changes (seq bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), workspace_id text COLLATE "C",
@@ -38,21 +41,49 @@ CREATE INDEX ON bench_plain.mutations USING brin (at) WITH (pages_per_range = 16
 
 func benchPostgres(p *plan) error {
 	if p.postgres == "" {
-		fmt.Println("PostgreSQL: not measured; ci/bench.sh starts a server, -postgres URL names one")
-		return nil
+		cluster, err := postgrestest.Launch()
+		if err != nil {
+			return fmt.Errorf("PostgreSQL: %w (or name a server with -postgres)", err)
+		}
+		defer func() { _ = cluster.Close() }()
+		p.postgres = cluster.URL()
 	}
 	ctx := context.Background()
+	for _, part := range []func(context.Context, *plan) error{postgresWrites, postgresUpserts, postgresLatency, postgresScopes} {
+		if err := part(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freshPostgres opens a schema that is made anew.
+func (p *plan) freshPostgres(ctx context.Context) (backends.Backend, error) {
+	conn, err := pgx.Connect(ctx, p.postgres)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, sql := range []string{"DROP SCHEMA IF EXISTS bench CASCADE", "CREATE SCHEMA bench"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return nil, err
+		}
+	}
+	return postgres.Open(ctx, postgres.Options{URL: p.postgres + "&schema=bench", Log: slog.New(slog.DiscardHandler)})
+}
+
+func postgresWrites(ctx context.Context, p *plan) error {
 	pool, err := pgxpool.New(ctx, p.postgres+fmt.Sprintf("&pool_max_conns=%d", p.callers))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	for _, sql := range []string{"DROP SCHEMA IF EXISTS bench_plain CASCADE", "DROP SCHEMA IF EXISTS bench CASCADE", "CREATE SCHEMA bench", plainTables} {
+	for _, sql := range []string{"DROP SCHEMA IF EXISTS bench_plain CASCADE", plainTables} {
 		if _, err := pool.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
-	backend, err := postgres.Open(ctx, postgres.Options{URL: p.postgres + "&schema=bench", Log: slog.New(slog.DiscardHandler)})
+	backend, err := p.freshPostgres(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,6 +131,103 @@ func benchPostgres(p *plan) error {
 	goal("writes/s with mutationId / a", with.perSecond.over(plain.perSecond), false, 0.65)
 	goal("writes/s with mutationId / b", with.perSecond.over(byHand.perSecond), false, 0.85)
 	fmt.Println()
+	return nil
+}
+
+// postgresUpserts writes 10,000 documents of new keys into a collection of 10,000.
+func postgresUpserts(ctx context.Context, p *plan) error {
+	var inserts, upserts series
+	err := p.interleave(
+		func() error { return p.tenThousand(ctx, &inserts, p.freshPostgres, insertKey) },
+		func() error { return p.tenThousand(ctx, &upserts, p.freshPostgres, upsertKey) },
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d documents of new keys into a collection of %d, PostgreSQL   seconds\n", listed, listed)
+	fmt.Printf("  %-56s %s\n  %-56s %s\n", "inserts", inserts, "upserts by one field", upserts)
+	goal("upserts / inserts", upserts.over(inserts), true, 2)
+	fmt.Println()
+	return nil
+}
+
+// postgresLatency writes 100 documents a second and measures each commit, and when the feed of a second gateway tells it.
+func postgresLatency(ctx context.Context, p *plan) error {
+	writer, err := p.freshPostgres(ctx)
+	if err != nil {
+		return err
+	}
+	reader, err := postgres.Open(ctx, postgres.Options{URL: p.postgres + "&schema=bench", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return errors.Join(err, writer.Close())
+	}
+	feed, err := reader.Watch(ctx, nil)
+	if err != nil {
+		return err
+	}
+	arrivals := make(chan time.Time, 1)
+	inner, cancel := context.WithCancel(ctx)
+	go func() { // ends with the feed
+		for batch, err := feed.Next(inner); err == nil; batch, err = feed.Next(inner) {
+			if len(batch.Changes) > 0 {
+				arrivals <- time.Now()
+			}
+		}
+	}()
+	time.Sleep(time.Second) // until LISTEN is heard
+	var commits, seen, late, ratio series
+	for range p.rounds {
+		var commit, told series
+		for range 100 {
+			begun := time.Now()
+			if err := insert(ctx, writer, serial.Add(1)); err != nil {
+				cancel()
+				return err
+			}
+			commit = append(commit, time.Since(begun).Seconds()*1000)
+			told = append(told, (<-arrivals).Sub(begun).Seconds()*1000)
+			time.Sleep(time.Until(begun.Add(10 * time.Millisecond)))
+		}
+		slices.Sort(told)
+		commits, seen, late, ratio = append(commits, commit.median()), append(seen, told.median()), append(late, told[98]), append(ratio, told.median()/commit.median())
+	}
+	cancel()
+	fmt.Printf("PostgreSQL, 100 writes a second                               ms\n  %-56s %s\n  %-56s %s\n  %-56s %s\n", "the commit, p50", commits,
+		"write -> told by another gateway's feed, p50", seen, "the same, p99", late)
+	fmt.Printf("  %-58s %s\n\n", "told / commit, p50", ratio)
+	return errors.Join(feed.Close(), reader.Close(), writer.Close())
+}
+
+// postgresScopes has all callers write to 1,000 scopes, and to one.
+func postgresScopes(ctx context.Context, p *plan) error {
+	b, err := p.freshPostgres(ctx)
+	if err != nil {
+		return err
+	}
+	stop, err := drainFeed(ctx, b)
+	if err != nil {
+		return err
+	}
+	var one, many rate
+	write := func(scopes int64) func(int, int64) error {
+		return func(_ int, n int64) error {
+			now := protocol.Millis(time.Now())
+			_, err := backends.WriteOne(ctx, b, backends.Tx{
+				Scope: protocol.Scope{Workspace: "bench", App: fmt.Sprint("a", n%scopes)}, At: now, Mutation: fmt.Sprint("m", n),
+				Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: protocol.NewID(now), Data: []byte(document(n))}},
+			})
+			return err
+		}
+	}
+	err = p.interleave(
+		func() error { return one.measure(p, own, write(1)) }, func() error { return many.measure(p, own, write(1000)) },
+	)
+	stop()
+	if err := errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	fmt.Printf("PostgreSQL, %d callers                                       writes/s\n  %-56s %s\n  %-56s %s\n", p.callers, "into one scope", one.perSecond, "into 1,000 scopes", many.perSecond)
+	fmt.Printf("  %-58s %s\n\n", "1,000 scopes / one", many.perSecond.over(one.perSecond))
 	return nil
 }
 

@@ -20,8 +20,8 @@ func benchUpserts(p *plan) error {
 	ctx := context.Background()
 	var inserts, upserts series
 	err := p.interleave(
-		func() error { return p.tenThousand(ctx, &inserts, insertKey) },
-		func() error { return p.tenThousand(ctx, &upserts, upsertKey) },
+		func() error { return p.tenThousand(ctx, &inserts, p.anySQLite, insertKey) },
+		func() error { return p.tenThousand(ctx, &upserts, p.anySQLite, upsertKey) },
 	)
 	if err != nil {
 		return err
@@ -41,8 +41,13 @@ func upsertKey(n int64, now time.Time) backends.Write {
 	return backends.Write{Op: backends.Upsert, Collection: "c", NewID: protocol.NewID(now), Filter: &filter, Data: []byte(document(n))}
 }
 
-func (p *plan) tenThousand(ctx context.Context, s *series, write func(int64, time.Time) backends.Write) error {
-	b, err := sqlite.Open(ctx, sqlite.Options{Path: p.file(fmt.Sprint("upserts", serial.Add(1)))})
+// anySQLite opens a file of its own.
+func (p *plan) anySQLite(ctx context.Context) (backends.Backend, error) {
+	return sqlite.Open(ctx, sqlite.Options{Path: p.file(fmt.Sprint("upserts", serial.Add(1)))})
+}
+
+func (p *plan) tenThousand(ctx context.Context, s *series, open func(context.Context) (backends.Backend, error), write func(int64, time.Time) backends.Write) error {
+	b, err := open(ctx)
 	if err != nil {
 		return err
 	}
