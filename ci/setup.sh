@@ -9,7 +9,8 @@ for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package[$tool]}")
 done
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-# A PostgreSQL server's programs, where backends/postgres/postgrestest looks for them; the tests start their own.
+# A PostgreSQL server's programs, where backends/postgres/postgrestest looks for them; the tests start their own,
+# also where SECONDGATE_TEST_POSTGRES_URL names one: some break it.
 postgres() {
   local dir
   for dir in "${SECONDGATE_TEST_POSTGRES_BIN:-}" /usr/lib/postgresql/*/bin "$(pg_config --bindir 2>/dev/null)" "$(dirname "$(command -v initdb)")"; do
@@ -17,7 +18,7 @@ postgres() {
   done
   return 1
 }
-[ -n "${SECONDGATE_TEST_POSTGRES_URL:-}" ] || postgres || missing+=(postgresql)
+postgres || missing+=(postgresql)
 command -v go >/dev/null || { echo "missing: Go 1.26 or newer, https://go.dev/dl/" >&2; exit 1; }
 
 # packages installs what is missing.

@@ -2,13 +2,13 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -36,26 +36,36 @@ func TestNoNotifyLock(t *testing.T) {
 	require.Error(t, err, "a stranger's commit does not wait: the test shows nothing")
 	require.Contains(t, out, "ERROR:  55P03")
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	filter, err := protocol.ParseFilter([]byte(`{"k":1}`), false)
-	require.NoError(t, err)
-	for i, w := range []backends.Write{
-		insert("a", `{}`), {Op: backends.Update, Collection: "notes", ID: "a", Data: []byte(`{"n":1}`)}, {Op: backends.Delete, Collection: "notes", ID: "a"},
-		{Op: backends.Upsert, Collection: "notes", ID: "b", Data: []byte(`{}`)}, {Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &filter, Data: []byte(`{}`)},
-	} {
-		for _, mutation := range []string{"", fmt.Sprint("m", i)} {
-			one := tx(w)
-			if one.Mutation = mutation; mutation != "" {
-				one.Writes = []backends.Write{insert(mutation, `{}`), upsert("b", `{}`)}
-			}
-			_, err := backends.WriteOne(ctx, b, one)
-			require.NoError(t, err)
-		}
-	}
+	require.NoError(t, writeAllKinds(t, b, 10*time.Second))
+	looker.do("CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY anything; RETURN NULL; END'")
+	looker.do("CREATE TRIGGER planted AFTER INSERT ON app_data FOR EACH STATEMENT EXECUTE FUNCTION planted()")
+	require.ErrorIs(t, writeAllKinds(t, b, 2*time.Second), context.DeadlineExceeded, "writes that notify do not wait: the test shows nothing")
 	require.Equal(t, "true", looker.value(lock, pid), "the lock was not held all the time")
 	looker.do("SELECT pg_cancel_backend($1::text::int)", pid)
 	require.NoError(t, <-held)
+}
+
+// writeAllKinds makes every kind of write, alone and in batches with a mutation.
+func writeAllKinds(t *testing.T, b *postgres.Backend, limit time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	filter, err := protocol.ParseFilter([]byte(`{"k":1}`), false)
+	require.NoError(t, err)
+	id := protocol.NewID(time.Now())
+	txs := []backends.Tx{
+		tx(insert(id, `{}`)), tx(backends.Write{Op: backends.Update, Collection: "notes", ID: id, Data: []byte(`{"n":1}`)}),
+		tx(backends.Write{Op: backends.Delete, Collection: "notes", ID: id}), tx(upsert("b", `{}`)),
+		tx(backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &filter, Data: []byte(`{}`)}),
+		tx(insert(id, `{}`)), tx(insert(id+"-1", `{}`), upsert(id+"-2", `{}`)),
+	}
+	txs[5].Mutation, txs[6].Mutation = id, id+"-1"
+	for _, one := range txs {
+		if _, err := backends.WriteOne(ctx, b, one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func upsert(id, data string) backends.Write {

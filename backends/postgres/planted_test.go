@@ -69,10 +69,6 @@ func TestPlantedReaders(t *testing.T) {
 			"cursors with a transaction from before the floor are refused", "cursor.go", "!at.snapshot.contains(h.floor) ||", "len(at.snapshot.xip) > 0 && at.snapshot.xip[0] < h.floor.xmax ||",
 			"^TestCleanerRacesResumes$", "--- FAIL: TestCleanerRacesResumes",
 		},
-		{
-			"the gateway's writes notify", "migrations/0001_documents.sql", "pg_catalog.current_setting('secondgate.gateway', true) = 'on'", "false",
-			"^TestNoNotifyLock$", "--- FAIL: TestNoNotifyLock",
-		},
 	} {
 		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
 			out, err := withBug(t, bug.file, bug.old, bug.new, bug.test)

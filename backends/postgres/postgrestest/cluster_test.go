@@ -61,7 +61,7 @@ func TestEndsWithProcess(t *testing.T) {
 		left, err := filepath.Glob(filepath.Join(dir, "open", "secondgate-postgres-*"))
 		_, dialed := net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(port)))
 		return err == nil && len(left) == 0 && dialed != nil
-	}, 30*time.Second, 50*time.Millisecond)
+	}, 2*time.Minute, 50*time.Millisecond)
 }
 
 // open is a directory that the server's user may write to.
