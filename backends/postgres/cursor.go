@@ -86,7 +86,7 @@ type head struct {
 }
 
 const (
-	headColumns = "(SELECT token::text FROM @.app_data_epoch), pg_current_snapshot()::text"
+	headColumns = "(SELECT token::text FROM @.app_data_epoch WHERE log = '@.app_data_changes'::regclass), pg_current_snapshot()::text"
 	headSQL     = "SELECT " + headColumns + ", floor::text FROM @.app_data_meta"
 )
 
@@ -108,12 +108,13 @@ func (b *Backend) scanHead(r pgx.Row) (h head, err error) {
 	return h, err
 }
 
-// cursorAt is the cursor of a snapshot that was read together with the epoch's token; the token is nil after a crash.
+// cursorAt is the cursor of a snapshot that was read together with the epoch's token; the token is nil after a
+// crash, and when a dump has been loaded in place of the tables.
 func (b *Backend) cursorAt(token *string, text string) (c cursor, err error) {
 	if token == nil {
 		return c, errNoEpoch
 	}
-	c.epoch = b.epochOf(*token)
+	c.epoch = epochOf(*token)
 	c.snapshot, err = parseSnapshot(text)
 	return c, err
 }

@@ -214,3 +214,20 @@ func TestRestoreElsewhere(t *testing.T) {
 	_, err := restored.Cursor(context.Background(), fresh.Append(nil))
 	require.NoError(t, err, "nothing has been committed since")
 }
+
+// TestRestoreUnderneath: whoever loads a dump in place of the tables while a gateway runs takes its clients back in time.
+func TestRestoreUnderneath(t *testing.T) {
+	t.Parallel()
+	b, url := fresh(t)
+	write(t, b, tx(insert("a", `{"n":1}`)))
+	file := filepath.Join(t.TempDir(), "dump.sql")
+	postgrestest.Dump(t, url, file)
+	write(t, b, tx(insert("lost", `{}`)))
+	f, old := watch(t, b, nil), now(t, b)
+	postgrestest.PSQL(t, url, "DROP SCHEMA "+postgrestest.SchemaOf(url)+" CASCADE;\n\\i "+file)
+	back(t, b)
+	expired(t, b, old)
+	voids(t, f)
+	require.Len(t, list(t, b).Docs, 1)
+	goesOn(t, b, f)
+}

@@ -125,7 +125,7 @@ func (b *Backend) inserted(rows pgx.Rows, by map[protocol.Ref]*insertion) error 
 		if err != nil || s == nil || token == nil {
 			return errors.Join(err, errNoEpoch)
 		}
-		s.change.Commit = commit{b.epochOf(*token), number}
+		s.change.Commit = commit{epochOf(*token), number}
 		s.out.Changes, s.done = []backends.Change{s.change}, true
 		return nil
 	})

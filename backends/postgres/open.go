@@ -55,7 +55,6 @@ type Backend struct {
 	pool     *pgxpool.Pool
 	direct   *pgx.ConnConfig
 	pooled   bool // a pooler is in between: nothing of a session lasts
-	identity string
 	lines    lines
 	channel  string
 	withheld *backends.Withheld
@@ -197,18 +196,13 @@ func (b *Backend) lookAt(ctx context.Context, conn *pgx.Conn) (pooled bool, err 
 	return pid != int(conn.PgConn().PID()), nil
 }
 
-// identify learns what tells this database from all others, and where its notifications go.
+// identify learns where the database's notifications go.
 func (b *Backend) identify(ctx context.Context) error {
-	var system, log, documents string
-	err := b.pool.QueryRow(ctx, b.sql("SELECT (SELECT system_identifier::text FROM pg_control_system()), '@.app_data_changes'::regclass::oid::text, '@.app_data'::regclass::oid::text")).
-		Scan(&system, &log, &documents)
-	b.identity = system + "/" + log
-	b.channel = "secondgate_" + documents
-	return err
+	return b.pool.QueryRow(ctx, b.sql("SELECT 'secondgate_' || '@.app_data'::regclass::oid")).Scan(&b.channel)
 }
 
-func (b *Backend) epochOf(token string) (e epoch) {
-	sum := sha256.Sum256([]byte(b.identity + "/" + token))
+func epochOf(token string) (e epoch) {
+	sum := sha256.Sum256([]byte(token))
 	copy(e[:], sum[:])
 	return e
 }

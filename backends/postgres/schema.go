@@ -83,9 +83,10 @@ func (b *Backend) version(ctx context.Context, q querier) (version int, err erro
 func (b *Backend) begin(ctx context.Context) error {
 	b.beginning.Lock()
 	defer b.beginning.Unlock()
-	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch WHERE home = $1)"
+	const here = "(SELECT system_identifier::text FROM pg_control_system()), '@.app_data_changes'::regclass"
+	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch WHERE (system, log) = (" + here + "))"
 	var there bool
-	if err := b.pool.QueryRow(ctx, b.sql(token), b.identity).Scan(&there); err != nil || there {
+	if err := b.pool.QueryRow(ctx, b.sql(token)).Scan(&there); err != nil || there {
 		return err
 	}
 	return pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
@@ -95,7 +96,7 @@ func (b *Backend) begin(ctx context.Context) error {
 			"TRUNCATE @.app_data_changes",
 			"DELETE FROM @.app_data_marks",
 		} {
-			if err := tx.QueryRow(ctx, b.sql(token), b.identity).Scan(&there); err != nil || there {
+			if err := tx.QueryRow(ctx, b.sql(token)).Scan(&there); err != nil || there {
 				return err
 			}
 			if _, err := tx.Exec(ctx, b.sql(sql)); err != nil {
@@ -105,8 +106,9 @@ func (b *Backend) begin(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, b.sql("UPDATE @.app_data_meta SET floor = pg_current_snapshot()")); err != nil {
 			return err
 		}
-		const epoch = "INSERT INTO @.app_data_epoch (token, home) VALUES (gen_random_uuid(), $1) ON CONFLICT (one) DO UPDATE SET token = excluded.token, home = excluded.home"
-		_, err := tx.Exec(ctx, b.sql(epoch), b.identity)
+		const epoch = "INSERT INTO @.app_data_epoch (token, system, log) SELECT gen_random_uuid(), " + here +
+			" ON CONFLICT (one) DO UPDATE SET token = excluded.token, system = excluded.system, log = excluded.log"
+		_, err := tx.Exec(ctx, b.sql(epoch))
 		return err
 	})
 }

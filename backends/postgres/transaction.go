@@ -203,7 +203,7 @@ func (t *transaction) sign() error {
 		return errors.Join(err, errNoEpoch)
 	}
 	for i := range t.changes {
-		t.changes[i].Commit = commit{t.backend.epochOf(*t.token), number}
+		t.changes[i].Commit = commit{epochOf(*t.token), number}
 	}
 	return nil
 }

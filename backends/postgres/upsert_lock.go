@@ -79,7 +79,7 @@ func overrides(w *backends.Write) bool {
 // key is that of an advisory lock: locks are the database's, so the key tells schemas and scopes apart.
 func (t *transaction) key(parts ...string) int64 {
 	h := fnv.New64a()
-	for _, part := range append([]string{t.backend.channel, t.tx.Scope.Workspace, t.tx.Scope.StoredApp()}, parts...) {
+	for _, part := range append([]string{t.backend.schema, t.tx.Scope.Workspace, t.tx.Scope.StoredApp()}, parts...) {
 		_ = binary.Write(h, binary.BigEndian, int64(len(part)))
 		_, _ = h.Write([]byte(part))
 	}

@@ -45,7 +45,9 @@ CREATE INDEX app_data_changes_by_scope ON @.app_data_changes (workspace_id, app_
 CREATE UNLOGGED TABLE @.app_data_epoch (
 	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	token uuid NOT NULL,
-	home text NOT NULL -- which server and table it was made for: a dump takes the token elsewhere
+	-- Which server and log it was made for: a dump takes the token elsewhere.
+	system text NOT NULL,
+	log oid NOT NULL
 );
 
 -- The oldest snapshot from which the log can still be read.
