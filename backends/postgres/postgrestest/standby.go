@@ -2,12 +2,15 @@ package postgrestest
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// Standby starts a server that follows c, from a copy of its data made by pg_basebackup.
+// Standby starts a server that follows c. Its data is a copy of c's, for which c is stopped for a moment: pg_basebackup,
+// which needs no stop, copies no server that is newer than itself, and not every system has the newest.
 func (c *Cluster) Standby(t conformance.T, settings ...string) *Cluster {
 	t.Helper()
 	s, err := newCluster()
@@ -19,11 +22,24 @@ func (c *Cluster) Standby(t conformance.T, settings ...string) *Cluster {
 			t.Errorf("stop the standby: %v", err)
 		}
 	})
-	err = s.run(program(s.bin, "pg_basebackup"), "--pgdata="+s.data(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname="+c.URL())
-	if err := errors.Join(err, s.open(settings)); err != nil {
+	if err := s.follow(c, settings); err != nil {
 		t.Fatalf("start a standby: %v", err)
 	}
 	return s
+}
+
+func (s *Cluster) follow(c *Cluster, settings []string) error {
+	if err := c.Stop(); err != nil {
+		return err
+	}
+	err := s.run("cp", "-Rp", c.data(), s.data())
+	if err := errors.Join(err, c.Restart()); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644); err != nil {
+		return err
+	}
+	return s.open(append(settings, fmt.Sprintf("primary_conninfo = 'host=127.0.0.1 port=%d user=postgres sslmode=disable'", c.port)))
 }
 
 // Promote makes a primary of a standby.
