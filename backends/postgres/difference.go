@@ -5,7 +5,6 @@ import (
 	"context"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -78,7 +77,7 @@ func (b *Backend) tell(rows pgx.Rows, epoch epoch, f func(backends.Change) error
 func (b *Backend) change(l *logged, by commit) backends.Change {
 	c := backends.Change{
 		Ref: protocol.Ref{Scope: protocol.StoredScope(l.workspace, l.app), Collection: l.collection, ID: l.id},
-		Op:  backends.Delete, By: parseActor(l.actor), Commit: by,
+		Op:  backends.Delete, By: backends.ParseActor(l.actor), Commit: by,
 	}
 	if l.data == nil {
 		return c
@@ -90,24 +89,6 @@ func (b *Backend) change(l *logged, by commit) backends.Change {
 		}
 	}
 	return c
-}
-
-// anonymous is the actor of a write that names none, to tell it from an outsider's.
-const anonymous = "gateway:"
-
-func actorText(by backends.Actor) string {
-	if by == (backends.Actor{}) {
-		return anonymous
-	}
-	return by.Kind + ":" + by.ID
-}
-
-func parseActor(text string) backends.Actor {
-	if text == anonymous {
-		return backends.Actor{}
-	}
-	kind, id, _ := strings.Cut(text, ":")
-	return backends.Actor{Kind: kind, ID: id}
 }
 
 // Since implements [backends.Backend].

@@ -33,15 +33,6 @@ const (
 	undefinedTable      = "42P01"
 )
 
-// fault is a passing failure of the database: a sentence for clients, the cause for the log.
-type fault struct {
-	shown *protocol.Error
-	cause error
-}
-
-func (f *fault) Error() string   { return f.shown.Error() + " (" + f.cause.Error() + ")" }
-func (f *fault) Unwrap() []error { return []error{f.shown, f.cause} }
-
 // translate is the one place where errors of PostgreSQL become those of the contract.
 func translate(ctx context.Context, doing string, err error) error {
 	if err == nil || errors.Is(err, backends.ErrCursor) || errors.Is(err, backends.ErrTooBig) {
@@ -57,11 +48,11 @@ func translate(ctx context.Context, doing string, err error) error {
 	err = fmt.Errorf("postgres: %s: %w", doing, err)
 	switch {
 	case isAway(err):
-		return &fault{protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), err}
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
 	case isState(err, serializationFailed, deadlockDetected):
-		return &fault{protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), err}
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), Cause: err}
 	case isState(err, checkViolation, untranslatable):
-		return &fault{protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document"), err}
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document"), Cause: err}
 	}
 	return err
 }

@@ -141,7 +141,7 @@ func columnsOf(order []*insertion) []any {
 	key, digest, result := make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	for i, s := range order {
 		r := s.change.Ref
-		actor[i], workspace[i], app[i], collection[i], id[i] = actorText(s.tx.By), r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID
+		actor[i], workspace[i], app[i], collection[i], id[i] = s.tx.By.String(), r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID
 		data[i], at[i] = string(s.change.Doc.Data), s.change.Doc.Created
 		if m := s.memory; m != nil {
 			key[i], digest[i], result[i] = m.Key, m.Digest, m.Result

@@ -257,7 +257,7 @@ const (
 
 func (t *transaction) queueStore(batch *pgx.Batch, c backends.Change) {
 	b, r := t.backend, c.Ref
-	args := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID, c.Op.String(), actorText(t.tx.By)}
+	args := []any{r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID, c.Op.String(), t.tx.By.String()}
 	sql := removeSQL
 	switch c.Op {
 	case backends.Insert:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"math"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/secondgate/secondgate/backends"
@@ -49,7 +48,7 @@ func (b *Backend) change(row []driver.Value) (backends.Change, bool) {
 	change := backends.Change{
 		Ref:    protocol.Ref{Scope: protocol.StoredScope(workspace, app), Collection: collection, ID: id},
 		Op:     backends.Delete,
-		By:     parseActor(actor),
+		By:     backends.ParseActor(actor),
 		Commit: seq,
 	}
 	if row[7] == nil {
@@ -62,24 +61,6 @@ func (b *Backend) change(row []driver.Value) (backends.Change, bool) {
 		}
 	}
 	return change, true
-}
-
-// gateway is the actor of a write that names none, to tell it from an outsider's.
-const gateway = "gateway:"
-
-func actorText(by backends.Actor) string {
-	if by == (backends.Actor{}) {
-		return gateway
-	}
-	return by.Kind + ":" + by.ID
-}
-
-func parseActor(text string) backends.Actor {
-	if text == gateway {
-		return backends.Actor{}
-	}
-	kind, id, _ := strings.Cut(text, ":")
-	return backends.Actor{Kind: kind, ID: id}
 }
 
 // difference is the batch from a position of the log to the connection's snapshot, which ends at to.

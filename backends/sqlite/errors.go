@@ -14,15 +14,6 @@ import (
 
 var errClosed = protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping")
 
-// fault is a passing failure of the database: a sentence for clients, the cause for the log.
-type fault struct {
-	shown *protocol.Error
-	cause error
-}
-
-func (f *fault) Error() string   { return f.shown.Error() + " (" + f.cause.Error() + ")" }
-func (f *fault) Unwrap() []error { return []error{f.shown, f.cause} }
-
 // translate is the one place where errors of SQLite become those of the contract.
 func translate(ctx context.Context, doing string, err error) error {
 	if err == nil || errors.Is(err, backends.ErrCursor) || errors.Is(err, backends.ErrTooBig) {
@@ -42,11 +33,11 @@ func translate(ctx context.Context, doing string, err error) error {
 			return ctx.Err()
 		}
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return &fault{protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), err}
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), Cause: err}
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM:
-		return &fault{protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), err}
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
 	case sqlite3.SQLITE_CONSTRAINT:
-		return &fault{protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document"), err}
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document"), Cause: err}
 	}
 	return err
 }

@@ -192,7 +192,7 @@ func (w *writer) carryOut(j *job) error {
 		return w.savepoint(func() error { return j.do(w.conn) })
 	}
 	// Before the savepoint, whose rollback would take it back.
-	if err := w.act(actorText(j.tx.By)); err != nil {
+	if err := w.act(j.tx.By.String()); err != nil {
 		return err
 	}
 	j.out.Changes, j.out.Replayed = nil, false
