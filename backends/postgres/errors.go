@@ -29,6 +29,7 @@ const (
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
 	readOnly            = "25006"
+	abandoned           = "25P03" // a transaction of ours said nothing for abandonedMillis
 	unloggedOnStandby   = "0A000" // a standby cannot read app_data_epoch
 	undefinedTable      = "42P01"
 )
@@ -65,7 +66,7 @@ func isAway(err error) bool {
 		case "08", "53", "57", "58": // connection, resources, operator intervention (shutdown, start), system
 			return true
 		}
-		return state.Code == readOnly || state.Code == unloggedOnStandby // it was demoted
+		return state.Code == readOnly || state.Code == abandoned || state.Code == unloggedOnStandby // it was demoted
 	}
 	var network net.Error
 	var connecting *pgconn.ConnectError

@@ -25,6 +25,9 @@ const applicationName = "secondgate"
 const (
 	// dialTime bounds one attempt to connect.
 	dialTime = 5 * time.Second
+	// abandonedMillis is after how long, in milliseconds, the server ends a transaction of ours that says nothing: we are
+	// gone without a word, and its locks are in others' way.
+	abandonedMillis = "5000"
 	// defaultConns is how many connections a pool may have unless the URL says pool_max_conns. More that commit at once
 	// share more of each flush.
 	defaultConns = 32
@@ -167,7 +170,10 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 	if b.pooled { // nothing of a session lasts, no prepared statements either
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 		b.options.Log.Info("there is a pooler between the gateway and PostgreSQL; statements are not prepared")
+	} else {
+		config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = abandonedMillis
 	}
+	config.ShouldPing = b.tryIdle
 	if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}

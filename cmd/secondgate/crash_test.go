@@ -96,6 +96,7 @@ type crash struct {
 	replayed int
 	resumed  int
 	writing  int
+	slowest  time.Duration // answer, or lack of one
 }
 
 func newCrash(t *testing.T, backend string) *crash {
@@ -183,7 +184,11 @@ func (c *crash) write(writer int) {
 func (c *crash) try(conn *client.Client, q protocol.Request) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	asked := time.Now()
 	m, err := conn.Call(ctx, q)
+	c.mu.Lock()
+	c.slowest = max(c.slowest, time.Since(asked))
+	c.mu.Unlock()
 	if err != nil || m.Error != nil && m.Error.Retryable {
 		return false
 	}

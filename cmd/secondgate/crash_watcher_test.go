@@ -9,11 +9,14 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// crashWatcher keeps a copy through all the crashes: it lists once, and only resumes from then on.
+// crashWatcher keeps a copy through all the crashes: it lists once, and only resumes from then on,
+// unless it may be reset.
 type crashWatcher struct {
 	*crash
 	docs   map[string]string
 	cursor string
+	// mayReset: a reset is no failure, the watcher lists again. void is set from then until it does.
+	mayReset, void bool
 }
 
 func docID(doc json.RawMessage) string {
@@ -37,6 +40,7 @@ func (w *crashWatcher) watch() {
 		}
 		if w.cursor == "" {
 			conn.Seen = w.see
+			w.void = false
 			clear(w.docs)
 			if listInto(conn, w.docs) != nil {
 				w.cursor = "" // the list was cut: begin again
@@ -45,13 +49,17 @@ func (w *crashWatcher) watch() {
 			}
 		} else if !conn.Welcome.Resumed {
 			w.notResumed(conn)
-			return
+			if !w.mayReset {
+				return
+			}
+			conn.Cut()
+			continue
 		} else {
 			w.mu.Lock()
 			w.resumed++
 			w.mu.Unlock()
 		}
-		for !w.complete() {
+		for !w.void && !w.complete() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // ten heartbeats
 			m, err := conn.Next(ctx)
 			cancel()
@@ -65,6 +73,13 @@ func (w *crashWatcher) watch() {
 }
 
 func (w *crashWatcher) see(m protocol.Received) {
+	switch {
+	case w.void:
+		return
+	case m.Type == protocol.TypeReset && w.mayReset:
+		w.void, w.cursor = true, ""
+		return
+	}
 	switch m.Type {
 	case protocol.TypeBookmark:
 		w.cursor = m.Cursor
@@ -94,6 +109,10 @@ func (w *crashWatcher) complete() bool {
 }
 
 func (w *crashWatcher) notResumed(conn *client.Client) {
+	if w.mayReset {
+		w.cursor = ""
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	m, err := conn.Next(ctx)
