@@ -157,7 +157,7 @@ func floodOfDials(t *testing.T, o *operated) {
 	dialing.Wait()
 	stop()
 	writing.Wait()
-	require.Greater(t, written, 100)
+	require.Greater(t, written, 10)
 	t.Logf("%d writes were answered meanwhile", written)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
