@@ -43,6 +43,12 @@ var faults = []struct {
 	does  func(o *outage)
 }{
 	{"connections cut", false, func(o *outage) { o.network.cut() }},
+	{"connections cut again and again", false, func(o *outage) {
+		for range 40 {
+			time.Sleep(50 * time.Millisecond) // wherever requests are
+			o.network.cut()
+		}
+	}},
 	{"the listening session terminated", false, func(o *outage) { o.terminate("query LIKE 'LISTEN%'") }},
 	{"a writing session terminated", false, func(o *outage) { o.terminate("query NOT LIKE 'LISTEN%' ORDER BY state LIMIT 1") }},
 	{"all sessions terminated", false, func(o *outage) { o.terminate("true") }},
@@ -199,6 +205,7 @@ func (o *outage) rest() {
 			o.refused++
 			o.mu.Unlock()
 		case reply.Status/100 != 2:
+			time.Sleep(time.Second) // the log comes by another way
 			o.Errorf("REST answers %d: %s\n%s", reply.Status, reply.Body, o.gateway.log)
 			return
 		}
