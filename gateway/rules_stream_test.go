@@ -148,6 +148,35 @@ var streamRules = []rule{
 		},
 	},
 	{
+		id: "bookmark/after-catch-up", says: "a bookmark after a catch-up is not older than what that told, although the hub has not heard of it yet",
+		change: func(c *gateway.Config) { c.LogBytes = 3000 },
+		check: func(r *trial) {
+			p := r.dial()
+			p.list("c")
+			from := p.until(protocol.TypeBookmark).Cursor
+			for i := range 20 { // the log forgets the place
+				p.insert("c", fmt.Sprint("d", i), `{"pad":"`+strings.Repeat("x", 500)+`"}`)
+			}
+			p.quiet()
+			release := r.backend.holdFeed()
+			defer release()
+			p.insert("c", "late", `{}`)
+			again := r.dial("cursor", from)
+			r.must(again.Welcome.Resumed, "it was not resumed")
+			at := again.until(protocol.TypeBookmark).Cursor
+			r.must(copyOf("c", again.seen)["late"] != "", "the catch-up did not go beyond the hub: this shows nothing")
+			raw, err := protocol.DecodeCursor(here, at)
+			require.NoError(r, err)
+			cursor, err := r.backend.Cursor(r.ctx, raw)
+			require.NoError(r, err)
+			rest, err := r.backend.Since(r.ctx, here, cursor, 0)
+			require.NoError(r, err)
+			for _, c := range rest.Changes {
+				r.must(c.Ref.ID != "late", "the bookmark is from before what was told")
+			}
+		},
+	},
+	{
 		id: "slow/exact", says: "a client that falls off the log is caught up from the database, exactly",
 		change: func(c *gateway.Config) { c.LogBytes = 20_000 },
 		check: func(r *trial) {

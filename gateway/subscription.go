@@ -157,7 +157,7 @@ func (s *Subscription) skip() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.pending, s.nextFloor, s.next, s.behind = nil, nil, s.log.end(), false
-	s.done = s.hub.cursor
+	s.reach(s.hub.cursor)
 	s.Answered(s.done)
 }
 
@@ -189,14 +189,21 @@ func (s *Subscription) tellReset(d *Delivery) bool {
 	return false
 }
 
-// finish moves done to the end of a batch that has been taken whole.
+// finish moves done to the end of a batch that has been taken whole. A catch-up may have gone beyond it.
 func (s *Subscription) finish() {
 	if len(s.pending) > 0 {
 		return
 	}
-	s.done = s.pendingEnd
+	s.reach(s.pendingEnd)
 	if s.nextFloor != nil {
 		s.follow.floor, s.nextFloor = s.nextFloor, nil
+	}
+}
+
+// reach moves done on, never back: the database may have told more than the hub has heard so far.
+func (s *Subscription) reach(c backends.Cursor) {
+	if c.Reached(s.done) {
+		s.done = c
 	}
 }
 
@@ -214,7 +221,8 @@ func (s *Subscription) nextEntry() *entry {
 	return s.log.entries[s.next-1-s.log.first]
 }
 
-// mark notes a boundary. At the log's end it is the hub's cursor: no change of this scope lies between.
+// mark notes a boundary. At the log's end it is the hub's cursor, unless a catch-up has gone beyond that: no change of this
+// scope lies between.
 func (s *Subscription) mark(d *Delivery) {
 	if s.behind || len(s.pending) > 0 {
 		return
@@ -222,7 +230,7 @@ func (s *Subscription) mark(d *Delivery) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	d.moves = s.hub.moves
-	if s.next == s.log.end() {
+	if s.next == s.log.end() && s.hub.cursor.Reached(s.done) {
 		s.done = s.hub.cursor
 		s.Answered(s.done)
 		d.bookmark = s.log.bookmarkAt(s.hub.cursor, s.hub.moves)
