@@ -61,11 +61,13 @@ func (b *Backend) Trim(ctx context.Context, before time.Time) error {
 }
 
 // trim moves the floor to the newest snapshot that was noted before a time, then deletes what no cursor can ask for any
-// more. A floor only moves on: of two snapshots that were noted at once the later one may have been noted first.
+// more. A floor only moves on: of two snapshots that were noted at once the later one may have been noted first. The
+// later of two has the greater xmax, or the same and fewer transactions under way.
 func (b *Backend) trim(ctx context.Context, before time.Time) error {
 	const floor = `UPDATE @.app_data_meta SET floor = m.snapshot FROM (
 			SELECT snapshot FROM @.app_data_marks WHERE at <= $1 ORDER BY at DESC, pg_snapshot_xmax(snapshot) DESC LIMIT 1
-		) AS m WHERE pg_snapshot_xmax(m.snapshot) >= pg_snapshot_xmax(floor)`
+		) AS m WHERE (pg_snapshot_xmax(m.snapshot), -(SELECT count(*) FROM pg_snapshot_xip(m.snapshot)))
+			>= (pg_snapshot_xmax(floor), -(SELECT count(*) FROM pg_snapshot_xip(floor)))`
 	if err := b.exec(ctx, "move the floor", floor, before); err != nil {
 		return err
 	}
