@@ -83,7 +83,7 @@ func TestLeastPrivilege(t *testing.T) {
 			break
 		}
 	}
-	for _, forbidden := range []string{"SELECT FROM app_data_changes", "DELETE FROM app_data_mutations", "UPDATE app_data_meta SET version = 9", "CREATE TABLE x ()"} {
+	for _, forbidden := range []string{"SELECT FROM app_data_changes", "DELETE FROM app_data_mutations", "UPDATE app_data_meta SET version = 9", "CREATE TABLE x ()", "SELECT app_data_log('', '', '', '', 'truncate', 1)"} {
 		said, err := postgrestest.TryPSQL(outsider, forbidden)
 		require.Error(t, err)
 		require.Contains(t, said, "ERROR:  42501", forbidden)

@@ -95,11 +95,11 @@ CREATE TABLE @.app_data_ledger (
 
 CREATE INDEX app_data_ledger_by_expiry ON @.app_data_ledger (expires) WHERE expires IS NOT NULL;
 
--- Logs a change and wakes the gateways. A program may say who it is, "kind:id", in secondgate.actor. It runs as its owner, so that whoever may write documents needs no right to the
--- log. Equal notifications of one transaction become one. Whoever needs PREPARE TRANSACTION, which PostgreSQL refuses
--- after a NOTIFY, sets secondgate.notify to off.
+-- Logs a change and wakes the gateways. A program may say who it is, "kind:id", in secondgate.actor. Equal notifications of
+-- one transaction become one. Whoever needs PREPARE TRANSACTION, which PostgreSQL refuses after a NOTIFY, sets
+-- secondgate.notify to off.
 CREATE FUNCTION @.app_data_log(workspace text, app text, name text, document text, operation text, documents oid) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
 	INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
 	VALUES (workspace, app, name, document, operation, nullif(current_setting('secondgate.actor', true), ''));
@@ -110,8 +110,9 @@ END
 $body$;
 
 -- For everybody but the gateway, which logs its own changes in the statement that makes them, many at once, and announces
--- many commits together: NOTIFY makes commits queue for one lock.
-CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql AS $body$
+-- many commits together: NOTIFY makes commits queue for one lock. This and the next run as their owner, so that whoever
+-- may write documents needs no right to the log, and cannot write there in another way.
+CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
 		PERFORM @.app_data_log(NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', TG_RELID);
@@ -128,7 +129,7 @@ END
 $body$;
 
 -- TRUNCATE fires no row trigger: every copy is void.
-CREATE FUNCTION @.app_data_truncated() RETURNS trigger LANGUAGE plpgsql AS $body$
+CREATE FUNCTION @.app_data_truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
 	PERFORM @.app_data_log('', '', '', '', 'truncate', TG_RELID);
 	RETURN NULL;
@@ -160,5 +161,7 @@ ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_changed;
 ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_truncated;
 
 ALTER TABLE @.app_data ENABLE ALWAYS TRIGGER app_data_stamped;
+
+REVOKE ALL ON FUNCTION @.app_data_log, @.app_data_changed, @.app_data_truncated FROM PUBLIC;
 
 INSERT INTO @.app_data_meta (version, floor) VALUES (1, pg_current_snapshot());
