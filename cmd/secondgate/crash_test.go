@@ -151,6 +151,9 @@ func (c *crash) dial(parameters ...string) *client.Client {
 	return conn
 }
 
+// lost: the test has failed and is over; what it waits for, a gateway or a database, may never come back.
+func (c *crash) lost() bool { return c.stopped() && c.Failed() }
+
 // write inserts document after document, each under a mutationId that it retries until it is acknowledged.
 func (c *crash) write(writer int) {
 	defer func() {
@@ -168,6 +171,9 @@ func (c *crash) write(writer int) {
 			q.Type, q.Filter = protocol.TypeUpsert, fmt.Appendf(nil, `{"key":"%d-%d"}`, writer, n)
 		}
 		for acked := false; !acked; {
+			if c.lost() {
+				return
+			}
 			if conn == nil {
 				conn = c.dial("changes", "none")
 				continue
@@ -178,7 +184,9 @@ func (c *crash) write(writer int) {
 			}
 		}
 	}
-	conn.Cut()
+	if conn != nil {
+		conn.Cut()
+	}
 }
 
 func (c *crash) try(conn *client.Client, q protocol.Request) bool {

@@ -29,7 +29,7 @@ func docID(doc json.RawMessage) string {
 
 // watch follows until it has every document that the writers were acknowledged.
 func (w *crashWatcher) watch() {
-	for !w.complete() {
+	for !w.complete() && !w.lost() {
 		parameters := []string{}
 		if w.cursor != "" {
 			parameters = append(parameters, "cursor", w.cursor)

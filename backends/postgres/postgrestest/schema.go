@@ -49,7 +49,8 @@ func SchemaOn(t conformance.T, server string) string {
 	return with(server, "schema", name)
 }
 
-// with sets a parameter of a URL, "" removes it. The URL is one that a server was reached by: it can be parsed.
+// with sets a parameter of a URL, "" removes it. Every URL here is one that a server was reached by, so one that cannot be
+// parsed is a defect of the caller: a panic, as of regexp.MustCompile.
 func with(text, parameter, value string) string {
 	u, err := url.Parse(text)
 	if err != nil {
