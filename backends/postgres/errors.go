@@ -25,13 +25,11 @@ const (
 	uniqueViolation     = "23505"
 	checkViolation      = "23514"
 	untranslatable      = "22P05" // U+0000 in jsonb
-	notInRepertoire     = "22021" // U+0000 in text
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
 	readOnly            = "25006"
 	abandoned           = "25P03" // a transaction of ours said nothing for abandonedMillis
 	unloggedOnStandby   = "0A000" // a standby cannot read app_data_epoch
-	undefinedTable      = "42P01"
 )
 
 // translate is the one place where errors of PostgreSQL become those of the contract.
