@@ -15,6 +15,7 @@ import (
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
+	"github.com/secondgate/secondgate/protocol"
 )
 
 // expired requires that nothing resumes from a cursor.
@@ -129,6 +130,25 @@ func TestBackendKilled(t *testing.T) {
 	expired(t, b, old)
 	voids(t, f)
 	goesOn(t, b, f)
+}
+
+// TestEpochLostUnderWrites: a write that is in, but cannot say where, is answered as one whose fate is unknown. It is not
+// tried again, or it would be refused for what it has done itself; and the next one finds a new epoch, if nobody reads.
+func TestEpochLostUnderWrites(t *testing.T) {
+	t.Parallel()
+	b, url := fresh(t)
+	stranger := outsider(t, url)
+	for i, lost := range []backends.Tx{
+		tx(insert("0", `{}`)),
+		tx(insert("1", `{}`), insert("10", `{}`)),
+	} {
+		stranger.do("DELETE FROM app_data_epoch")
+		_, err := backends.WriteOne(context.Background(), b, lost)
+		require.Equal(t, protocol.CodeUnavailable, protocol.CodeOf(err), "%v", err)
+		write(t, b, tx(insert(fmt.Sprint("next", i), `{}`)))
+		require.NotNil(t, get(t, b, note(strconv.Itoa(i))))
+		goesOn(t, b, watch(t, b, nil))
+	}
 }
 
 // TestCleanRestart: cursors and feeds outlive an operator's restart, and lose nothing of what was committed around it.

@@ -48,7 +48,7 @@ func translate(ctx context.Context, doing string, err error) error {
 	switch {
 	case isAway(err):
 		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
-	case isState(err, serializationFailed, deadlockDetected):
+	case again(err): // as often as it was tried
 		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), Cause: err}
 	case isState(err, checkViolation, untranslatable):
 		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document"), Cause: err}

@@ -6,30 +6,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/secondgate/secondgate/backends"
 )
 
 const (
-	// tick is how often the house is kept, and how exactly retention knows a change's age.
-	tick = time.Minute
+	tick = backends.HouseTick
 	// chunk is how many rows one statement deletes.
 	chunk = 10_000
 )
-
-// keepHouse forgets what has been kept for long enough. Of several gateways one does it at a time.
-func (b *Backend) keepHouse() {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case now := <-ticker.C:
-			if err := b.clean(b.ctx, now); err != nil && b.ctx.Err() == nil {
-				b.options.Log.Warn("cleaning up failed; it is tried again", "error", err)
-			}
-		case <-b.ctx.Done():
-			return
-		}
-	}
-}
 
 func (b *Backend) clean(ctx context.Context, now time.Time) error {
 	return errors.Join(b.mark(ctx, now), b.trim(ctx, now.Add(-b.options.Retention)),

@@ -109,7 +109,7 @@ func (b *Backend) insertGroup(ctx context.Context, conn connection, runs []*run)
 func (b *Backend) settle(err error, order []*insertion) error {
 	for _, s := range order {
 		if err != nil {
-			s.done, s.out.Changes = false, nil
+			s.done, *s.out = false, backends.Outcome{}
 		}
 	}
 	return err
@@ -122,11 +122,16 @@ func (b *Backend) inserted(rows pgx.Rows, by map[protocol.Ref]*insertion) error 
 	_, err := pgx.ForEachRow(rows, []any{&workspace, &app, &collection, &id, &xid, &token}, func() error {
 		s := by[protocol.Ref{Scope: protocol.StoredScope(workspace, app), Collection: collection, ID: id}]
 		number, err := strconv.ParseUint(xid, 10, 64)
-		if err != nil || s == nil || token == nil {
-			return errors.Join(err, errNoEpoch)
+		if err != nil || s == nil {
+			return errors.Join(err, errBroken)
+		}
+		s.done = true
+		if token == nil { // it is in, but nobody can say where: as good as not knowing, and not to be tried again here
+			s.out.Err = errNoEpoch
+			return nil
 		}
 		s.change.Commit = commit{epochOf(*token), number}
-		s.out.Changes, s.done = []backends.Change{s.change}, true
+		s.out.Changes = []backends.Change{s.change}
 		return nil
 	})
 	return err

@@ -7,7 +7,7 @@ import (
 
 const (
 	// lanes is how many groups of inserts are carried out at once. While all are, what comes waits and becomes a group: the
-	// busier the gateway, the less each insert costs. None waits for a lock: see quietSQL.
+	// busier the gateway, the less each insert costs. None waits for a lock: see briefSQL.
 	lanes = 2
 	// maxRuns and maxGroupBytes bound one group.
 	maxRuns       = 128

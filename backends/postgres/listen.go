@@ -54,9 +54,9 @@ func (b *Backend) listenOnce() error {
 		defer cancel()
 		_ = conn.Close(ctx)
 	}()
-	if _, err := b.bounded(func(ctx context.Context) (any, error) {
+	if err := b.bounded(func(ctx context.Context) error {
 		_, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{b.channel}.Sanitize(), pgx.QueryExecModeSimpleProtocol)
-		return nil, err
+		return err
 	}); err != nil {
 		return err
 	}
@@ -76,15 +76,15 @@ func (b *Backend) listenOnce() error {
 		case !quiet:
 			return err
 		default:
-			if _, err := b.bounded(func(ctx context.Context) (any, error) { return nil, conn.Ping(ctx) }); err != nil {
+			if err := b.bounded(conn.Ping); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// bounded runs one step on the listening connection.
-func (b *Backend) bounded(step func(context.Context) (any, error)) (any, error) {
+// bounded runs one step that a silent server must not stop.
+func (b *Backend) bounded(step func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(b.ctx, dialTime)
 	defer cancel()
 	return step(ctx)
@@ -118,11 +118,10 @@ func (b *Backend) setHeard(heard bool) {
 }
 
 func (b *Backend) notify(payload string) error {
-	_, err := b.bounded(func(ctx context.Context) (any, error) {
+	return b.bounded(func(ctx context.Context) error {
 		_, err := b.pool.Exec(ctx, "SELECT pg_notify($1, $2)", b.channel, payload)
-		return nil, err
+		return err
 	})
-	return err
 }
 
 // committed tells of a commit of this process: its own feeds at once, other processes' soon.

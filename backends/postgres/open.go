@@ -19,7 +19,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// applicationName tells our sessions from others': the notifying trigger passes them by.
+// applicationName is what the server's own views call our sessions.
 const applicationName = "secondgate"
 
 const (
@@ -47,7 +47,8 @@ type Options struct {
 	Log  *slog.Logger
 	// Withheld, if set, is called for each document that an outsider wrote and the JSON rules refuse, about once.
 	Withheld func(protocol.Ref)
-	// Committed, if set, is called for each commit: how many requests it had, and how many wait for a connection.
+	// Committed, if set, is called for each commit: how many requests it had, and how many wait
+	// for a lane or a connection.
 	Committed func(requests, waiting int)
 }
 
@@ -69,13 +70,13 @@ type Backend struct {
 	inserts  chan *run
 	sets     sync.Map     // sets of fields of upserts that are registered; see upsert_lock.go
 	texts    sync.Map     // statements, by what they are before the schema's name is in them
-	waiting  atomic.Int64 // calls of Write that wait for a connection
+	waiting  atomic.Int64 // calls of Write that wait for a lane or a connection
 
 	mu        sync.Mutex
 	closed    bool
 	feeds     map[*feed]struct{}
-	heard     bool       // notifications are
-	beginning sync.Mutex // held while a new epoch is begun
+	heard     bool          // notifications are
+	beginning chan struct{} // held by the one that begins a new epoch
 }
 
 var _ backends.Backend = (*Backend)(nil)
@@ -96,6 +97,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		options: options, schema: schema, direct: direct.ConnConfig,
 		withheld: &backends.Withheld{Log: options.Log, Report: options.Withheld},
 		announce: make(chan struct{}, 1), inserts: make(chan *run, maxRuns), feeds: map[*feed]struct{}{},
+		beginning: make(chan struct{}, 1),
 	}
 	pooling.ConnConfig.DialFunc, direct.ConnConfig.DialFunc = b.lines.dial, b.lines.dial
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -107,7 +109,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	}
 	b.running.Go(b.listen)
 	b.running.Go(b.announceCommits)
-	b.running.Go(b.keepHouse)
+	b.running.Go(func() { backends.KeepHouse(b.ctx, b.options.Log, b.clean) })
 	return b, nil
 }
 

@@ -13,11 +13,11 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Keys of advisory locks, "2ndg" and what they guard. They are the database's, so that schemas share them.
+// The advisory lock of who changes the schema or begins an epoch: "2ndg" and a number. It is the database's, so that
+// schemas share it.
 const (
 	lockSpace  = 0x326e6467
-	lockSchema = iota
-	lockHouse
+	lockSchema = 1
 )
 
 // migrate brings the tables up to date, in one transaction, one gateway at a time.
@@ -81,8 +81,12 @@ func (b *Backend) version(ctx context.Context, q querier) (version int, err erro
 // begin makes a new epoch where the old one has been lost, or has come here in a dump. Numbers of transactions that the
 // log holds may be issued again then, or be from the future, so nothing of the log can be kept.
 func (b *Backend) begin(ctx context.Context) error {
-	b.beginning.Lock()
-	defer b.beginning.Unlock()
+	select {
+	case b.beginning <- struct{}{}:
+		defer func() { <-b.beginning }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	const here = "(SELECT system_identifier::text FROM pg_control_system()), '@.app_data_changes'::regclass"
 	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch WHERE (system, log) = (" + here + "))"
 	var there bool

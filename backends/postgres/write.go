@@ -44,12 +44,17 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 		}
 		at += n
 	}
+	homeless := false
 	for i := range outs {
 		o := &outs[i]
 		if err != nil && o.Err == nil && o.Changes == nil && !o.Replayed { // it may or may not have happened
 			o.Err = errors.Join(err, errBroken)
 		}
+		homeless = homeless || errors.Is(o.Err, errNoEpoch)
 		o.Err = b.explain(ctx, "write", o.Err)
+	}
+	if homeless {
+		_ = b.begin(inner) // for the next write; that one or a read tries again if this fails
 	}
 	return outs
 }

@@ -65,7 +65,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		return nil, errors.Join(refused(options.Path, err), b.Close())
 	}
 	b.running.Go(b.writer.run)
-	b.running.Go(b.keepHouse)
+	b.running.Go(func() { backends.KeepHouse(b.ctx, b.options.Log, b.clean) })
 	return b, nil
 }
 

@@ -4,32 +4,17 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/secondgate/secondgate/backends"
 )
 
 const (
-	// tick is how often the house is kept, and how exactly retention knows a change's age.
-	tick = time.Minute
+	tick = backends.HouseTick
 	// chunk is how many rows one job deletes: writers wait for no more than that.
 	chunk = 1000
 	// sweeps is how many chunks of the memory of mutations are looked through at a tick, at most: 12 million an hour.
 	sweeps = 200
 )
-
-// keepHouse forgets what has been kept for long enough. It goes through the writer like everybody else.
-func (b *Backend) keepHouse() {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case now := <-ticker.C:
-			if err := b.clean(b.ctx, now); err != nil && b.ctx.Err() == nil {
-				b.options.Log.Warn("cleaning up failed; it is tried again", "error", err)
-			}
-		case <-b.ctx.Done():
-			return
-		}
-	}
-}
 
 func (b *Backend) clean(ctx context.Context, now time.Time) error {
 	errs := []error{b.mark(ctx, now), b.trim(ctx, now.Add(-b.options.Retention)), b.forgetMutations(ctx, now.Add(-remembered(b.options)))}
