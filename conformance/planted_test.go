@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -303,7 +304,7 @@ func writeLost(f *faulty) {
 	}
 }
 
-// writeApart makes a transaction of every write.
+// writeApart makes a transaction of every write, and leaves time to see it between two.
 func writeApart(f *faulty) {
 	f.write = func(ctx context.Context, txs []backends.Tx) (outcomes []backends.Outcome) {
 		for _, tx := range txs {
@@ -316,6 +317,7 @@ func writeApart(f *faulty) {
 					all.Err = o.Err
 					break
 				}
+				time.Sleep(time.Millisecond)
 			}
 			outcomes = append(outcomes, all)
 		}
