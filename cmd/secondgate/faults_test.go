@@ -219,6 +219,7 @@ func passes(reply client.Reply) bool {
 	if json.Unmarshal([]byte(reply.Body), &refused) != nil {
 		return false
 	}
-	away := reply.Status == http.StatusServiceUnavailable && refused.Error == "unavailable" && reply.Header.Get("Retry-After") != ""
-	return away || reply.Status == http.StatusGatewayTimeout && refused.Error == "timeout"
+	away := reply.Status == http.StatusServiceUnavailable && refused.Error == "unavailable"
+	silent := reply.Status == http.StatusGatewayTimeout && refused.Error == "timeout"
+	return (away || silent) && reply.Header.Get("Retry-After") != ""
 }
