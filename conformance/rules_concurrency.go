@@ -150,6 +150,32 @@ var concurrencyRules = []Rule{
 			s.want("documents", len(s.list(alpha, "notes", nil).Docs), round+1)
 		}
 	}},
+	{"concurrency/upserts-add-up", "upserts by filter and updates of the same documents add up, new documents and old ones", func(t T, h Harness) {
+		s := open(t, h)
+		const keys, rounds, writers = 6, 20, 6
+		for key := range keys / 2 {
+			s.insert(note(fmt.Sprint("a", key)), fmt.Sprintf(`{"key":%d}`, key))
+		}
+		s.together(writers, func(on *trial, i int) {
+			for n := range rounds {
+				field := fmt.Sprintf(`{"w%d-%02d":1}`, i, n)
+				if key := (i + n) % keys; i%2 == 0 || key >= keys/2 {
+					on.commit(alpha, find("notes", fmt.Sprintf(`{"key":%d}`, key), newID(), field))
+				} else {
+					on.update(note(fmt.Sprint("a", key)), field)
+				}
+			}
+		})
+		docs := s.list(alpha, "notes", nil).Docs
+		s.want("documents", len(docs), keys)
+		fields := 0
+		for _, d := range docs {
+			for range protocol.Members(d.Data) {
+				fields++
+			}
+		}
+		s.want("fields", fields, keys+writers*rounds)
+	}},
 	{"concurrency/no-lost-update", "updates of one document add up: each merges with what the last one left", func(t T, h Harness) {
 		s := open(t, h)
 		s.insert(note("a"), `{}`)

@@ -128,4 +128,24 @@ var upsertRules = []Rule{
 		s.want("operation for the deleted one", s.commit(alpha, find("notes", `{"k":3}`, newID(), `{}`))[0].Op, backends.Insert)
 		s.want("document for the new value", s.commit(alpha, find("notes", `{"k":2}`, newID(), `{}`))[0].Ref, note("a"))
 	}},
+	{"upsert/in-order", "upserts of one call take effect in their order, whatever each of them finds", func(t T, h Harness) {
+		s := open(t, h)
+		s.insert(note("a"), `{"k":1}`)
+		filters := []string{`{"k":2}`, `{"k":3}`, `{"k":2}`, `{"k":1}`, `{"j":1}`, `{"k":1}`, `{"j":1,"k":4}`, `{"j":1}`, `{"k":3}`, `{"k":5}`}
+		finds := []string{"", "", `{"k":2,"n":0}`, `{"k":1}`, "", `{"k":1,"n":3}`, "", `{"j":1,"k":4,"n":6}`, `{"k":3,"n":1}`, ""}
+		var txs []backends.Tx
+		for n, filter := range filters {
+			tx := s.tx(alpha, find("notes", filter, newID(), fmt.Sprintf(`{"n":%d}`, n)))
+			tx.At = tx.At.Add(time.Duration(n) * time.Second)
+			txs = append(txs, tx)
+		}
+		for n, o := range s.b.Write(s.ctx, txs) {
+			s.ok("upsert", o.Err)
+			if finds[n] != "" {
+				s.data(fmt.Sprint("found by upsert ", n), o.Changes[0].Before, finds[n])
+			} else {
+				s.want(fmt.Sprint("operation of upsert ", n), o.Changes[0].Op, backends.Insert)
+			}
+		}
+	}},
 }

@@ -46,49 +46,13 @@ const (
 	briefSQL = "SELECT set_config('secondgate.gateway', 'on', true), set_config('lock_timeout', '100ms', true)"
 )
 
-// insertion is one transaction that inserts one document.
-type insertion struct {
-	tx     *backends.Tx
-	change backends.Change
-	memory *backends.Memory // nil without a mutation
-	out    *backends.Outcome
-	done   bool
-}
-
-// run is the inserts of one call that follow each other. It is carried out as a whole by one lane, so that they take
-// effect in their order.
-type run struct {
-	ctx      context.Context
-	inserts  []*insertion
-	err      error         // of the connection: what has no outcome may or may not have happened
-	finished chan struct{} // closed when all is said
-}
-
-// newRun leaves out what is refused without asking the database.
-func newRun(ctx context.Context, txs []backends.Tx, outs []backends.Outcome) *run {
-	r := &run{ctx: ctx, finished: make(chan struct{})}
-	for i := range txs {
-		change, err := txs[i].Writes[0].Apply(&txs[i], nil)
-		if err != nil {
-			outs[i].Err = &backends.WriteError{Err: err}
-			continue
-		}
-		s := &insertion{tx: &txs[i], change: change, out: &outs[i]}
-		if txs[i].Mutation != "" {
-			s.memory = backends.Remember(&txs[i])
-		}
-		r.inserts = append(r.inserts, s)
-	}
-	return r
-}
-
 // insertGroup carries out runs in one transaction of the database. What it cannot, because an id is taken, a mutation is
 // remembered or somebody is in the way, is not done afterwards. The error is one of the connection.
 func (b *Backend) insertGroup(ctx context.Context, conn connection, runs []*run) error {
-	together := map[protocol.Ref]*insertion{}
-	var order []*insertion
+	together := map[protocol.Ref]*single{}
+	var order []*single
 	for _, r := range runs {
-		for _, s := range r.inserts {
+		for _, s := range r.singles {
 			if together[s.change.Ref] == nil { // the same id again is refused, but not here
 				together[s.change.Ref] = s
 				order = append(order, s)
@@ -97,26 +61,27 @@ func (b *Backend) insertGroup(ctx context.Context, conn connection, runs []*run)
 	}
 	batch := &pgx.Batch{} // which is a transaction
 	batch.Queue(briefSQL)
-	batch.Queue(b.sql(insertSQL), columnsOf(order)...).Query(func(rows pgx.Rows) error { return b.inserted(rows, together) })
-	err := b.settle(conn.SendBatch(ctx, batch).Close(), order)
+	batch.Queue(b.sql(insertSQL), columnsOf(order)...).Query(func(rows pgx.Rows) error { return b.stored(rows, together) })
+	return settle(conn, conn.SendBatch(ctx, batch).Close(), order)
+}
+
+// settle takes back what was said of a transaction that failed in the end. Only a broken connection is an error: else
+// nothing has happened, and each tries again alone.
+func settle(conn connection, err error, order []*single) error {
+	if err == nil {
+		return nil
+	}
+	for _, s := range order {
+		s.done, *s.out = false, backends.Outcome{}
+	}
 	if conn.IsClosed() {
 		return errors.Join(err, errBroken)
 	}
 	return nil
 }
 
-// settle takes back what was said of a transaction that failed in the end.
-func (b *Backend) settle(err error, order []*insertion) error {
-	for _, s := range order {
-		if err != nil {
-			s.done, *s.out = false, backends.Outcome{}
-		}
-	}
-	return err
-}
-
-// inserted notes what the statement returns.
-func (b *Backend) inserted(rows pgx.Rows, by map[protocol.Ref]*insertion) error {
+// stored notes what the statement returns.
+func (b *Backend) stored(rows pgx.Rows, by map[protocol.Ref]*single) error {
 	var workspace, app, collection, id, xid string
 	var token *string
 	_, err := pgx.ForEachRow(rows, []any{&workspace, &app, &collection, &id, &xid, &token}, func() error {
@@ -138,7 +103,7 @@ func (b *Backend) inserted(rows pgx.Rows, by map[protocol.Ref]*insertion) error 
 }
 
 // columnsOf are the parameters of insertSQL.
-func columnsOf(order []*insertion) []any {
+func columnsOf(order []*single) []any {
 	n := len(order)
 	actor, workspace, app := make([]string, n), make([]string, n), make([]string, n)
 	collection, id, data := make([]string, n), make([]string, n), make([]string, n)
@@ -147,7 +112,7 @@ func columnsOf(order []*insertion) []any {
 	for i, s := range order {
 		r := s.change.Ref
 		actor[i], workspace[i], app[i], collection[i], id[i] = s.tx.By.String(), r.Scope.Workspace, r.Scope.StoredApp(), r.Collection, r.ID
-		data[i], at[i] = string(s.change.Doc.Data), s.change.Doc.Created
+		data[i], at[i] = string(s.change.Doc.Data), s.change.Doc.Updated
 		if m := s.memory; m != nil {
 			key[i], digest[i], result[i] = m.Key, m.Digest, m.Result
 		}

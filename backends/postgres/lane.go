@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// lanes is how many groups of inserts are carried out at once. While all are, what comes waits and becomes a group: the
-	// busier the gateway, the less each insert costs. None waits for a lock: see briefSQL.
+	// lanes is how many groups of inserts, and how many of upserts, are carried out at once. While all are, what comes waits
+	// and becomes a group: the busier the gateway, the less each write costs. None waits for a lock: see briefSQL.
 	lanes = 2
 	// maxRuns and maxGroupBytes bound one group.
 	maxRuns       = 128
@@ -16,42 +16,48 @@ const (
 	groupTime = 15 * time.Second
 )
 
-// lane carries out inserts until b is closed, and then answers what waits.
-func (b *Backend) lane() {
+// queue is where runs wait for a lane, and how a lane carries out those that it has taken together.
+type queue struct {
+	runs     chan *run
+	carryOut func(ctx context.Context, conn connection, runs []*run) error
+}
+
+// lane carries out what waits until b is closed, and then refuses it.
+func (b *Backend) lane(q *queue) {
 	for {
 		select {
-		case r := <-b.inserts:
-			b.carryOut(b.group(r))
+		case r := <-q.runs:
+			b.carryOut(q, q.group(r))
 		case <-b.ctx.Done():
-			b.refuseRuns()
+			q.refuse()
 			return
 		}
 	}
 }
 
 // group takes what waits, without waiting. Runs whose callers have gone are dropped.
-func (b *Backend) group(r *run) (runs []*run) {
+func (q *queue) group(r *run) (runs []*run) {
 	for size := 0; ; {
 		if err := r.ctx.Err(); err != nil {
 			r.finish(err)
 		} else {
 			runs = append(runs, r)
-			for _, s := range r.inserts {
-				size += len(s.change.Doc.Data)
+			for _, s := range r.singles {
+				size += len(s.tx.Writes[0].Data)
 			}
 		}
 		if len(runs) >= maxRuns || size >= maxGroupBytes {
 			return runs
 		}
 		select {
-		case r = <-b.inserts:
+		case r = <-q.runs:
 		default:
 			return runs
 		}
 	}
 }
 
-func (b *Backend) carryOut(runs []*run) {
+func (b *Backend) carryOut(q *queue, runs []*run) {
 	if len(runs) == 0 {
 		return
 	}
@@ -59,12 +65,12 @@ func (b *Backend) carryOut(runs []*run) {
 	defer cancel()
 	conn, err := b.pool.Acquire(ctx)
 	if err == nil {
-		err = b.insertGroup(ctx, conn.Conn(), runs)
+		err = q.carryOut(ctx, conn.Conn(), runs)
 		conn.Release()
 	}
 	n := 0
 	for _, r := range runs {
-		n += len(r.inserts)
+		n += len(r.singles)
 		r.finish(err)
 	}
 	b.committed(n)
@@ -76,10 +82,10 @@ func (r *run) finish(err error) {
 	close(r.finished)
 }
 
-func (b *Backend) refuseRuns() {
+func (q *queue) refuse() {
 	for {
 		select {
-		case r := <-b.inserts:
+		case r := <-q.runs:
 			r.finish(errClosed)
 		default:
 			return
@@ -87,14 +93,14 @@ func (b *Backend) refuseRuns() {
 	}
 }
 
-// insertAll has a lane carry out inserts and waits for it. The error is of all that has no outcome.
-func (b *Backend) insertAll(ctx context.Context, r *run) error {
-	if len(r.inserts) == 0 {
+// await has a lane carry out a run and waits for it. The error is of all that has no outcome.
+func (b *Backend) await(ctx context.Context, q *queue, r *run) error {
+	if len(r.singles) == 0 {
 		return nil
 	}
 	b.waiting.Add(1)
 	select {
-	case b.inserts <- r:
+	case q.runs <- r:
 		b.waiting.Add(-1)
 	case <-ctx.Done():
 		b.waiting.Add(-1)

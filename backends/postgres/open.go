@@ -67,7 +67,8 @@ type Backend struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 	announce chan struct{}
-	inserts  chan *run
+	inserts  *queue
+	upserts  *queue
 	sets     sync.Map     // sets of fields of upserts that are registered; see upsert_lock.go
 	texts    sync.Map     // statements, by what they are before the schema's name is in them
 	waiting  atomic.Int64 // calls of Write that wait for a lane or a connection
@@ -96,16 +97,19 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	b := &Backend{
 		options: options, schema: schema, direct: direct.ConnConfig,
 		withheld: &backends.Withheld{Log: options.Log, Report: options.Withheld},
-		announce: make(chan struct{}, 1), inserts: make(chan *run, maxRuns), feeds: map[*feed]struct{}{},
+		announce: make(chan struct{}, 1), feeds: map[*feed]struct{}{},
 		beginning: make(chan struct{}, 1),
 	}
+	b.inserts = &queue{make(chan *run, maxRuns), b.insertGroup}
+	b.upserts = &queue{make(chan *run, maxRuns), b.upsertGroup}
 	pooling.ConnConfig.DialFunc, direct.ConnConfig.DialFunc = b.lines.dial, b.lines.dial
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.prepare(ctx, pooling); err != nil {
 		return nil, errors.Join(refused(err), b.Close())
 	}
 	for range lanes {
-		b.running.Go(b.lane)
+		b.running.Go(func() { b.lane(b.inserts) })
+		b.running.Go(func() { b.lane(b.upserts) })
 	}
 	b.running.Go(b.listen)
 	b.running.Go(b.announceCommits)

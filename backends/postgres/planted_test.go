@@ -73,6 +73,18 @@ func TestPlantedReaders(t *testing.T) {
 			"cursors with a transaction from before the floor are refused", "cursor.go", "!at.snapshot.contains(h.floor) ||", "len(at.snapshot.xip) > 0 && at.snapshot.xip[0] < h.floor.xmax ||",
 			"^TestCleanerRacesResumes$", "--- FAIL: TestCleanerRacesResumes",
 		},
+		{
+			"an upsert replaces what it has not seen", "upsert_group.go", "AND d.updated_at = input.was_at AND d.data = input.was::jsonb", "",
+			"^TestConformance$/^concurrency$/^upserts-add-up$", "rule concurrency/upserts-add-up:",
+		},
+		{
+			"a group makes two documents that one filter means", "upsert_group.go", "filters[filter] || known && set != fieldsOf(w.Filter)", `known && set == ""`,
+			"^TestConformance$/^upsert$/^in-order$", "rule upsert/in-order:",
+		},
+		{
+			"of a run that a group cannot finish, the end comes first", "upsert_group.go", "if fits++; s.change.Op == backends.Update {", "if fits++; false {",
+			"^TestUpsertRunKeepsOrder$", "--- FAIL: TestUpsertRunKeepsOrder",
+		},
 	} {
 		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
 			out, err := withBug(t, bug.file, bug.old, bug.new, bug.test)

@@ -90,8 +90,8 @@ const (
 func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	b, s := t.backend, t.tx.Scope
 	t.state, t.matches, t.many = map[protocol.Ref]*state{}, map[int][]protocol.Document{}, map[int]bool{}
-	filtered := t.filtered()
-	if err := t.register(ctx, filtered); err != nil {
+	filtered := b.filtered(t.tx)
+	if err := b.register(ctx, t.conn, filtered); err != nil {
 		return false, err
 	}
 	batch := &pgx.Batch{}
@@ -101,7 +101,7 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	} else {
 		batch.Queue(quietSQL)
 	}
-	t.queueLocks(batch, filtered)
+	b.queueLocks(batch, filtered)
 	if t.memory != nil {
 		batch.Queue(b.sql(memorySQL), t.memory.Key).Query(func(rows pgx.Rows) error {
 			defer rows.Close()

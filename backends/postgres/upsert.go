@@ -38,7 +38,7 @@ LEFT JOIN LATERAL (SELECT r.* FROM hit CROSS JOIN LATERAL (SELECT * FROM @.app_d
 func (t *transaction) queueFilters(batch *pgx.Batch) {
 	for i := range t.tx.Writes {
 		w := &t.tx.Writes[i]
-		if w.Op != backends.Upsert || w.Filter == nil || w.Filter.ID != "" {
+		if !byFilter(w) {
 			continue
 		}
 		pattern := containment(w.Filter)

@@ -35,11 +35,12 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	}
 	defer leave()
 	for at := 0; at < len(txs) && err == nil; {
-		n := inserts(txs[at:])
-		if n > 0 {
-			err = b.writeInserts(inner, txs[at:at+n], outs[at:at+n])
+		n := 1
+		if inserts := leading(txs[at:], insertable); inserts > 0 {
+			n, err = inserts, b.writeRun(inner, b.inserts, newInserts, txs[at:at+inserts], outs[at:at+inserts])
+		} else if upserts := leading(txs[at:], upsertable); upserts > 0 {
+			n, err = upserts, b.writeRun(inner, b.upserts, newUpserts, txs[at:at+upserts], outs[at:at+upserts])
 		} else {
-			n = 1
 			err = b.writeOne(inner, &txs[at], &outs[at])
 		}
 		at += n
@@ -66,24 +67,26 @@ func failed(outs []backends.Outcome, err error) []backends.Outcome {
 	return outs
 }
 
-// inserts is how many transactions from the first on are single inserts.
-func inserts(txs []backends.Tx) (n int) {
-	for n < len(txs) && len(txs[n].Writes) == 1 && txs[n].Writes[0].Op == backends.Insert && txs[n].Entries == nil {
+// leading is how many transactions from the first on are one write of a kind that a lane carries out.
+func leading(txs []backends.Tx, kind func(*backends.Write) bool) (n int) {
+	for n < len(txs) && len(txs[n].Writes) == 1 && kind(&txs[n].Writes[0]) && txs[n].Entries == nil {
 		n++
 	}
 	return n
 }
 
-// writeInserts hands inserts to a lane, then carries out alone, in their order, those that a group cannot. A lane goes on
+func insertable(w *backends.Write) bool { return w.Op == backends.Insert }
+
+// writeRun hands a run to a lane, then carries out alone, in their order, those that a group cannot. A lane goes on
 // with what it has begun when the caller leaves, so it works on copies.
-func (b *Backend) writeInserts(ctx context.Context, txs []backends.Tx, outs []backends.Outcome) error {
+func (b *Backend) writeRun(ctx context.Context, q *queue, newRun func(context.Context, []backends.Tx, []backends.Outcome) *run, txs []backends.Tx, outs []backends.Outcome) error {
 	mine := make([]backends.Outcome, len(outs))
 	r := newRun(ctx, slices.Clone(txs), mine)
-	err := b.insertAll(ctx, r)
+	err := b.await(ctx, q, r)
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}
-	for _, s := range r.inserts {
+	for _, s := range r.singles {
 		if !s.done && err == nil {
 			err = b.writeOne(ctx, s.tx, s.out)
 		}
