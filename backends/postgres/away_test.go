@@ -16,15 +16,16 @@ import (
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
+	"github.com/secondgate/secondgate/conformance/server"
 	"github.com/secondgate/secondgate/protocol"
 )
 
 // through is a gateway's URL by way of a proxy in front of its server.
-func through(t *testing.T, text string) (p *postgrestest.Proxy, by string) {
+func through(t *testing.T, text string) (p *server.Proxy, by string) {
 	t.Helper()
 	u, err := url.Parse(text)
 	require.NoError(t, err)
-	p = postgrestest.NewProxy(t, u.Host)
+	p = server.NewProxy(t, u.Host)
 	u.Host = fmt.Sprintf("127.0.0.1:%d", p.Port())
 	return p, u.String()
 }

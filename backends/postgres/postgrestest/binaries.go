@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/secondgate/secondgate/conformance/server"
 )
 
 // binaries is the directory of initdb and postgres: SECONDGATE_TEST_POSTGRES_BIN, else the newest that the system has.
@@ -55,6 +57,15 @@ func program(dir, name string) string {
 		return path
 	}
 	return name
+}
+
+// newHome is the directory of a server whose programs lie beside pgCtl.
+func newHome(pgCtl string) (*server.Home, error) {
+	as, err := unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	return server.NewHome("postgres", pgCtl, as)
 }
 
 // unprivileged is whom servers run as, nil for ourselves: PostgreSQL and pgbouncer refuse root.

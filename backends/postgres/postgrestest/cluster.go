@@ -3,7 +3,6 @@ package postgrestest
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,15 +12,16 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/server"
 )
 
 // Cluster is one PostgreSQL server on a port of its own of the loopback interface, its data in a temporary directory.
 // Its methods belong to one goroutine.
 type Cluster struct {
-	*home
-	bin    string
-	port   int
-	server *exec.Cmd // nil: it does not run
+	*server.Home
+	bin     string
+	port    int
+	running *exec.Cmd // nil: it does not run
 }
 
 // startTime bounds how long a server may take to start, recovery included.
@@ -48,7 +48,7 @@ func Launch(settings ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = c.run(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	err = c.Run(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 	if err == nil {
 		err = c.open(settings)
 	}
@@ -68,13 +68,13 @@ func newCluster() (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{home: h, bin: bin}, nil
+	return &Cluster{Home: h, bin: bin}, nil
 }
 
 // open configures what is in the data directory and starts it, on the first port that is free.
 func (c *Cluster) open(settings []string) (err error) {
 	for range 5 {
-		if c.port, err = freePort(); err != nil {
+		if c.port, err = server.FreePort(); err != nil {
 			return err
 		}
 		if err = c.configure(settings); err != nil {
@@ -101,16 +101,7 @@ func (c *Cluster) configure(settings []string) error {
 	return errors.Join(err, f.Close())
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
 
 // Port is where the server listens.
 func (c *Cluster) Port() int { return c.port }
@@ -124,7 +115,7 @@ func URLAt(port int) string {
 }
 
 // Log is the end of the server's log.
-func (c *Cluster) Log() string { return c.tail("log") }
+func (c *Cluster) Log() string { return c.Tail("log") }
 
 // Restart stops the server if it runs, as an operator does, and starts it. It returns when the server takes
 // connections. Processes that were killed a moment ago may still hold the server's memory: it is tried again then.
@@ -142,27 +133,17 @@ func (c *Cluster) Restart() error {
 
 // start starts the server, once. Its error has the end of this start's log.
 func (c *Cluster) start() error {
-	server, err := c.spawn("log", filepath.Join(c.bin, "postgres"), "-D", c.data())
+	running, err := c.Spawn("log", filepath.Join(c.bin, "postgres"), "-D", c.data())
 	if err != nil {
 		return err
 	}
-	c.server = server
-	for end := time.Now().Add(startTime); time.Now().Before(end) && alive(server.Process.Pid); time.Sleep(10 * time.Millisecond) {
+	c.running = running
+	for end := time.Now().Add(startTime); time.Now().Before(end) && server.Alive(running.Process.Pid); time.Sleep(10 * time.Millisecond) {
 		if c.ready() {
 			return nil
 		}
 	}
 	return fmt.Errorf("the server does not start:\n%s\n%w", c.Log(), c.Kill9())
-}
-
-// alive is false of a child that has ended, although nobody has waited for it.
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return syscall.Kill(pid, 0) == nil // a system without /proc: startTime bounds the mistake
-	}
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(state, "Z")
 }
 
 // ready reads the server's own word for it.
@@ -173,36 +154,36 @@ func (c *Cluster) ready() bool {
 		return false
 	}
 	state := strings.TrimSpace(lines[7])
-	return lines[0] == strconv.Itoa(c.server.Process.Pid) && (state == "ready" || state == "standby")
+	return lines[0] == strconv.Itoa(c.running.Process.Pid) && (state == "ready" || state == "standby")
 }
 
 // Stop stops the server as an operator does: sessions are ended, what has been committed is on disk.
 func (c *Cluster) Stop() error {
-	if c.server == nil {
+	if c.running == nil {
 		return nil
 	}
-	if err := c.server.Process.Signal(os.Interrupt); err != nil {
+	if err := c.running.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	err := c.server.Wait()
-	c.server = nil
+	err := c.running.Wait()
+	c.running = nil
 	return err
 }
 
 // Kill9 ends every process of the server with SIGKILL. Restart then recovers.
 func (c *Cluster) Kill9() error {
-	if c.server == nil {
+	if c.running == nil {
 		return nil
 	}
-	children, err := childrenOf(c.server.Process.Pid)
-	err = errors.Join(err, c.server.Process.Kill())
+	children, err := childrenOf(c.running.Process.Pid)
+	err = errors.Join(err, c.running.Process.Kill())
 	for _, pid := range children {
 		if e := syscall.Kill(pid, syscall.SIGKILL); !errors.Is(e, syscall.ESRCH) {
 			err = errors.Join(err, e)
 		}
 	}
-	_ = c.server.Wait() // killed: that is no news
-	c.server = nil
+	_ = c.running.Wait() // killed: that is no news
+	c.running = nil
 	// The number may soon be another process's, and whoever stops the server goes by this file.
 	return errors.Join(err, os.Remove(filepath.Join(c.data(), "postmaster.pid")))
 }
@@ -226,5 +207,5 @@ func childrenOf(parent int) (pids []int, err error) {
 
 // Close stops the server and removes its data.
 func (c *Cluster) Close() error {
-	return errors.Join(c.Stop(), c.home.close())
+	return errors.Join(c.Stop(), c.Home.Close())
 }

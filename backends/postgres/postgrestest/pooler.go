@@ -11,32 +11,33 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/server"
 )
 
 // Pooler starts pgbouncer in transaction mode in front of a server and returns a URL that leads through it. Size is how
 // many connections it has to the server.
-func Pooler(t conformance.T, server string, size int) string {
+func Pooler(t conformance.T, upstream string, size int) string {
 	t.Helper()
 	h, err := newHome("pg_ctl")
 	if err != nil {
 		t.Fatalf("start pgbouncer: %v", err)
 	}
-	port, err := freePort()
+	port, err := server.FreePort()
 	if err == nil {
-		err = configurePooler(h, server, port, size)
+		err = configurePooler(h, upstream, port, size)
 	}
 	if err != nil {
 		t.Fatalf("start pgbouncer: %v", err)
 	}
-	cmd, err := h.spawn("log", pgbouncer(), filepath.Join(h.dir, "pgbouncer.ini"))
+	cmd, err := h.Spawn("log", pgbouncer(), filepath.Join(h.Dir, "pgbouncer.ini"))
 	if err != nil {
 		t.Fatalf("start pgbouncer: %v: run ci/setup.sh", err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed: that is no news
-		os.Remove(filepath.Join(h.dir, "pgbouncer.pid"))
-		if err := h.close(); err != nil {
+		os.Remove(filepath.Join(h.Dir, "pgbouncer.pid"))
+		if err := h.Close(); err != nil {
 			t.Errorf("stop pgbouncer: %v", err)
 		}
 	})
@@ -45,14 +46,14 @@ func Pooler(t conformance.T, server string, size int) string {
 			conn.Close()
 			return URLAt(port)
 		}
-		if time.Now().After(end) || !alive(cmd.Process.Pid) {
-			t.Fatalf("pgbouncer does not start:\n%s", h.tail("log"))
+		if time.Now().After(end) || !server.Alive(cmd.Process.Pid) {
+			t.Fatalf("pgbouncer does not start:\n%s", h.Tail("log"))
 		}
 	}
 }
 
-func configurePooler(h *home, server string, port, size int) error {
-	to, err := pgx.ParseConfig(with(server, "schema", ""))
+func configurePooler(h *server.Home, upstream string, port, size int) error {
+	to, err := pgx.ParseConfig(with(upstream, "schema", ""))
 	if err != nil {
 		return err
 	}
@@ -72,8 +73,8 @@ pool_mode = transaction
 default_pool_size = %d
 pidfile = %s
 ignore_startup_parameters = extra_float_digits
-`, quoted(to.Host), to.Port, quoted(to.Database), quoted(to.User), password, port, size, filepath.Join(h.dir, "pgbouncer.pid"))
-	return os.WriteFile(filepath.Join(h.dir, "pgbouncer.ini"), []byte(text), 0o644)
+`, quoted(to.Host), to.Port, quoted(to.Database), quoted(to.User), password, port, size, filepath.Join(h.Dir, "pgbouncer.pid"))
+	return os.WriteFile(filepath.Join(h.Dir, "pgbouncer.ini"), []byte(text), 0o644)
 }
 
 // pgbouncer is where Debian keeps it, which is in no ordinary user's path.

@@ -32,7 +32,7 @@ func (s *Cluster) follow(c *Cluster, settings []string) error {
 	if err := c.Stop(); err != nil {
 		return err
 	}
-	err := s.run("cp", "-Rp", c.data(), s.data())
+	err := s.Run("cp", "-Rp", c.data(), s.data())
 	if err := errors.Join(err, c.Restart()); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Cluster) follow(c *Cluster, settings []string) error {
 // Promote makes a primary of a standby.
 func (c *Cluster) Promote(t conformance.T) {
 	t.Helper()
-	if err := c.run(filepath.Join(c.bin, "pg_ctl"), "-D", c.data(), "-w", "promote"); err != nil {
+	if err := c.Run(filepath.Join(c.bin, "pg_ctl"), "-D", c.data(), "-w", "promote"); err != nil {
 		t.Fatalf("promote: %v", err)
 	}
 }

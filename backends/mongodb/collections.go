@@ -1,0 +1,110 @@
+package mongodb
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// What the gateway keeps beside app_data.
+const (
+	mutationsName = "app_data_mutations" // memory of mutations, by their key
+	locksName     = "app_data_locks"     // one document per collection that is upserted into by filter
+	ledgerName    = "app_data_ledger"
+	metaName      = "app_data_meta" // the floor of the history
+)
+
+// mutationTime is how long a mutation is remembered: a day, and what the server's cleaning may be late or early.
+const mutationTime = 25 * time.Hour
+
+var images = bson.D{{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: true}}}}
+
+// settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch.
+func (b *Backend) settleIn(ctx context.Context) error {
+	for _, name := range []string{mutationsName, locksName, ledgerName, metaName} { // a transaction on a busy server had better find them
+		if err := b.create(ctx, name, nil); err != nil {
+			return err
+		}
+	}
+	if err := b.ensureDocuments(ctx); err != nil {
+		return err
+	}
+	expiry := mongo.IndexModel{Keys: bson.D{{Key: "at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds()))}
+	if _, err := b.database.Collection(mutationsName).Indexes().CreateOne(ctx, expiry); err != nil {
+		return err
+	}
+	_, err := b.database.Collection(ledgerName).Indexes().CreateMany(ctx, []mongo.IndexModel{
+		{Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true)},
+		{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
+	})
+	return err
+}
+
+func (b *Backend) create(ctx context.Context, name string, o bson.D) error {
+	err := b.database.RunCommand(ctx, append(bson.D{{Key: "create", Value: name}}, o...)).Err()
+	if hasCode(err, codeNamespaceExists) {
+		return nil
+	}
+	return err
+}
+
+// ensureDocuments sees to it that app_data is there with its indexes and its images: also after a stranger has dropped it
+// and another one made it again by inserting.
+func (b *Backend) ensureDocuments(ctx context.Context) error {
+	if err := b.create(ctx, b.docs.Name(), images); err != nil {
+		return err
+	}
+	life, imaged, err := b.lookAtDocuments(ctx)
+	if err != nil {
+		return err
+	}
+	if !imaged {
+		if err := b.database.RunCommand(ctx, append(bson.D{{Key: "collMod", Value: b.docs.Name()}}, images...)).Err(); err != nil {
+			return fmt.Errorf("pre- and post-images are off, and the gateway cannot switch them on: an administrator must run "+
+				`db.runCommand({collMod: "app_data", changeStreamPreAndPostImages: {enabled: true}}): %w`, err)
+		}
+	}
+	b.mu.Lock()
+	b.life = life
+	b.mu.Unlock()
+	_, err = b.docs.Indexes().CreateMany(ctx, []mongo.IndexModel{
+		{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "updatedAt", Value: -1}}},
+		{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "_id", Value: 1}}},
+	})
+	return err
+}
+
+// lookAtDocuments reads what names the collection's life, and whether it has images.
+func (b *Backend) lookAtDocuments(ctx context.Context) (life epoch, imaged bool, err error) {
+	found, err := b.database.ListCollections(ctx, bson.D{{Key: "name", Value: b.docs.Name()}})
+	if err != nil {
+		return life, false, err
+	}
+	var all []struct {
+		Options struct {
+			Images struct{ Enabled bool } `bson:"changeStreamPreAndPostImages"`
+		}
+		Info struct{ UUID bson.Binary }
+	}
+	if err := found.All(ctx, &all); err != nil {
+		return life, false, err
+	}
+	if len(all) != 1 {
+		return life, false, errors.New("the collection app_data has just been dropped")
+	}
+	sum := sha256.Sum256(all[0].Info.UUID.Data)
+	copy(life[:], sum[:])
+	return life, all[0].Options.Images.Enabled, nil
+}
+
+func (b *Backend) epoch() epoch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.life
+}

@@ -1,0 +1,143 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// entry is a row of the ledger as it is stored. A time that is not set is missing: what never expires has no expires.
+// When is in nanoseconds, since dates have milliseconds.
+type entry struct {
+	Kind    string
+	Key     string
+	Body    []byte
+	When    *int64     `bson:"when,omitempty"`
+	Until   *int64     `bson:"until,omitempty"`
+	Expires *time.Time `bson:"expires,omitempty"` // for the server to clean up by
+}
+
+func (b *Backend) ledger() *mongo.Collection { return b.database.Collection(ledgerName) }
+
+func named(kind, key string) bson.D {
+	return bson.D{{Key: "kind", Value: kind}, {Key: "key", Value: key}}
+}
+
+// expired selects what is as good as gone.
+func expired() bson.E {
+	return bson.E{Key: "until", Value: bson.D{{Key: "$lte", Value: time.Now().UnixNano()}}}
+}
+
+// Put implements [backends.Ledger].
+func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) error {
+	return b.do(ctx, "put", func(ctx context.Context) error {
+		if !ifAbsent {
+			return b.put(ctx, e)
+		}
+		// Who finds none that has expired inserts, which fails where there is one.
+		_, err := b.ledger().ReplaceOne(ctx, append(named(e.Kind, e.Key), expired()), rowOf(e), options.Replace().SetUpsert(true))
+		if mongo.IsDuplicateKeyError(err) {
+			return protocol.Errorf(protocol.CodeAlreadyExists, "there is already an entry %q", e.Key)
+		}
+		return err
+	})
+}
+
+func (b *Backend) put(ctx context.Context, e backends.Entry) error {
+	_, err := b.ledger().ReplaceOne(ctx, named(e.Kind, e.Key), rowOf(e), options.Replace().SetUpsert(true))
+	return err
+}
+
+// Take implements [backends.Ledger].
+func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry, err error) {
+	err = b.do(ctx, "take", func(ctx context.Context) error {
+		var row entry
+		err := b.ledger().FindOneAndDelete(ctx, named(kind, key)).Decode(&row)
+		if errors.Is(err, mongo.ErrNoDocuments) || err == nil && row.Until != nil && *row.Until <= time.Now().UnixNano() {
+			return protocol.Errorf(protocol.CodeNotFound, "there is no entry %q", key)
+		}
+		e = row.entry()
+		return err
+	})
+	if err != nil {
+		return backends.Entry{}, err
+	}
+	return e, nil
+}
+
+// Find implements [backends.Ledger].
+func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
+	bounds := bson.D{{Key: "$gte", Value: prefix}, {Key: "$gt", Value: after}}
+	if end, ok := successor(prefix); ok {
+		bounds = append(bounds, bson.E{Key: "$lt", Value: end})
+	}
+	filter := bson.D{{Key: "kind", Value: kind}, {Key: "key", Value: bounds}, {Key: "$nor", Value: bson.A{bson.D{expired()}}}}
+	err = b.do(ctx, "find", func(ctx context.Context) error {
+		found, err := b.ledger().Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "key", Value: 1}}).SetLimit(int64(limit)))
+		if err != nil {
+			return err
+		}
+		var rows []entry
+		if err := found.All(ctx, &rows); err != nil {
+			return err
+		}
+		for i := range rows {
+			entries = append(entries, rows[i].entry())
+		}
+		return nil
+	})
+	return entries, err
+}
+
+// successor is the first text after all that begin with prefix, in the order of UTF-8 bytes, which is the server's; none
+// after the empty one. Code points keep the text valid.
+func successor(prefix string) (string, bool) {
+	runes := []rune(prefix)
+	for n := len(runes); n > 0; n-- {
+		next := runes[n-1] + 1
+		if next == 0xD800 { // the surrogates are no characters
+			next = 0xE000
+		}
+		if next <= 0x10FFFF {
+			return string(append(runes[:n-1:n-1], next)), true
+		}
+	}
+	return "", false
+}
+
+func rowOf(e backends.Entry) entry {
+	row := entry{Kind: e.Kind, Key: e.Key, Body: e.Body, When: nanos(e.At), Until: nanos(e.Expires)}
+	if row.Body == nil {
+		row.Body = []byte{}
+	}
+	if !e.Expires.IsZero() {
+		row.Expires = &e.Expires
+	}
+	return row
+}
+
+func (e *entry) entry() backends.Entry {
+	return backends.Entry{Kind: e.Kind, Key: e.Key, Body: e.Body, At: moment(e.When), Expires: moment(e.Until)}
+}
+
+func nanos(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	n := t.UnixNano()
+	return &n
+}
+
+func moment(nanos *int64) time.Time {
+	if nanos == nil {
+		return time.Time{}
+	}
+	return time.Unix(0, *nanos).UTC()
+}

@@ -1,0 +1,132 @@
+package mongodbtest
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/mongodb"
+	"github.com/secondgate/secondgate/conformance"
+)
+
+// Harness opens databases of the shared server, or of Server.
+type Harness struct {
+	// Server is the URL of another server to take.
+	Server string
+
+	mu   sync.Mutex
+	urls map[backends.Backend]string
+}
+
+var _ conformance.Harness = (*Harness)(nil)
+
+// Open makes a new database.
+func (h *Harness) Open(t conformance.T) backends.Backend {
+	t.Helper()
+	server := h.Server
+	if server == "" {
+		server = URL(t)
+	}
+	return h.open(t, DatabaseOn(t, server))
+}
+
+// Reopen opens b's database once more.
+func (h *Harness) Reopen(t conformance.T, b backends.Backend) backends.Backend {
+	t.Helper()
+	return h.open(t, h.url(b))
+}
+
+// Forget makes cursors from before now expire.
+func (h *Harness) Forget(t conformance.T, b backends.Backend) {
+	t.Helper()
+	if err := b.(*mongodb.Backend).Trim(t.Context(), time.Now()); err != nil {
+		t.Fatalf("trim: %v", err)
+	}
+}
+
+// Exempt: MongoDB keeps every rule.
+func (h *Harness) Exempt(string) string { return "" }
+
+func (h *Harness) open(t conformance.T, url string) *mongodb.Backend {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	b, err := mongodb.Open(t.Context(), mongodb.Options{URL: url, Log: log})
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.urls == nil {
+		h.urls = map[backends.Backend]string{}
+	}
+	h.urls[b] = url
+	t.Cleanup(func() {
+		h.mu.Lock()
+		delete(h.urls, b)
+		h.mu.Unlock()
+		if err := b.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return b
+}
+
+// url is that of a backend which this harness has opened.
+func (h *Harness) url(b backends.Backend) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.urls[b]
+}
+
+// database is the one that a URL names.
+func database(client *mongo.Client, url string) *mongo.Database {
+	path, _, _ := strings.Cut(url, "?")
+	return client.Database(path[strings.LastIndex(path, "/")+1:])
+}
+
+// Backup reads every collection, as mongodump does. To restore it, the database is dropped and filled anew, as
+// mongorestore --drop does.
+func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() backends.Backend) {
+	t.Helper()
+	url := h.url(b)
+	db := database(Client(t, url), url)
+	kept := map[string][]any{}
+	names, err := db.ListCollectionNames(t.Context(), bson.D{})
+	for _, name := range names {
+		var docs []bson.Raw
+		found, e := db.Collection(name).Find(t.Context(), bson.D{})
+		if e == nil {
+			e = found.All(t.Context(), &docs)
+		}
+		if e != nil {
+			err = e
+		}
+		for _, d := range docs {
+			kept[name] = append(kept[name], d)
+		}
+	}
+	if err != nil {
+		t.Fatalf("backup: %v", err)
+	}
+	return func() backends.Backend {
+		if err := b.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+		if err := db.Drop(context.Background()); err != nil {
+			t.Fatalf("restore: %v", err)
+		}
+		for name, docs := range kept {
+			if _, err := db.Collection(name).InsertMany(context.Background(), docs); err != nil {
+				t.Fatalf("restore: %v", err)
+			}
+		}
+		return h.open(t, url)
+	}
+}

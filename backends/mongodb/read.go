@@ -1,0 +1,68 @@
+package mongodb
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Get implements [backends.Backend].
+func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (doc *protocol.Document, _ backends.Cursor, err error) {
+	at, err := b.snapshot(ctx, "get", notBefore, func(ctx context.Context) error {
+		found, err := b.find(ctx, r)
+		if doc = nil; found != nil {
+			doc = found.doc
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return doc, at, nil
+}
+
+// find is a document as it is stored, nil if it is not there.
+func (b *Backend) find(ctx context.Context, r protocol.Ref) (*stored, error) {
+	found, err := b.docs.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: possible(r)}}}})
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close(context.WithoutCancel(ctx))
+	for found.Next(ctx) {
+		if s, ok := b.read(found.Current); ok && s.ref == r {
+			return &s, nil
+		}
+	}
+	return nil, found.Err()
+}
+
+// Collections implements [backends.Backend]. Documents that are withheld count.
+func (b *Backend) Collections(ctx context.Context, s protocol.Scope) (counts map[string]int, err error) {
+	err = b.do(ctx, "count", func(ctx context.Context) error {
+		found, err := b.docs.Aggregate(ctx, bson.A{
+			bson.D{{Key: "$match", Value: ofScope(s)}},
+			bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$collection"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+		})
+		if err != nil {
+			return err
+		}
+		var groups []struct {
+			Name bson.RawValue `bson:"_id"`
+			N    int
+		}
+		if err := found.All(ctx, &groups); err != nil {
+			return err
+		}
+		counts = map[string]int{}
+		for _, g := range groups {
+			if name, ok := g.Name.StringValueOK(); ok {
+				counts[name] = g.N
+			}
+		}
+		return nil
+	})
+	return counts, err
+}

@@ -1,0 +1,147 @@
+package mongodb
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/secondgate/secondgate/backends"
+)
+
+// tearing is the size of a reply from which on its last transaction may not be whole: the server cuts replies at 16 MiB.
+const tearing = 4 << 20
+
+// errDropped: the collection was dropped or renamed, and nothing of the stream is left.
+var errDropped = errors.New("the collection was dropped or renamed")
+
+// stream is a change stream, read in groups: all that happened at one cluster time, which is a transaction, or a write.
+type stream struct {
+	cursor *mongo.ChangeStream
+	group  []event
+	size   int            // of the reply
+	at     bson.Timestamp // everything up to here has been taken
+}
+
+// event is what the server tells of one document.
+type event struct {
+	op     string
+	at     bson.Timestamp
+	doc    bson.Raw // nil: there is none, or no image of it was kept
+	before bson.Raw // without data
+}
+
+// unneeded fields would double an event's size, and one over 16 MiB ends the stream.
+var unneeded = bson.D{{Key: "$unset", Value: bson.A{"updateDescription", "fullDocumentBeforeChange.data"}}}
+
+// follow opens a stream after a cursor. wait is how long the server waits for something to tell.
+func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, stages ...bson.D) (*stream, error) {
+	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
+		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(from.after()).
+		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
+	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), unneeded), o)
+	if hasCode(err, codeHistoryLost) {
+		return nil, backends.ErrCursor
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &stream{cursor: cursor, at: from.at}, nil
+}
+
+func (s *stream) close(ctx context.Context) { _ = s.cursor.Close(context.WithoutCancel(ctx)) }
+
+// next reads until a group is complete, or the server has nothing to tell, which gives an empty one. After either, s.at is
+// how far the stream has come; more tells that another group has come already. ctx must have no deadline: one that passes
+// ends the stream.
+func (s *stream) next(ctx context.Context) (group []event, more bool, err error) {
+	for {
+		if !s.cursor.TryNext(ctx) {
+			return s.pause()
+		}
+		e, err := parseEvent(s.cursor.Current)
+		if err != nil {
+			return nil, false, err
+		}
+		s.size += len(s.cursor.Current)
+		if len(s.group) > 0 && e.at != s.group[0].at {
+			group = s.flush()
+		}
+		s.group = append(s.group, e)
+		switch end := s.cursor.RemainingBatchLength() == 0; {
+		case !end && group != nil:
+			return group, true, nil
+		case !end:
+		case s.size >= tearing:
+			if s.size = 0; group != nil {
+				return group, false, nil // the last one is held until another comes, or nothing
+			}
+		case group != nil:
+			s.size = 0
+			return append(group, s.flush()...), false, nil
+		default:
+			s.size = 0
+			return s.flush(), false, nil
+		}
+	}
+}
+
+// pause is what an empty reply tells: that whatever is held is whole, and how far the server has looked.
+func (s *stream) pause() ([]event, bool, error) {
+	if err := s.cursor.Err(); err != nil {
+		return nil, false, err
+	}
+	if s.cursor.ID() == 0 {
+		return nil, false, errDropped
+	}
+	s.size = 0
+	if len(s.group) > 0 {
+		return s.flush(), false, nil
+	}
+	if at, ok := tokenTime(s.cursor.ResumeToken()); ok && at.After(s.at) {
+		s.at = at
+	}
+	return nil, false, nil
+}
+
+func (s *stream) flush() []event {
+	group := s.group
+	s.group = nil
+	s.at = group[len(group)-1].at
+	return group
+}
+
+func parseEvent(raw bson.Raw) (e event, err error) {
+	e.op, _ = raw.Lookup("operationType").StringValueOK()
+	t, i, ok := raw.Lookup("clusterTime").TimestampOK()
+	if !ok {
+		return e, errors.New("an event of the change stream has no clusterTime")
+	}
+	e.at = bson.Timestamp{T: t, I: i}
+	if doc, ok := raw.Lookup("fullDocument").DocumentOK(); ok {
+		e.doc = append(bson.Raw(nil), doc...)
+	}
+	if before, ok := raw.Lookup("fullDocumentBeforeChange").DocumentOK(); ok {
+		e.before = append(bson.Raw(nil), before...)
+	}
+	return e, nil
+}
+
+// tokenTime is the cluster time that a resume token begins with: hex of a byte for the type, then seconds and increment,
+// big-endian (mongo/db/pipeline/resume_token.h; unchanged since 4.0).
+func tokenTime(token bson.Raw) (at bson.Timestamp, ok bool) {
+	text, ok := token.Lookup("_data").StringValueOK()
+	if !ok || len(text) < 18 {
+		return at, false
+	}
+	b, err := hex.DecodeString(text[:18])
+	if err != nil || b[0] != 0x82 {
+		return at, false
+	}
+	return bson.Timestamp{T: binary.BigEndian.Uint32(b[1:]), I: binary.BigEndian.Uint32(b[5:])}, true
+}

@@ -1,0 +1,104 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/secondgate/secondgate/backends"
+)
+
+const (
+	// groupTries is how often a group is tried that others get in the way of, before each of its calls is tried alone;
+	// maxTries is how often then.
+	groupTries = 3
+	maxTries   = 40
+)
+
+var snapshotTransaction = options.Transaction().SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority())
+
+// transact carries out calls in one transaction of the database, however often others get in its way. On an error none of
+// them has an answer.
+func (b *Backend) transact(ctx context.Context, calls []*call, tries int) (err error) {
+	for try := 1; ; try++ {
+		g := newGroup(b, calls)
+		if err = g.run(ctx); err == nil {
+			return g.replay(ctx)
+		}
+		if try == tries || !again(err) || ctx.Err() != nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rand.N(time.Duration(min(try, 10)) * 2 * time.Millisecond)):
+		}
+	}
+	for _, c := range calls {
+		clear(c.outs) // of what was decided and did not come about
+	}
+	return err
+}
+
+// again tells errors after which nothing has happened and looking again may help: others have changed, or made, what was
+// read, or this server is no primary any more.
+func again(err error) bool {
+	return hasLabel(err, transient) || hasCode(err, codeDuplicateKey) || mongo.IsDuplicateKeyError(err)
+}
+
+// run does the group's transaction.
+func (g *group) run(ctx context.Context) error {
+	session, err := g.backend.client.StartSession()
+	if err != nil {
+		return err
+	}
+	defer session.EndSession(context.WithoutCancel(ctx))
+	if err := session.StartTransaction(snapshotTransaction); err != nil {
+		return err
+	}
+	err = g.work(mongo.NewSessionContext(ctx, session))
+	if err != nil || len(g.models) == 0 && len(g.memories) == 0 && len(g.entries) == 0 {
+		_ = session.AbortTransaction(context.WithoutCancel(ctx)) // or else the server ends what it hears nothing of
+		return err
+	}
+	if err := g.commit(ctx, session); err != nil {
+		return err
+	}
+	g.answer(commit{g.life, *session.OperationTime()})
+	return nil
+}
+
+// commit asks until there is an answer: a commit may be asked for again.
+func (g *group) commit(ctx context.Context, session *mongo.Session) error {
+	for {
+		err := session.CommitTransaction(ctx)
+		if err == nil || hasLabel(err, transient) {
+			return err
+		}
+		if ctx.Err() != nil || !hasLabel(err, unknownCommit) && !isAway(err) {
+			return errors.Join(errUnknown, err)
+		}
+		time.Sleep(rand.N(50 * time.Millisecond))
+	}
+}
+
+// answer gives each transaction of the group the commit's time.
+func (g *group) answer(at commit) {
+	for _, d := range g.decided {
+		for i := range d.out.Changes {
+			d.out.Changes[i].Commit = at
+		}
+	}
+}
+
+// decided is one transaction of the gateway and its answer.
+type decided struct {
+	tx     *backends.Tx
+	out    *backends.Outcome
+	memory *backends.Memory
+}
