@@ -54,9 +54,6 @@ func parseCursor(raw []byte) (c cursor, ok bool) {
 	return c, true
 }
 
-// after is the first cluster time that the cursor does not show.
-func (c cursor) after() *bson.Timestamp { return &bson.Timestamp{T: c.at.T, I: c.at.I + 1} }
-
 // Cursor implements [backends.Backend].
 func (b *Backend) Cursor(ctx context.Context, raw []byte) (backends.Cursor, error) {
 	at, ok := parseCursor(raw)

@@ -129,10 +129,12 @@ func appendValue(dst []byte, v bson.RawValue) ([]byte, error) {
 		return append(dst, "null"...), nil
 	case bson.TypeInt32:
 		return strconv.AppendInt(dst, int64(v.Int32()), 10), nil
-	case bson.TypeInt64:
-		return appendInteger(dst, v.Int64()), nil
+	case bson.TypeInt64: // one that a double would round is refused later, as on every database
+		return strconv.AppendInt(dst, v.Int64(), 10), nil
 	case bson.TypeDouble:
-		return appendDouble(dst, v.Double()), nil
+		if f := v.Double(); !math.IsNaN(f) && !math.IsInf(f, 0) {
+			return strconv.AppendFloat(dst, f, 'e', -1, 64), nil
+		}
 	case bson.TypeDateTime:
 		dst = protocol.AppendTime(append(dst, '"'), v.Time())
 		return append(dst, '"'), nil
@@ -144,24 +146,5 @@ func appendValue(dst []byte, v bson.RawValue) ([]byte, error) {
 		_, data := v.Binary()
 		return protocol.AppendString(dst, base64.StdEncoding.EncodeToString(data)), nil
 	}
-	return nil, fmt.Errorf("a value of the BSON type %s has no JSON form", v.Type)
-}
-
-func appendInteger(dst []byte, n int64) []byte {
-	if n < -maxExact || n > maxExact {
-		return protocol.AppendString(dst, strconv.FormatInt(n, 10))
-	}
-	return strconv.AppendInt(dst, n, 10)
-}
-
-func appendDouble(dst []byte, f float64) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, `"NaN"`...)
-	case math.IsInf(f, 1):
-		return append(dst, `"Infinity"`...)
-	case math.IsInf(f, -1):
-		return append(dst, `"-Infinity"`...)
-	}
-	return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	return nil, fmt.Errorf("the BSON value %s has no JSON form", v)
 }

@@ -148,7 +148,9 @@ func (b *Backend) lookAt(ctx context.Context) error {
 	switch {
 	case hello.Bare:
 		return errors.New("the MongoDB replica set is not initiated: run rs.initiate() once in mongosh")
-	case hello.SetName == "" && hello.Message != "isdbgrid":
+	case hello.Message == "isdbgrid":
+		return errors.New("the MongoDB server is a router of a sharded cluster, which is not supported: name a replica set")
+	case hello.SetName == "":
 		return errStandalone
 	case hello.Wire < oldest:
 		return fmt.Errorf("the MongoDB server is too old: 6.0 or newer is needed (its wire version is %d)", hello.Wire)

@@ -26,6 +26,7 @@ type stream struct {
 	group  []event
 	size   int            // of the reply
 	at     bson.Timestamp // everything up to here has been taken
+	begin  bson.Timestamp
 }
 
 // event is what the server tells of one document.
@@ -40,9 +41,12 @@ type event struct {
 var unneeded = bson.D{{Key: "$unset", Value: bson.A{"updateDescription", "fullDocumentBeforeChange.data"}}}
 
 // follow opens a stream after a cursor. wait is how long the server waits for something to tell.
+//
+// It begins at the cursor's own time, whose events are dropped: until the server has read on, what it says of how far it
+// has looked is the time of the beginning, which from a later one could not be told from having looked there.
 func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, stages ...bson.D) (*stream, error) {
 	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
-		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(from.after()).
+		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&from.at).
 		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
 	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), unneeded), o)
 	if hasCode(err, codeHistoryLost) {
@@ -51,7 +55,7 @@ func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, s
 	if err != nil {
 		return nil, err
 	}
-	return &stream{cursor: cursor, at: from.at}, nil
+	return &stream{cursor: cursor, at: from.at, begin: from.at}, nil
 }
 
 func (s *stream) close(ctx context.Context) { _ = s.cursor.Close(context.WithoutCancel(ctx)) }
@@ -68,7 +72,9 @@ func (s *stream) next(ctx context.Context) (group []event, more bool, err error)
 		if err != nil {
 			return nil, false, err
 		}
-		s.size += len(s.cursor.Current)
+		if s.size += len(s.cursor.Current); !e.at.After(s.begin) {
+			continue
+		}
 		if len(s.group) > 0 && e.at != s.group[0].at {
 			group = s.flush()
 		}

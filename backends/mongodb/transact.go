@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -15,10 +16,10 @@ import (
 )
 
 const (
-	// groupTries is how often a group is tried that others get in the way of, before each of its calls is tried alone;
-	// maxTries is how often then.
-	groupTries = 3
-	maxTries   = 40
+	// groupTries is how often a group is tried that others get in the way of, before each of its calls is tried alone, as
+	// long as there is time.
+	groupTries = 12
+	maxTries   = math.MaxInt
 )
 
 var snapshotTransaction = options.Transaction().SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority())
@@ -36,7 +37,7 @@ func (b *Backend) transact(ctx context.Context, calls []*call, tries int) (err e
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(rand.N(time.Duration(min(try, 10)) * 2 * time.Millisecond)):
+		case <-time.After(rand.N(time.Duration(min(try, 5)) * 2 * time.Millisecond)):
 		}
 	}
 	for _, c := range calls {

@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/mongodb"
@@ -21,8 +22,9 @@ type Harness struct {
 	// Server is the URL of another server to take.
 	Server string
 
-	mu   sync.Mutex
-	urls map[backends.Backend]string
+	mu     sync.Mutex
+	urls   map[backends.Backend]string
+	client *mongo.Client // for outsiders, one for all
 }
 
 var _ conformance.Harness = (*Harness)(nil)
@@ -34,6 +36,7 @@ func (h *Harness) Open(t conformance.T) backends.Backend {
 	if server == "" {
 		server = URL(t)
 	}
+	h.connect(t, server)
 	return h.open(t, DatabaseOn(t, server))
 }
 
@@ -85,18 +88,31 @@ func (h *Harness) url(b backends.Backend) string {
 	return h.urls[b]
 }
 
-// database is the one that a URL names.
-func database(client *mongo.Client, url string) *mongo.Database {
-	path, _, _ := strings.Cut(url, "?")
-	return client.Database(path[strings.LastIndex(path, "/")+1:])
+// connect opens the outsiders' client. It lasts as long as the process: writers of a rule may outlast the rule's cleanup.
+func (h *Harness) connect(t conformance.T, server string) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.client != nil {
+		return
+	}
+	var err error
+	if h.client, err = mongo.Connect(options.Client().ApplyURI(server)); err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+}
+
+// database is b's, for outsiders.
+func (h *Harness) database(b backends.Backend) *mongo.Database {
+	path, _, _ := strings.Cut(h.url(b), "?")
+	return h.client.Database(path[strings.LastIndex(path, "/")+1:])
 }
 
 // Backup reads every collection, as mongodump does. To restore it, the database is dropped and filled anew, as
 // mongorestore --drop does.
 func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() backends.Backend) {
 	t.Helper()
-	url := h.url(b)
-	db := database(Client(t, url), url)
+	url, db := h.url(b), h.database(b)
 	kept := map[string][]any{}
 	names, err := db.ListCollectionNames(t.Context(), bson.D{})
 	for _, name := range names {
