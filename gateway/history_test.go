@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
@@ -14,12 +15,14 @@ import (
 )
 
 // Histories run over each backend's harness, every transport in one; a short form under the race detector. On
-// PostgreSQL a quarter of the minima has to do.
+// a database server a quarter of the minima has to do.
 func TestHistoryModel(t *testing.T) { checkHistory(t, &modeltest.Harness{}, 1) }
 
 func TestHistorySQLite(t *testing.T) { checkHistory(t, &sqlitetest.Harness{}, 2) }
 
 func TestHistoryPostgres(t *testing.T) { checkHistory(t, &postgrestest.Harness{}, 3) }
+
+func TestHistoryMongoDB(t *testing.T) { checkHistory(t, &mongodbtest.Harness{}, 4) }
 
 func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 	b := h.Open(t)
@@ -41,7 +44,7 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 	if testing.Short() {
 		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
 	}
-	if isPostgres(h) { // psql is started anew for each outside write, and forgetting voids every cursor from before
+	if isServer(h) { // psql is started anew for each outside write, and forgetting voids every cursor from before
 		history.Least = history.Least.Over(4)
 		if testing.Short() {
 			history.Least.Resubscribes = 0

@@ -15,6 +15,7 @@ import (
 
 	"github.com/secondgate/secondgate/backends/model"
 	"github.com/secondgate/secondgate/backends/model/modeltest"
+	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
@@ -241,6 +242,7 @@ func restHarnesses() map[string]conformance.Harness {
 		"sqlite":   &sqlitetest.Harness{},
 		"model":    &modeltest.Harness{Options: model.Options{Seed: 11, PreImage: -1, Break: -1}},
 		"postgres": &postgrestest.Harness{},
+		"mongodb":  &mongodbtest.Harness{},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/mongodb"
 	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/gateway"
@@ -26,14 +27,20 @@ func (c *serve) openBackend(ctx context.Context, metrics *gateway.Metrics) (back
 		return postgres.Open(ctx, postgres.Options{
 			URL: c.Backend, Direct: c.BackendDirect, Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
 		})
+	case isMongo(scheme):
+		return mongodb.Open(ctx, mongodb.Options{
+			URL: c.Backend, Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+		})
 	}
 	return nil, unsupported(c.Backend)
 }
 
 func isPostgres(scheme string) bool { return scheme == "postgres" || scheme == "postgresql" }
 
+func isMongo(scheme string) bool { return scheme == "mongodb" || scheme == "mongodb+srv" }
+
 func unsupported(address string) error {
-	return fmt.Errorf("the backend %q is not supported: write sqlite:PATH or postgres://USER@HOST/DATABASE", redact(address))
+	return fmt.Errorf("the backend %q is not supported: write sqlite:PATH, postgres://USER@HOST/DATABASE or mongodb://HOST/DATABASE?replicaSet=NAME", redact(address))
 }
 
 // gateway makes the gateway for the address that is listened on.

@@ -10,7 +10,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/mongodb"
@@ -22,9 +21,9 @@ type Harness struct {
 	// Server is the URL of another server to take.
 	Server string
 
-	mu     sync.Mutex
-	urls   map[backends.Backend]string
-	client *mongo.Client // for outsiders, one for all
+	mu        sync.Mutex
+	urls      map[backends.Backend]string
+	outsiders map[string]*mongo.Client // by URL
 }
 
 var _ conformance.Harness = (*Harness)(nil)
@@ -36,8 +35,15 @@ func (h *Harness) Open(t conformance.T) backends.Backend {
 	if server == "" {
 		server = URL(t)
 	}
-	h.connect(t, server)
-	return h.open(t, DatabaseOn(t, server))
+	url := DatabaseOn(t, server)
+	client := Client(t, url) // from the beginning, so that it is closed after all who use it have ended
+	h.mu.Lock()
+	if h.outsiders == nil {
+		h.outsiders = map[string]*mongo.Client{}
+	}
+	h.outsiders[url] = client
+	h.mu.Unlock()
+	return h.open(t, url)
 }
 
 // Reopen opens b's database once more.
@@ -88,24 +94,13 @@ func (h *Harness) url(b backends.Backend) string {
 	return h.urls[b]
 }
 
-// connect opens the outsiders' client. It lasts as long as the process: writers of a rule may outlast the rule's cleanup.
-func (h *Harness) connect(t conformance.T, server string) {
-	t.Helper()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.client != nil {
-		return
-	}
-	var err error
-	if h.client, err = mongo.Connect(options.Client().ApplyURI(server)); err != nil {
-		t.Fatalf("connect: %v", err)
-	}
-}
-
 // database is b's, for outsiders.
 func (h *Harness) database(b backends.Backend) *mongo.Database {
-	path, _, _ := strings.Cut(h.url(b), "?")
-	return h.client.Database(path[strings.LastIndex(path, "/")+1:])
+	url := h.url(b)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	path, _, _ := strings.Cut(url, "?")
+	return h.outsiders[url].Database(path[strings.LastIndex(path, "/")+1:])
 }
 
 // Backup reads every collection, as mongodump does. To restore it, the database is dropped and filled anew, as

@@ -20,7 +20,7 @@ import (
 func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	t.Helper()
 	docs := h.database(b).Collection("app_data")
-	client := h.client
+	client := docs.Database().Client()
 	return func(t conformance.T, s protocol.Scope, c backends.Cursor) map[string]map[string]protocol.Document {
 		t.Helper()
 		at := c.(interface{ ClusterTime() bson.Timestamp }).ClusterTime()

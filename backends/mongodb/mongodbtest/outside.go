@@ -18,7 +18,8 @@ import (
 
 // Outside is another program with the driver's defaults, in a transaction.
 func (h *Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outside {
-	return outside{h.client, h.database(b).Collection("app_data")}
+	db := h.database(b)
+	return outside{db.Client(), db.Collection("app_data")}
 }
 
 type outside struct {
