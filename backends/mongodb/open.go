@@ -59,6 +59,7 @@ type Backend struct {
 	running sync.WaitGroup
 	calls   chan *call
 	waiting atomic.Int64 // calls of Write that wait for a lane
+	fields  *fields
 
 	mu     sync.Mutex
 	closed bool
@@ -81,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		options: o, client: client, database: client.Database(name),
-		withheld: &backends.Withheld{Log: o.Log, Report: o.Withheld}, calls: make(chan *call, maxCalls),
+		withheld: &backends.Withheld{Log: o.Log, Report: o.Withheld}, calls: make(chan *call, maxCalls), fields: newFields(),
 	}
 	b.docs = b.database.Collection("app_data")
 	b.ctx, b.cancel = context.WithCancel(context.Background())
