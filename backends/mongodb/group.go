@@ -117,7 +117,7 @@ func (g *group) load(ctx context.Context, refs []protocol.Ref) error {
 	if err != nil {
 		return err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for found.Next(ctx) {
 		s, ok := g.backend.read(append(bson.Raw(nil), found.Current...))
 		if id, plain := found.Current.Lookup("_id").StringValueOK(); plain {

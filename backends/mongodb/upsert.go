@@ -95,7 +95,7 @@ func (g *group) lookUp(ctx context.Context, place protocol.Ref, writes []*backen
 	if err != nil {
 		return err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for found.Next(ctx) {
 		s, ok := g.backend.read(found.Current)
 		if !ok || s.doc == nil || g.states[s.ref] != nil {
