@@ -236,3 +236,9 @@ func Named(url, database string) string {
 	hosts, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + hosts + "/" + database + "?" + query
 }
+
+// NameOf is the database's name in a URL.
+func NameOf(url string) string {
+	head, _, _ := strings.Cut(url, "?")
+	return head[strings.LastIndex(head, "/")+1:]
+}
