@@ -56,6 +56,8 @@ func (a *author) request() (next request) {
 		return a.ledger()
 	case n < 93:
 		return marking{}
+	case n < 94:
+		return missing{oneOf(a, scopes)}
 	case n < 95:
 		return catchingUp{oneOf(a, scopes)}
 	case n < 96:
@@ -77,7 +79,7 @@ var (
 func (a *author) epilogue() (all []request) {
 	all = append(all, settling{}, mirroring{})
 	for _, s := range scopes {
-		all = append(all, counting{s}, catchingUp{s})
+		all = append(all, counting{s}, catchingUp{s}, missing{s})
 		for _, c := range collections {
 			all = append(all, listing{place{s, c}, backends.Query{Limit: 7}, false})
 		}

@@ -19,6 +19,7 @@ type faulty struct {
 	counts func(map[string]int) bool
 	told   func(*backends.Batch) bool
 	since  func(*backends.Batch) bool
+	gone   func(*[]protocol.Ref) bool
 	found  func(*[]backends.Entry) bool
 	last   any // Commit of the last change
 }
@@ -76,6 +77,14 @@ func (f *faulty) Since(ctx context.Context, s protocol.Scope, from backends.Curs
 		f.spoilt = f.since(&batch)
 	}
 	return batch, err
+}
+
+func (f *faulty) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+	refs, at, err := f.Backend.Gone(ctx, s, from, max)
+	if f.gone != nil && !f.spoilt {
+		f.spoilt = f.gone(&refs)
+	}
+	return refs, at, err
 }
 
 func (f *faulty) Find(ctx context.Context, kind, prefix, after string, limit int) ([]backends.Entry, error) {
@@ -228,5 +237,13 @@ func finds(spoil func([]backends.Entry) []backends.Entry) func(*faulty) {
 			*all = spoil(*all)
 			return true
 		}
+	}
+}
+
+// goneForgotten has nothing gone.
+func goneForgotten(f *faulty) {
+	f.gone = func(refs *[]protocol.Ref) bool {
+		*refs = nil
+		return false // what it named may have come and gone
 	}
 }

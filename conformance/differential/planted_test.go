@@ -38,6 +38,7 @@ var planted = []struct {
 	{"a change is told of another collection", feeds(func(b *backends.Batch) { b.Changes[0].Ref.Collection = "x" }), []string{"asked: read the feed"}},
 	{"a scope is lost", feeds(func(b *backends.Batch) { b.LostAll = true }), []string{"asked: read the feed", "lost"}},
 	{"Since is cut short", sinces(func(b *backends.Batch) { b.Changes = b.Changes[:len(b.Changes)-1] }), []string{"asked: everything in"}},
+	{"what is gone is not named", goneForgotten, []string{"asked: what is gone", "not "}},
 	{"an entry is found twice", finds(func(all []backends.Entry) []backends.Entry { return append(all, all[0]) }), []string{"asked: find"}},
 }
 

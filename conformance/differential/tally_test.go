@@ -37,7 +37,7 @@ func (d tally) count(q request, answer string) {
 func (d tally) enough(t *testing.T) {
 	t.Helper()
 	for _, what := range []string{"refused", "refused midway", "replayed", "mismatches", "reading", "listing", "counting", "settling", "mirroring",
-		"marking", "catchingUp", "resuming", "putting", "taking", "finding"} {
+		"marking", "catchingUp", "missing", "resuming", "putting", "taking", "finding"} {
 		require.NotZero(t, d[what], what)
 	}
 }
