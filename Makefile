@@ -1,5 +1,5 @@
 # Each word is one line into ci/, so that it can be read and run by hand.
-.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite crash-postgres stress-postgres differential test-postgres-matrix bench help
+.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite crash-postgres crash-mongodb stress-postgres differential test-postgres-matrix bench help
 
 run: ## build and serve on SQLite (needs Go only)
 	@ci/run.sh
@@ -36,6 +36,9 @@ differential: ## carry 100,000 random writes out on all four databases and compa
 
 crash-postgres: ## kill -9 the gateway 60 times under load, over PostgreSQL
 	@ci/crash.sh 60 TestCrashPostgres
+
+crash-mongodb: ## kill -9 the gateway 60 times under load, over MongoDB
+	@ci/crash.sh 60 TestCrashMongoDB
 
 test-postgres-matrix: ## test the PostgreSQL driver on every major version
 	@ci/postgres-matrix.sh

@@ -36,7 +36,18 @@ type Mongod struct {
 // Start starts a server for one test. Flags are added to its command line.
 func Start(t conformance.T, flags ...string) *Mongod {
 	t.Helper()
-	m, err := Launch(flags...)
+	return start(t, func(port int) int { return port }, flags...)
+}
+
+// StartBehind starts a server that clients reach by way of another port, which public leads to it: the replica set says so.
+func StartBehind(t conformance.T, public func(port int) int) *Mongod {
+	t.Helper()
+	return start(t, public)
+}
+
+func start(t conformance.T, public func(port int) int, flags ...string) *Mongod {
+	t.Helper()
+	m, err := launch(public, flags...)
 	if err != nil {
 		t.Fatalf("start mongod: %v", err)
 	}
@@ -50,6 +61,10 @@ func Start(t conformance.T, flags ...string) *Mongod {
 
 // Launch starts a server for a program, which closes it; it ends with the program all the same.
 func Launch(flags ...string) (*Mongod, error) {
+	return launch(func(port int) int { return port }, flags...)
+}
+
+func launch(public func(port int) int, flags ...string) (*Mongod, error) {
 	program, err := Program()
 	if err != nil {
 		return nil, err
@@ -65,7 +80,7 @@ func Launch(flags ...string) (*Mongod, error) {
 		}
 	}
 	if err == nil {
-		err = m.initiate()
+		err = m.initiate(public(m.port))
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -128,8 +143,8 @@ func (m *Mongod) Restart() error {
 }
 
 // initiate makes a replica set of it, and waits until it is the primary.
-func (m *Mongod) initiate() error {
-	member := bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: fmt.Sprintf("127.0.0.1:%d", m.port)}}
+func (m *Mongod) initiate(port int) error {
+	member := bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: fmt.Sprintf("127.0.0.1:%d", port)}}
 	config := bson.D{{Key: "_id", Value: "rs0"}, {Key: "members", Value: bson.A{member}}}
 	if err := m.command(bson.D{{Key: "replSetInitiate", Value: config}}); err != nil {
 		return err
