@@ -56,15 +56,14 @@ func (g *group) key(r protocol.Ref) any {
 	return composite(r)
 }
 
-// replacing is an update that replaces data as a whole. The data is a literal: whatever its names look like, nothing in it
-// is an operator. Fields of other programs stay.
-func replacing(d *protocol.Document, fresh bool) mongo.Pipeline {
-	set := bson.D{
-		{Key: "data", Value: bson.D{{Key: "$literal", Value: fromJSON(d.Data)}}},
-		{Key: "updatedAt", Value: bson.D{{Key: "$literal", Value: d.Updated}}},
-	}
+// replacing is an update that replaces data as a whole; fields of other programs stay.
+//
+// It must not be a pipeline: of one the server logs the difference between the two states, and what it makes of that for a
+// change stream has names twice where fields have moved (seen on 6.0.5). Of $set it logs the value.
+func replacing(d *protocol.Document, fresh bool) bson.D {
+	set := bson.D{{Key: "data", Value: fromJSON(d.Data)}, {Key: "updatedAt", Value: d.Updated}}
 	if fresh {
-		set = append(set, bson.E{Key: "createdAt", Value: bson.D{{Key: "$literal", Value: d.Created}}})
+		set = append(set, bson.E{Key: "createdAt", Value: d.Created})
 	}
-	return mongo.Pipeline{{{Key: "$set", Value: set}}}
+	return bson.D{{Key: "$set", Value: set}}
 }

@@ -31,7 +31,7 @@ func (b *Backend) transact(ctx context.Context, calls []*call, tries int) (err e
 	for try := 1; ; try++ {
 		g := newGroup(b, calls)
 		if err = g.run(ctx); err == nil {
-			return g.replay(ctx)
+			return g.finish(ctx)
 		}
 		if try == tries || !again(err) || ctx.Err() != nil {
 			break
