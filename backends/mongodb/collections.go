@@ -25,6 +25,12 @@ const mutationTime = 25 * time.Hour
 
 var images = bson.D{{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: true}}}}
 
+// documentIndexes are those that deployments have already: lists, and looking documents up.
+var documentIndexes = []mongo.IndexModel{
+	{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "updatedAt", Value: -1}}},
+	{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "_id", Value: 1}}},
+}
+
 // settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch.
 func (b *Backend) settleIn(ctx context.Context) error {
 	for _, name := range []string{mutationsName, locksName, ledgerName, metaName} { // a transaction on a busy server had better find them
@@ -73,10 +79,7 @@ func (b *Backend) ensureDocuments(ctx context.Context) error {
 	b.mu.Lock()
 	b.life = life
 	b.mu.Unlock()
-	_, err = b.docs.Indexes().CreateMany(ctx, []mongo.IndexModel{
-		{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "updatedAt", Value: -1}}},
-		{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "_id", Value: 1}}},
-	})
+	_, err = b.docs.Indexes().CreateMany(ctx, documentIndexes)
 	return err
 }
 

@@ -30,6 +30,8 @@ type Mongod struct {
 	program string
 	port    int
 	flags   []string
+	set     bool      // it is started as a member of a replica set
+	secured bool      // it asks who somebody is
 	running *exec.Cmd // nil: it does not run
 }
 
@@ -50,6 +52,18 @@ func Start(t conformance.T, flags ...string) *Mongod {
 
 // Launch starts a server for a program, which closes it; it ends with the program all the same.
 func Launch(flags ...string) (*Mongod, error) {
+	m, err := launch(true, flags...)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.initiate(); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// launch starts a server that is in no replica set yet, or is none of a replica set at all.
+func launch(set bool, flags ...string) (*Mongod, error) {
 	program, err := Program()
 	if err != nil {
 		return nil, err
@@ -58,14 +72,11 @@ func Launch(flags ...string) (*Mongod, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mongod{Home: h, program: program, flags: flags}
-	if err = os.Mkdir(m.data(), 0o700); err == nil {
+	m := &Mongod{Home: h, program: program, flags: flags, set: set}
+	if err = errors.Join(os.Mkdir(m.data(), 0o700), os.WriteFile(m.keyFile(), []byte("a key that the members of one replica set share"), 0o600)); err == nil {
 		if m.port, err = server.FreePort(); err == nil {
 			err = m.Restart()
 		}
-	}
-	if err == nil {
-		err = m.initiate()
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -106,10 +117,16 @@ func (m *Mongod) Restart() error {
 		return err
 	}
 	args := append([]string{
-		"--dbpath", m.data(), "--replSet", "rs0", "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
+		"--dbpath", m.data(), "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
 		"--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false",
 		"--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", "--pidfilepath", filepath.Join(m.Dir, "mongod.pid"),
 	}, m.flags...)
+	if m.set {
+		args = append(args, "--replSet", "rs0")
+	}
+	if m.secured {
+		args = append(args, "--keyFile", m.keyFile())
+	}
 	if !slices.Contains(args, "--oplogSize") {
 		args = append(args, "--oplogSize", "512")
 	}
@@ -119,7 +136,7 @@ func (m *Mongod) Restart() error {
 	}
 	m.running = cmd
 	for end := time.Now().Add(startTime); time.Now().Before(end) && server.Alive(cmd.Process.Pid); time.Sleep(20 * time.Millisecond) {
-		if m.command(bson.D{{Key: "ping", Value: 1}}) == nil {
+		if m.command(bson.D{{Key: "hello", Value: 1}}) == nil {
 			return nil
 		}
 	}
