@@ -10,10 +10,11 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// needed are the rights that serving takes, by collection: all are within the role readWrite. "" is the database.
+// needed are the rights that serving takes, by collection: all are within the role readWrite. "" is the database. Beside
+// them collMod is needed where images are off.
 var needed = map[string]string{
 	"":            "listCollections",
-	"app_data":    "find insert update remove changeStream createCollection collMod createIndex listIndexes",
+	"app_data":    "find insert update remove changeStream createCollection createIndex listIndexes",
 	mutationsName: "find insert createCollection createIndex",
 	locksName:     "find insert update createCollection",
 	ledgerName:    "find insert update remove createCollection createIndex",
@@ -61,20 +62,42 @@ func (c *check) rights(ctx context.Context) error {
 		c.found(backends.LevelOK, "", "the server asks nobody who they are")
 		return nil
 	}
-	if lacking := c.lacking(status.Info.Privileges); len(lacking) > 0 {
+	all := status.Info.Privileges
+	if lacking := c.lacking(all); len(lacking) > 0 {
 		c.found(backends.LevelFail, "grant the role readWrite on "+c.b.database.Name()+", or what docs/operations.md lists", "this user lacks %s", strings.Join(lacking, ", "))
 		return nil
 	}
-	c.found(backends.LevelOK, "", "this user has the rights that it needs")
+	return c.modifying(ctx, all)
+}
+
+// modifying: where images are on, or the collection is still to be made, collMod is for a day on which they are off.
+func (c *check) modifying(ctx context.Context, all []privilege) error {
+	if c.has(all, "app_data", "collMod") {
+		c.found(backends.LevelOK, "", "this user has the rights that it needs")
+		return nil
+	}
+	kind, imaged, err := c.look(ctx)
+	if err != nil {
+		return err
+	}
+	level, what := backends.LevelWarn, "this user has the rights that it needs, but collMod on app_data, to switch images on should they be off"
+	if kind != "" && !imaged {
+		level, what = backends.LevelFail, "this user lacks collMod on app_data, and images are off"
+	}
+	c.found(level, "grant the role dbAdmin on "+c.b.database.Name()+", or what docs/operations.md lists", "%s", what)
 	return nil
 }
 
-func (c *check) lacking(privileges []privilege) (lacking []string) {
+func (c *check) has(all []privilege, collection, right string) bool {
+	return slices.ContainsFunc(all, func(p privilege) bool {
+		return p.covers(c.b.database.Name(), collection) && slices.Contains(p.Actions, right)
+	})
+}
+
+func (c *check) lacking(all []privilege) (lacking []string) {
 	for collection, rights := range needed {
 		for right := range strings.FieldsSeq(rights) {
-			if slices.ContainsFunc(privileges, func(p privilege) bool {
-				return p.covers(c.b.database.Name(), collection) && slices.Contains(p.Actions, right)
-			}) {
+			if c.has(all, collection, right) {
 				continue
 			}
 			on := collection

@@ -98,10 +98,14 @@ func TestLackingRightsMongoDB(t *testing.T) {
 			}
 			change("revokePrivilegesFromRole")
 			out, err := secondgate(t, nil, "check", "--backend", url)
-			if resource[0].Value != "apps" {
+			switch {
+			case resource[0].Value != "apps":
 				require.NoError(t, err, out)
 				require.Regexp(t, `(?m)^warn this user may not see .* -> serve works without`, out, "%v %v", resource, action)
-			} else {
+			case action == "collMod":
+				require.NoError(t, err, out)
+				require.Regexp(t, `(?m)^warn this user has the rights that it needs, but collMod on app_data, .* -> grant the role dbAdmin on apps`, out)
+			default:
 				require.Error(t, err, out)
 				on := resource[1].Value
 				if on == "" {
@@ -120,7 +124,17 @@ func TestLackingRightsMongoDB(t *testing.T) {
 	}
 	out, err = secondgate(t, nil, "check", "--backend", m.URLAs("writer", "x", "apps"))
 	require.NoError(t, err, out)
-	require.Regexp(t, `(?m)^ok   this user has the rights that it needs$`, out)
+	require.Regexp(t, `(?m)^warn this user has the rights that it needs, but collMod`, out)
+	second := operate(t, nil, "--backend", m.URLAs("writer", "x", "apps"))
+	second.terminate()
+	require.NoError(t, second.command.Wait())
+	imagesOff(t, admin.Client().Database("apps"))
+	out, err = secondgate(t, nil, "check", "--backend", m.URLAs("writer", "x", "apps"))
+	require.Error(t, err, out)
+	require.Regexp(t, `(?m)^fail this user lacks collMod on app_data, and images are off -> grant the role dbAdmin on apps`, out)
+	out, err = secondgate(t, nil, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", m.URLAs("writer", "x", "apps"))
+	require.Error(t, err, out)
+	require.Contains(t, out, `db.runCommand({collMod: "app_data", changeStreamPreAndPostImages: {enabled: true}})`)
 	for user, url := range map[string]string{
 		"a reader": m.URLAs("reader", "x", "apps"), "a wrong password": m.URLAs("secondgate", "wrong", "apps"), "nobody": m.URL("apps"),
 	} {
@@ -131,4 +145,10 @@ func TestLackingRightsMongoDB(t *testing.T) {
 		require.Error(t, err, user)
 		require.Regexp(t, `(?m)^fail (the MongoDB user is refused|this user lacks .*insert on app_data,)`, out, user)
 	}
+}
+
+func imagesOff(t *testing.T, db *mongo.Database) {
+	t.Helper()
+	off := bson.D{{Key: "collMod", Value: "app_data"}, {Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: false}}}}
+	require.NoError(t, db.RunCommand(t.Context(), off).Err())
 }
