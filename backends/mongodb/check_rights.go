@@ -10,9 +10,9 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// needed are the rights that serving takes, by collection: all are within the role readWrite. "" is the database. Beside
+// rightsOn are the rights that serving takes, by collection: all are within the role readWrite. "" is the database. Beside
 // them collMod is needed where images are off.
-var needed = map[string]string{
+var rightsOn = map[string]string{
 	"":            "listCollections",
 	"app_data":    "find insert update remove changeStream createCollection createIndex listIndexes",
 	mutationsName: "find insert createCollection createIndex",
@@ -95,7 +95,7 @@ func (c *check) has(all []privilege, collection, right string) bool {
 }
 
 func (c *check) lacking(all []privilege) (lacking []string) {
-	for collection, rights := range needed {
+	for collection, rights := range rightsOn {
 		for right := range strings.FieldsSeq(rights) {
 			if c.has(all, collection, right) {
 				continue

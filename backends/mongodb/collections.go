@@ -31,7 +31,8 @@ var documentIndexes = []mongo.IndexModel{
 	{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "_id", Value: 1}}},
 }
 
-// settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch.
+// settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch. It is repeated, for a
+// stranger may drop what is there.
 func (b *Backend) settleIn(ctx context.Context) error {
 	for _, name := range []string{mutationsName, locksName, ledgerName, metaName} { // a transaction on a busy server had better find them
 		if err := b.create(ctx, name, nil); err != nil {

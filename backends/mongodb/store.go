@@ -45,7 +45,7 @@ func (g *group) model(r protocol.Ref, s *state) mongo.WriteModel {
 	case s.doc == nil:
 		return mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}})
 	}
-	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}}).SetUpdate(replacing(s.doc, s.fresh))
+	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}}).SetUpdate(replacing(s.found, s.doc, s.fresh))
 }
 
 // key is what a new document is stored under. A plain _id that another collection has leaves the composite one.
@@ -56,15 +56,18 @@ func (g *group) key(r protocol.Ref) any {
 	return composite(r)
 }
 
-// replacing is an update that replaces data as a whole. The data is a literal: whatever its names look like, nothing in it
-// is an operator. Fields of other programs stay.
-func replacing(d *protocol.Document, fresh bool) mongo.Pipeline {
-	set := bson.D{
-		{Key: "data", Value: bson.D{{Key: "$literal", Value: fromJSON(d.Data)}}},
-		{Key: "updatedAt", Value: bson.D{{Key: "$literal", Value: d.Updated}}},
-	}
+// replacing is an update that replaces data as a whole; fields of other programs stay.
+//
+// It must not be a pipeline: of one the server logs the difference between the two states, and what it makes of that for a
+// change stream has names twice where fields have moved (seen on 6.0.5). Of $set it logs the value.
+func replacing(found *stored, d *protocol.Document, fresh bool) bson.D {
+	data := keeping(found.raw.Lookup("data"), d.Data)
 	if fresh {
-		set = append(set, bson.E{Key: "createdAt", Value: bson.D{{Key: "$literal", Value: d.Created}}})
+		data = fromJSON(d.Data)
 	}
-	return mongo.Pipeline{{{Key: "$set", Value: set}}}
+	set := bson.D{{Key: "data", Value: data}, {Key: "updatedAt", Value: d.Updated}}
+	if fresh {
+		set = append(set, bson.E{Key: "createdAt", Value: d.Created})
+	}
+	return bson.D{{Key: "$set", Value: set}}
 }

@@ -34,11 +34,22 @@ type event struct {
 	op     string
 	at     bson.Timestamp
 	doc    bson.Raw // nil: there is none, or no image of it was kept
-	before bson.Raw // without data
+	before bson.Raw // its place alone
 }
 
-// unneeded fields would double an event's size, and one over 16 MiB ends the stream.
-var unneeded = bson.D{{Key: "$unset", Value: bson.A{"updateDescription", "fullDocumentBeforeChange.data"}}}
+// needed are the fields of events that are read. Others would double an event's size, and one over 16 MiB ends the stream:
+// of what a document was before, only the place matters, and what other programs keep in it beside ours does not.
+var needed = bson.D{{Key: "$project", Value: func() bson.D {
+	fields := bson.D{{Key: "operationType", Value: 1}, {Key: "clusterTime", Value: 1}}
+	place := []string{"_id", "workspaceId", "appId", "collection"}
+	for _, name := range place {
+		fields = append(fields, bson.E{Key: "fullDocumentBeforeChange." + name, Value: 1})
+	}
+	for _, name := range append(place, "data", "createdAt", "updatedAt") {
+		fields = append(fields, bson.E{Key: "fullDocument." + name, Value: 1})
+	}
+	return fields
+}()}}
 
 // follow opens a stream after a cursor. wait is how long the server waits for something to tell.
 //
@@ -48,7 +59,7 @@ func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, s
 	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
 		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&from.at).
 		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
-	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), unneeded), o)
+	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), needed), o)
 	if hasCode(err, codeHistoryLost) {
 		return nil, backends.ErrCursor
 	}

@@ -118,7 +118,7 @@ func (m *Mongod) Restart() error {
 	}
 	args := append([]string{
 		"--dbpath", m.data(), "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
-		"--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false",
+		"--setParameter", "diagnosticDataCollectionEnabled=false",
 		"--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", "--pidfilepath", filepath.Join(m.Dir, "mongod.pid"),
 	}, m.flags...)
 	if m.set {
@@ -127,8 +127,10 @@ func (m *Mongod) Restart() error {
 	if m.secured {
 		args = append(args, "--keyFile", m.keyFile())
 	}
-	if !slices.Contains(args, "--oplogSize") {
-		args = append(args, "--oplogSize", "512")
+	for flag, value := range map[string]string{"--oplogSize": "512", "--wiredTigerCacheSizeGB": "0.25"} {
+		if !slices.Contains(args, flag) {
+			args = append(args, flag, value)
+		}
 	}
 	cmd, err := m.Spawn("log", m.program, args...)
 	if err != nil {
