@@ -103,7 +103,7 @@ func prefilter(f *protocol.Filter) bson.D {
 		if !plain || c.Value[0] == '{' || c.Value[0] == '[' {
 			continue
 		}
-		all = append(all, bson.E{Key: "data." + c.Field, Value: bson.D{{Key: "$eq", Value: fromJSON(c.Value)}}})
+		all = append(all, bson.E{Key: "data." + c.Field, Value: bson.D{{Key: "$in", Value: forms(c.Value)}}})
 	}
 	return all
 }
