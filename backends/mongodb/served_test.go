@@ -157,11 +157,6 @@ func (s *served) raw(key any) bson.Raw {
 	return raw
 }
 
-// outside has another program do something.
-func (s *served) outside(result any, err error) {
-	s.Helper()
-	require.NoError(s, err)
-}
 
 // foreign is a document of another program.
 func foreign(id, data any, more ...bson.E) bson.D {

@@ -38,18 +38,13 @@ type event struct {
 }
 
 // needed are the fields of events that are read. Others would double an event's size, and one over 16 MiB ends the stream:
-// of what a document was before, only the place matters, and what other programs keep in it beside ours does not.
-var needed = bson.D{{Key: "$project", Value: func() bson.D {
-	fields := bson.D{{Key: "operationType", Value: 1}, {Key: "clusterTime", Value: 1}}
-	place := []string{"_id", "workspaceId", "appId", "collection"}
-	for _, name := range place {
-		fields = append(fields, bson.E{Key: "fullDocumentBeforeChange." + name, Value: 1})
-	}
-	for _, name := range append(place, "data", "createdAt", "updatedAt") {
-		fields = append(fields, bson.E{Key: "fullDocument." + name, Value: 1})
-	}
-	return fields
-}()}}
+// of what a document was before, only the place matters. Fields of the document itself must not be picked here: of two of
+// one name, the first would be (see [moved]).
+var needed = bson.D{{Key: "$project", Value: bson.D{
+	{Key: "operationType", Value: 1}, {Key: "clusterTime", Value: 1}, {Key: "fullDocument", Value: 1},
+	{Key: "fullDocumentBeforeChange._id", Value: 1}, {Key: "fullDocumentBeforeChange.workspaceId", Value: 1},
+	{Key: "fullDocumentBeforeChange.appId", Value: 1}, {Key: "fullDocumentBeforeChange.collection", Value: 1},
+}}}
 
 // follow opens a stream after a cursor. wait is how long the server waits for something to tell.
 //
@@ -141,7 +136,9 @@ func parseEvent(raw bson.Raw) (e event, err error) {
 	}
 	e.at = bson.Timestamp{T: t, I: i}
 	if doc, ok := raw.Lookup("fullDocument").DocumentOK(); ok {
-		e.doc = append(bson.Raw(nil), doc...)
+		if e.doc = append(bson.Raw(nil), doc...); e.op == "update" {
+			e.doc = moved(e.doc)
+		}
 	}
 	if before, ok := raw.Lookup("fullDocumentBeforeChange").DocumentOK(); ok {
 		e.before = append(bson.Raw(nil), before...)
