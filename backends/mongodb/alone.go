@@ -88,7 +88,7 @@ func (b *Backend) storeOne(ctx context.Context, found *stored, change backends.C
 		}
 		return result.DeletedCount, nil
 	}
-	result, err := b.docs.UpdateOne(ctx, same, replacing(change.Doc, false))
+	result, err := b.docs.UpdateOne(ctx, same, replacing(found, change.Doc, false))
 	if err != nil {
 		return 0, err
 	}

@@ -26,6 +26,12 @@ const mutationTime = 25 * time.Hour
 
 var images = bson.D{{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: true}}}}
 
+// documentIndexes are those that deployments have already: lists, and looking documents up.
+var documentIndexes = []mongo.IndexModel{
+	{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "updatedAt", Value: -1}}},
+	{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "_id", Value: 1}}},
+}
+
 // settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch.
 //
 // It looks first. Making what is there already would do nothing, but wait for every transaction that is open on the
@@ -86,17 +92,6 @@ func (b *Backend) ensureIndexes(ctx context.Context, collection *mongo.Collectio
 	return err
 }
 
-// sameKeys compares the keys of two indexes; programs write directions in any type of number.
-func sameKeys(a, b bson.Raw) bool {
-	x, e1 := a.Elements()
-	y, e2 := b.Elements()
-	return e1 == nil && e2 == nil && slices.EqualFunc(x, y, func(p, q bson.RawElement) bool {
-		m, ok1 := p.Value().AsInt64OK()
-		n, ok2 := q.Value().AsInt64OK()
-		return p.Key() == q.Key() && ok1 && ok2 && m == n
-	})
-}
-
 // ensureDocuments sees to it that app_data is there with its indexes and its images: also after a stranger has dropped it
 // and another one made it again by inserting.
 func (b *Backend) ensureDocuments(ctx context.Context) error {
@@ -118,11 +113,7 @@ func (b *Backend) ensureDocuments(ctx context.Context) error {
 	b.mu.Lock()
 	b.life = life
 	b.mu.Unlock()
-	place := bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}}
-	return b.ensureIndexes(ctx, b.docs,
-		mongo.IndexModel{Keys: append(slices.Clone(place), bson.E{Key: "updatedAt", Value: -1})},
-		mongo.IndexModel{Keys: append(place, bson.E{Key: "_id", Value: 1})},
-	)
+	return b.ensureIndexes(ctx, b.docs, documentIndexes...)
 }
 
 // errNoDocuments: app_data is not there.

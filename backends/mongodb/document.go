@@ -2,7 +2,9 @@ package mongodb
 
 import (
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -19,7 +21,7 @@ type stored struct {
 
 var (
 	errNoObject = errors.New("its data is no object")
-	errID       = errors.New("its _id is neither a string nor an ObjectId")
+	errID       = errors.New("its _id is neither a text nor an ObjectId")
 )
 
 // place is where a stored document belongs; false if that is nowhere, or its _id is none that is served.
@@ -27,12 +29,13 @@ func (b *Backend) place(raw bson.Raw) (r protocol.Ref, ok bool) {
 	workspace, ok1 := raw.Lookup("workspaceId").StringValueOK()
 	app, ok2 := raw.Lookup("appId").StringValueOK()
 	collection, ok3 := raw.Lookup("collection").StringValueOK()
-	if !ok1 || !ok2 || !ok3 {
+	if !ok1 || !ok2 || !ok3 || !utf8.ValidString(workspace) || !utf8.ValidString(app) || !utf8.ValidString(collection) {
 		return r, false
 	}
 	r = protocol.Ref{Scope: protocol.StoredScope(workspace, app), Collection: collection}
-	if r.ID, ok = idOf(raw.Lookup("_id"), r); !ok {
-		b.withheld.Note(r, errID)
+	key := raw.Lookup("_id")
+	if r.ID, ok = idOf(key, r); !ok {
+		b.withheld.Note(protocol.Ref{Scope: r.Scope, Collection: r.Collection, ID: shown(key)}, errID)
 	}
 	return r, ok
 }
@@ -53,6 +56,18 @@ func (b *Backend) read(raw bson.Raw) (s stored, ok bool) {
 	}
 	s.doc = protocol.NewDocument(s.ref.ID, protocol.Visible(data), date(raw, "createdAt"), date(raw, "updatedAt"))
 	return s, true
+}
+
+// maxShown bounds what is told of a strange _id.
+const maxShown = 200
+
+// shown is an _id for the eyes of an operator.
+func shown(key bson.RawValue) string {
+	text := strings.ToValidUTF8(key.String(), "\uFFFD")
+	if len(text) > maxShown {
+		return strings.ToValidUTF8(text[:maxShown], "") + "…"
+	}
+	return text
 }
 
 // date is a field of that type; anything else, which only other programs store, is the beginning of 1970.

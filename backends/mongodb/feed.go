@@ -162,7 +162,7 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 		return nil, err
 	}
 	b.options.Log.Warn("clients must list again: changes cannot be told one by one", "why", err)
-	if err := b.ensureDocuments(ctx); err != nil {
+	if err := b.settleIn(ctx); err != nil {
 		return nil, err
 	}
 	h, err := b.head(ctx, nil)

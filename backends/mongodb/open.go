@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
@@ -29,8 +28,8 @@ const (
 	dialTime      = 5 * time.Second
 	// closeTime bounds the goodbye to a server that says nothing.
 	closeTime = 2 * time.Second
-	// oldest is the wire version of MongoDB 6.0.
-	oldest = 17
+	// defaultRetention is that of Options.
+	defaultRetention = 24 * time.Hour
 )
 
 // Options of Open.
@@ -89,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	b.docs = b.database.Collection("app_data")
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.prepare(ctx); err != nil {
-		return nil, errors.Join(refused(err), b.Close())
+		return nil, errors.Join(refused(closer(ctx, o.URL, err)), b.Close())
 	}
 	b.running.Go(b.lane)
 	b.running.Go(b.keepAlive)
@@ -99,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 
 func (o *Options) complete() {
 	if o.Retention <= 0 {
-		o.Retention = 24 * time.Hour
+		o.Retention = defaultRetention
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -138,35 +137,21 @@ func (b *Backend) prepare(ctx context.Context) error {
 	return b.openLease(ctx)
 }
 
-// errStandalone: a server of its own has no change streams, no snapshots and no transactions.
-var errStandalone = errors.New("the MongoDB server is no member of a replica set: start it with --replSet rs0 and run rs.initiate() once in mongosh")
-
 // lookAt refuses servers that cannot be served from.
 func (b *Backend) lookAt(ctx context.Context) error {
-	var hello struct {
-		SetName string `bson:"setName"`
-		Message string `bson:"msg"` // isdbgrid: a mongos
-		Bare    bool   `bson:"isreplicaset"`
-		Wire    int    `bson:"maxWireVersion"`
-	}
-	if err := b.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
+	h, err := greet(ctx, b.client)
+	if err != nil {
 		return err
 	}
-	switch {
-	case hello.Bare:
-		return errors.New("the MongoDB replica set is not initiated: run rs.initiate() once in mongosh")
-	case hello.Message == "isdbgrid":
-		return errors.New("the MongoDB server is a router of a sharded cluster, which is not supported: name a replica set")
-	case hello.SetName == "":
-		return errStandalone
-	case hello.Wire < oldest:
-		return fmt.Errorf("the MongoDB server is too old: 6.0 or newer is needed (its wire version is %d)", hello.Wire)
-	}
-	return nil
+	return h.judge()
 }
 
 // refused says in one sentence why the database cannot be opened and what to do.
 func refused(err error) error {
+	var unfit unfit
+	if errors.As(err, &unfit) {
+		return unfit
+	}
 	if hasCode(err, codeUnauthorized, 18) {
 		return fmt.Errorf("the MongoDB user is refused, or lacks a right: look at the URL, and grant what docs/operations.md lists: %w", err)
 	}

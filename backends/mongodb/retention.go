@@ -83,7 +83,7 @@ func (b *Backend) Trim(ctx context.Context, before time.Time) error {
 	})
 }
 
-// clean sees to the images, which an administrator may have switched off. The server forgets mutations and entries itself.
+// clean sees to the images, which an administrator may have switched off, and to what somebody has dropped. The server forgets mutations and entries itself.
 func (b *Backend) clean(ctx context.Context, _ time.Time) error {
-	return b.do(ctx, "look at the collection", b.ensureDocuments)
+	return b.do(ctx, "look at the collections", b.settleIn)
 }

@@ -28,6 +28,8 @@ func concerning(s protocol.Scope) bson.D {
 	documents := bson.A{"insert", "update", "replace", "delete"}
 	return bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
 		in("fullDocument"), in("fullDocumentBeforeChange"),
+		bson.D{{Key: "updateDescription.updatedFields.workspaceId", Value: s.Workspace}}, // for which fullDocument may have
+		bson.D{{Key: "updateDescription.updatedFields.appId", Value: s.StoredApp()}},     // the old value first: see moved
 		bson.D{{Key: "operationType", Value: bson.D{{Key: "$nin", Value: documents}}}},
 		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}, {Key: "fullDocumentBeforeChange", Value: nil}},
 		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "delete"}}}, {Key: "fullDocument", Value: nil}},

@@ -45,7 +45,7 @@ func (g *group) model(r protocol.Ref, s *state) mongo.WriteModel {
 	case s.doc == nil:
 		return mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}})
 	}
-	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}}).SetUpdate(replacing(s.doc, s.fresh))
+	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}}).SetUpdate(replacing(s.found, s.doc, s.fresh))
 }
 
 // key is what a new document is stored under. A plain _id that another collection has leaves the composite one.
@@ -60,8 +60,12 @@ func (g *group) key(r protocol.Ref) any {
 //
 // It must not be a pipeline: of one the server logs the difference between the two states, and what it makes of that for a
 // change stream has names twice where fields have moved (seen on 6.0.5). Of $set it logs the value.
-func replacing(d *protocol.Document, fresh bool) bson.D {
-	set := bson.D{{Key: "data", Value: fromJSON(d.Data)}, {Key: "updatedAt", Value: d.Updated}}
+func replacing(found *stored, d *protocol.Document, fresh bool) bson.D {
+	data := keeping(found.raw.Lookup("data"), d.Data)
+	if fresh {
+		data = fromJSON(d.Data)
+	}
+	set := bson.D{{Key: "data", Value: data}, {Key: "updatedAt", Value: d.Updated}}
 	if fresh {
 		set = append(set, bson.E{Key: "createdAt", Value: d.Created})
 	}

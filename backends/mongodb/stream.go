@@ -37,11 +37,17 @@ type event struct {
 	op     string
 	at     bson.Timestamp
 	doc    bson.Raw // nil: there is none, or no image of it was kept
-	before bson.Raw // without data
+	before bson.Raw // its place alone
 }
 
-// unneeded fields would double an event's size, and one over 16 MiB ends the stream.
-var unneeded = bson.D{{Key: "$unset", Value: bson.A{"updateDescription", "fullDocumentBeforeChange.data"}}}
+// needed are the fields of events that are read. Others would double an event's size, and one over 16 MiB ends the stream:
+// of what a document was before, only the place matters. Fields of the document itself must not be picked here: of two of
+// one name, the first would be (see [moved]).
+var needed = bson.D{{Key: "$project", Value: bson.D{
+	{Key: "operationType", Value: 1}, {Key: "clusterTime", Value: 1}, {Key: "fullDocument", Value: 1},
+	{Key: "fullDocumentBeforeChange._id", Value: 1}, {Key: "fullDocumentBeforeChange.workspaceId", Value: 1},
+	{Key: "fullDocumentBeforeChange.appId", Value: 1}, {Key: "fullDocumentBeforeChange.collection", Value: 1},
+}}}
 
 // follow opens a stream after a cursor. wait is how long the server waits for something to tell.
 //
@@ -51,7 +57,7 @@ func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, s
 	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
 		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&from.at).
 		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
-	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), unneeded), o)
+	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), needed), o)
 	if hasCode(err, codeHistoryLost) {
 		return nil, backends.ErrCursor
 	}
@@ -140,7 +146,9 @@ func parseEvent(raw bson.Raw) (e event, err error) {
 	}
 	e.at = bson.Timestamp{T: t, I: i}
 	if doc, ok := raw.Lookup("fullDocument").DocumentOK(); ok {
-		e.doc = append(bson.Raw(nil), doc...)
+		if e.doc = append(bson.Raw(nil), doc...); e.op == "update" {
+			e.doc = moved(e.doc)
+		}
 	}
 	if before, ok := raw.Lookup("fullDocumentBeforeChange").DocumentOK(); ok {
 		e.before = append(bson.Raw(nil), before...)

@@ -71,8 +71,8 @@ func (g *group) match(ctx context.Context) error {
 func (g *group) matchIn(ctx context.Context, place protocol.Ref, writes []*backends.Write) error {
 	byField, others := map[string]bson.A{}, bson.A{}
 	for _, w := range writes {
-		if field, value, ok := leading(w.Filter); ok {
-			byField[field] = append(byField[field], value)
+		if field, values, ok := leading(w.Filter); ok {
+			byField[field] = append(byField[field], values...)
 			g.backend.considerIndex(place, field)
 		} else {
 			others = append(others, prefilter(w.Filter))
@@ -110,13 +110,13 @@ func (g *group) lookUp(ctx context.Context, place protocol.Ref, writes []*backen
 	return found.Err()
 }
 
-// leading is a field and a value that every document has which the filter matches, for a look-up by equality. In MongoDB's
+// leading is a field, and values of which every document has one there that the filter matches, for a look-up by equality. In MongoDB's
 // own a value also finds arrays that hold it, and null what is missing; numbers are equal whatever their types.
-func leading(f *protocol.Filter) (field string, value any, ok bool) {
+func leading(f *protocol.Filter) (field string, values bson.A, ok bool) {
 	for _, c := range f.Conditions {
 		plain := c.Field != "" && !strings.HasPrefix(c.Field, "$") && !strings.ContainsAny(c.Field, ".\x00") && utf8.ValidString(c.Field)
 		if plain && c.Value[0] != '{' && c.Value[0] != '[' && c.Value[0] != 'n' {
-			return c.Field, fromJSON(c.Value), true
+			return c.Field, forms(c.Value), true
 		}
 	}
 	return "", nil, false

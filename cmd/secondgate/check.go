@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/mongodb"
 	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/sqlite"
 )
@@ -19,7 +20,7 @@ const checkTime = 10 * time.Minute
 
 // check is the command of that name. It changes nothing.
 type check struct {
-	Backend       string `help:"The database: sqlite:PATH or postgres://…" default:"sqlite:./data/secondgate.db" secret:""`
+	Backend       string `help:"The database: sqlite:PATH, postgres://… or mongodb://…" default:"sqlite:./data/secondgate.db" secret:""`
 	BackendDirect string `help:"URL of the same PostgreSQL without a pooler in between, for LISTEN." secret:""`
 }
 
@@ -33,6 +34,8 @@ func (c *check) Run(ctx context.Context) error {
 		findings = sqlite.Check(ctx, strings.TrimPrefix(path, "//"))
 	case isPostgres(scheme):
 		findings = postgres.Check(ctx, c.Backend, c.BackendDirect)
+	case isMongo(scheme):
+		findings = mongodb.Check(ctx, c.Backend)
 	default:
 		return unsupported(c.Backend)
 	}

@@ -30,24 +30,28 @@ type Mongod struct {
 	program string
 	port    int
 	flags   []string
+	set     bool      // it is started as a member of a replica set
+	secured bool      // it asks who somebody is
 	running *exec.Cmd // nil: it does not run
 }
 
 // Start starts a server for one test. Flags are added to its command line.
 func Start(t conformance.T, flags ...string) *Mongod {
 	t.Helper()
-	return start(t, func(port int) int { return port }, flags...)
+	m, err := Launch(flags...)
+	return started(t, m, err)
 }
 
 // StartBehind starts a server that clients reach by way of another port, which public leads to it: the replica set says so.
 func StartBehind(t conformance.T, public func(port int) int) *Mongod {
 	t.Helper()
-	return start(t, public)
+	m, err := launchBehind(public)
+	return started(t, m, err)
 }
 
-func start(t conformance.T, public func(port int) int, flags ...string) *Mongod {
+// started has a server stopped at cleanup.
+func started(t conformance.T, m *Mongod, err error) *Mongod {
 	t.Helper()
-	m, err := launch(public, flags...)
 	if err != nil {
 		t.Fatalf("start mongod: %v", err)
 	}
@@ -61,10 +65,23 @@ func start(t conformance.T, public func(port int) int, flags ...string) *Mongod 
 
 // Launch starts a server for a program, which closes it; it ends with the program all the same.
 func Launch(flags ...string) (*Mongod, error) {
-	return launch(func(port int) int { return port }, flags...)
+	return launchBehind(func(port int) int { return port }, flags...)
 }
 
-func launch(public func(port int) int, flags ...string) (*Mongod, error) {
+// launchBehind is Launch for clients that come by way of another port.
+func launchBehind(public func(port int) int, flags ...string) (*Mongod, error) {
+	m, err := launch(true, flags...)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.initiate(public(m.port)); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// launch starts a server that is in no replica set yet, or is none of a replica set at all.
+func launch(set bool, flags ...string) (*Mongod, error) {
 	program, err := Program()
 	if err != nil {
 		return nil, err
@@ -73,14 +90,11 @@ func launch(public func(port int) int, flags ...string) (*Mongod, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mongod{Home: h, program: program, flags: flags}
-	if err = os.Mkdir(m.data(), 0o700); err == nil {
+	m := &Mongod{Home: h, program: program, flags: flags, set: set}
+	if err = errors.Join(os.Mkdir(m.data(), 0o700), os.WriteFile(m.keyFile(), []byte("a key that the members of one replica set share"), 0o600)); err == nil {
 		if m.port, err = server.FreePort(); err == nil {
 			err = m.Restart()
 		}
-	}
-	if err == nil {
-		err = m.initiate(public(m.port))
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -121,12 +135,20 @@ func (m *Mongod) Restart() error {
 		return err
 	}
 	args := append([]string{
-		"--dbpath", m.data(), "--replSet", "rs0", "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
-		"--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false",
+		"--dbpath", m.data(), "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
+		"--setParameter", "diagnosticDataCollectionEnabled=false",
 		"--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", "--pidfilepath", filepath.Join(m.Dir, "mongod.pid"),
 	}, m.flags...)
-	if !slices.Contains(args, "--oplogSize") {
-		args = append(args, "--oplogSize", "512")
+	if m.set {
+		args = append(args, "--replSet", "rs0")
+	}
+	if m.secured {
+		args = append(args, "--keyFile", m.keyFile())
+	}
+	for flag, value := range map[string]string{"--oplogSize": "512", "--wiredTigerCacheSizeGB": "0.25"} {
+		if !slices.Contains(args, flag) {
+			args = append(args, flag, value)
+		}
 	}
 	cmd, err := m.Spawn("log", m.program, args...)
 	if err != nil {
@@ -134,7 +156,7 @@ func (m *Mongod) Restart() error {
 	}
 	m.running = cmd
 	for end := time.Now().Add(startTime); time.Now().Before(end) && server.Alive(cmd.Process.Pid); time.Sleep(20 * time.Millisecond) {
-		if m.command(bson.D{{Key: "ping", Value: 1}}) == nil {
+		if m.command(bson.D{{Key: "hello", Value: 1}}) == nil {
 			return nil
 		}
 	}
