@@ -28,6 +28,7 @@ type scopeLog struct {
 	left      time.Time // when the last follower went
 	// catching is held by the one catch-up of this scope.
 	catching chan struct{}
+	frames   sharedFrame
 	// bookmark is the newest cursor as clients get it, made once for all followers.
 	bookmark      []byte
 	bookmarkMoves int64

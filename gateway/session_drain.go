@@ -23,7 +23,7 @@ const (
 )
 
 // frames are buffers that joined messages are copied into.
-var frames = sync.Pool{New: func() any { return new([]byte) }}
+var frames = sync.Pool{New: func() any { b := make([]byte, socket.HeaderSpace, 4<<10); return &b }}
 
 // drain sends what there is to send, and ends when it has caught up. What a slow client does not take stays in the
 // scope's shared log.
@@ -49,9 +49,16 @@ func (s *Session) drainHere() {
 // send writes one frame; false if the connection is over. The reader ends the session then, once it notices: while it
 // reads it does so by itself, while it waits for room it must be told.
 func (s *Session) send(messages [][]byte) bool {
+	if len(messages) == 1 {
+		return s.sent(s.conn.Write(messages[0]))
+	}
+	if frame := s.sub.log.frames.of(messages); frame != nil {
+		return s.sent(s.conn.Send(frame))
+	}
 	buffer := frames.Get().(*[]byte)
 	defer frames.Put(buffer)
-	return s.sent(s.conn.Write(joined(messages, buffer)))
+	*buffer = protocol.AppendFrame((*buffer)[:socket.HeaderSpace], messages...)
+	return s.sent(s.conn.Send(socket.Frame(*buffer)))
 }
 
 // sent takes the outcome of a write.
@@ -89,15 +96,6 @@ func (s *Session) drainFrom(messages [][]byte, next step) {
 			return
 		}
 	}
-}
-
-// joined is one frame of all messages. A single message is sent as it is.
-func joined(messages [][]byte, buffer *[]byte) []byte {
-	if len(messages) == 1 {
-		return messages[0]
-	}
-	*buffer = protocol.AppendFrame((*buffer)[:0], messages...)
-	return *buffer
 }
 
 // gather collects the messages of the next frame: answers, then, unless a read holds them back, changes.

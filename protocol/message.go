@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -209,7 +208,9 @@ func AppendFrame(dst []byte, messages ...[]byte) []byte {
 	if len(messages) == 1 {
 		return append(dst, messages[0]...)
 	}
-	dst = append(dst, '[')
-	dst = append(dst, bytes.Join(messages, []byte{','})...)
+	for i, m := range messages {
+		dst = append(dst, "[,"[min(i, 1)])
+		dst = append(dst, m...)
+	}
 	return append(dst, ']')
 }

@@ -13,8 +13,10 @@ const (
 	sendBuffer = 128 << 10
 	// chunk is the most that must move within one stall time.
 	chunk = 16 << 10
-	// bufferSize is that of the library's reader and writer.
-	bufferSize = 4 << 10
+	// readBuffer is that of the library's reader. Its writer writes control frames alone, which are at most 127 bytes, and
+	// each of which must be one Write.
+	readBuffer  = 4 << 10
+	writeBuffer = 256
 )
 
 // hijacker hands the library our connection instead of net/http's.
@@ -36,5 +38,5 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	h.wire = &wire{Conn: conn, stall: h.stall, early: bytes.Clone(early)}
-	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, bufferSize), bufio.NewWriterSize(h.wire, bufferSize)), nil
+	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, writeBuffer)), nil
 }

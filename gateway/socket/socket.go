@@ -66,11 +66,6 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	return message, err
 }
 
-// Write sends one text message. It fails once the peer has taken no byte for the stall time.
-func (c *Conn) Write(message []byte) error {
-	return c.ws.Write(context.Background(), websocket.MessageText, message)
-}
-
 // pingFrame is an empty ping (RFC 6455 §5.5.2), which is written whole and so beside the library: its own Ping ends the
 // connection of a peer that is slow to take it.
 var pingFrame = []byte{0x80 | 0x9, 0}

@@ -3,6 +3,7 @@ package socket
 import (
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +18,9 @@ type wire struct {
 	net.Conn
 	stall time.Duration
 	early []byte // what came with the handshake
+
+	writing sync.Mutex // held for a whole frame
+	closing bool       // a close frame has been sent: no message may follow (RFC 6455 §5.5.1)
 
 	frames  incoming
 	refused bool // the reader has been told of invalid text
@@ -83,16 +87,18 @@ func (c *wire) refuse(scratch []byte) error {
 	return io.EOF
 }
 
-func (c *wire) Write(b []byte) (written int, err error) {
-	for {
-		part := b[written:min(len(b), written+chunk)]
+// write gives the peer the stall time for each part of the bytes.
+func (c *wire) write(b []byte) error {
+	for len(b) > 0 {
+		part := b[:min(len(b), chunk)]
 		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
-			return written, err
+			return err
 		}
 		n, err := c.Conn.Write(part)
-		written += n
-		if err != nil || written == len(b) {
-			return written, err
+		if err != nil {
+			return err
 		}
+		b = b[n:]
 	}
+	return nil
 }

@@ -1,0 +1,84 @@
+package socket
+
+import (
+	"encoding/binary"
+	"net"
+)
+
+// HeaderSpace is the room that [Frame] needs in front of a message.
+const HeaderSpace = 10
+
+// copied is up to how many bytes a message is copied behind its header, rather than written after it.
+const copied = 32 << 10
+
+// The first byte of a frame that is a whole text message, and the opcode of a close frame (RFC 6455 §5.2).
+const (
+	wholeText = 0x81
+	opcodes   = 0x0f
+	closing   = 0x8
+)
+
+// Frame makes a frame of a text message that begins HeaderSpace bytes into the buffer, in place. It may be sent to many
+// peers.
+func Frame(buffer []byte) []byte {
+	switch n := len(buffer) - HeaderSpace; {
+	case n < 126:
+		buffer[8], buffer[9] = wholeText, byte(n)
+		return buffer[8:]
+	case n < 1<<16:
+		buffer[6], buffer[7] = wholeText, 126
+		binary.BigEndian.PutUint16(buffer[8:], uint16(n))
+		return buffer[6:]
+	default:
+		buffer[0], buffer[1] = wholeText, 127
+		binary.BigEndian.PutUint64(buffer[2:], uint64(n))
+		return buffer
+	}
+}
+
+// Send sends a frame that Frame has made. It fails once the peer has taken no byte for the stall time, and after a close
+// frame.
+func (c *Conn) Send(frame []byte) error { return c.wire.send(frame) }
+
+// Write sends one text message, as Send does.
+func (c *Conn) Write(message []byte) error {
+	if len(message) <= copied {
+		return c.Send(Frame(append(make([]byte, HeaderSpace, HeaderSpace+len(message)), message...)))
+	}
+	var header [HeaderSpace]byte
+	header[0], header[1] = wholeText, 127 // which lengths below 64 KiB must not have, and copied lets through none
+	if len(message) < 1<<16 {
+		header[1] = 126
+		binary.BigEndian.PutUint16(header[2:], uint16(len(message)))
+		return c.wire.send(header[:4], message)
+	}
+	binary.BigEndian.PutUint64(header[2:], uint64(len(message)))
+	return c.wire.send(header[:], message)
+}
+
+// send writes a frame in parts, all of which are the peer's before anything else is: the library writes control frames
+// beside it, each by one Write, since they fit into its buffer.
+func (c *wire) send(parts ...[]byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.closing {
+		return net.ErrClosed
+	}
+	for _, part := range parts {
+		if err := c.write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Write takes the library's frames.
+func (c *wire) Write(b []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.closing = c.closing || len(b) > 0 && b[0]&opcodes == closing
+	if err := c.write(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
