@@ -157,7 +157,6 @@ func (s *served) raw(key any) bson.Raw {
 	return raw
 }
 
-
 // foreign is a document of another program.
 func foreign(id, data any, more ...bson.E) bson.D {
 	when := time.Date(2024, 5, 6, 7, 8, 9, 123e6, time.UTC)
