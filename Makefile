@@ -1,5 +1,5 @@
 # Each word is one line into ci/, so that it can be read and run by hand.
-.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite crash-postgres stress-postgres test-postgres-matrix bench help
+.PHONY: run build test lint layers conformance autobahn fuzz crash-sqlite crash-postgres crash-mongodb stress-postgres stress-mongodb differential test-postgres-matrix bench help
 
 run: ## build and serve on SQLite (needs Go only)
 	@ci/run.sh
@@ -31,8 +31,17 @@ crash-sqlite: ## kill -9 the gateway 100 times under load
 stress-postgres: ## let 24 writers loose on PostgreSQL while readers are killed 500 times
 	@ci/stress.sh 50000
 
+differential: ## carry 100,000 random writes out on all four databases and compare every answer
+	@ci/differential.sh 100000
+
 crash-postgres: ## kill -9 the gateway 60 times under load, over PostgreSQL
 	@ci/crash.sh 60 TestCrashPostgres
+
+stress-mongodb: ## list and replay 5,000 times on MongoDB under 12 writers
+	@ci/stress-mongodb.sh 5000
+
+crash-mongodb: ## kill -9 the gateway 60 times under load, over MongoDB
+	@ci/crash.sh 60 TestCrashMongoDB
 
 test-postgres-matrix: ## test the PostgreSQL driver on every major version
 	@ci/postgres-matrix.sh

@@ -24,7 +24,9 @@ for driver in $(cd backends && ls -d */); do
 done
 only conformance protocol backends
 only conformance/client protocol
+only conformance/differential 'none' # its tests alone know all databases
 only conformance/server conformance
+only conformance/planted conformance
 only conformance/wire protocol backends conformance conformance/client
 only gateway protocol backends docs/api 'gateway/.*'
 only docs/api 'none'

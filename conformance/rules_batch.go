@@ -92,6 +92,18 @@ var batchRules = []Rule{
 		s.same("feed", last(changes, note("a")), nil)
 		s.want("documents", len(s.list(alpha, "notes", nil).Docs), 1)
 	}},
+	{"batch/traceless", "the changes of a transaction that leaves nothing behind are covered by a read after the answer, and by a feed in time", func(t T, h Harness) {
+		s := open(t, h)
+		f := s.watch(s.now())
+		changes := s.commit(alpha, ins("notes", "a", `{}`), del("notes", "a"))
+		_, at := s.getFrom(note("a"), nil)
+		for _, c := range changes {
+			s.want("covered by a read after the answer", at.Covers(c), true)
+		}
+		for !f.cursor.Covers(changes[0]) {
+			f.next()
+		}
+	}},
 	{"batch/large", "a transaction of a thousand writes is one transaction", func(t T, h Harness) {
 		s := open(t, h)
 		f := s.watch(s.now(), alpha)

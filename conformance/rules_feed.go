@@ -26,6 +26,15 @@ var feedRules = []Rule{
 		s.want("the fold of all changes", diff(got, s.oracle(s.T, alpha, f.cursor)), "")
 		s.want("documents", len(got["notes"]), 20)
 	}},
+	{"feed/fields", "a document is told whole, wherever in it an update has added and changed fields", func(t T, h Harness) {
+		s := open(t, h)
+		f := s.watch(nil)
+		s.insert(note("a"), `{"deep":[[]],"k":1.5,"l":"x","o":[],"title":1}`)
+		for _, patch := range []string{`{"n":"y","title":false}`, `{"o.k":null}`, `{"a":{"c":1,"e":2}}`, `{"a":{"b":0,"c":1,"d":[],"e":3}}`, `{"$ref":1,"":2,"l":{}}`} {
+			c := s.update(note("a"), patch)
+			s.same("after "+patch, last(f.until(s.now(), alpha), note("a")), c.Doc)
+		}
+	}},
 	{"feed/order", "changes of one document arrive in commit order", func(t T, h Harness) {
 		s := open(t, h)
 		f := s.watch(nil)

@@ -131,6 +131,7 @@ var ledgerRules = []Rule{
 		s.want("the first", s.keys("k", "a/", "", 2), []string{"a/1", "a/10"})
 		s.want("the rest", s.keys("k", "a/", "a/10", 100), []string{"a/2", "a/🎈"})
 		s.want("none", len(s.keys("k", "c", "", 100)), 0)
+		s.want("as many as none", len(s.keys("k", "", "", 0)), 0)
 	}},
 	{"ledger/expired", "an expired entry is as good as gone", func(t T, h Harness) {
 		s := open(t, h)

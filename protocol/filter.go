@@ -62,6 +62,9 @@ func (f Filter) Matches(d *Document) bool {
 		return false
 	}
 	for _, c := range f.Conditions {
+		if !bytes.Contains(d.Data, c.Value) { // which costs less than a walk, and most documents do not match
+			return false
+		}
 		value, ok := Lookup(d.Data, c.Field, f.Paths)
 		if !ok || !bytes.Equal(value, c.Value) {
 			return false

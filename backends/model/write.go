@@ -197,7 +197,7 @@ func (t *transaction) enter(tx *backends.Tx, changes []backends.Change) {
 // replay answers a transaction that has been done before.
 func (t *transaction) replay(tx *backends.Tx, m memory) (out backends.Outcome, err error) {
 	if m.digest != tx.Digest {
-		return out, protocol.Errorf(protocol.CodeMutationMismatch, "the mutationId was used for another request")
+		return out, backends.ErrMismatch
 	}
 	out.Replayed = true
 	out.Cursor = cursor{t.epoch, t.snapshots[t.dice.between(m.shown, t.newest())]}

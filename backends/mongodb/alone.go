@@ -24,7 +24,7 @@ func (b *Backend) alone(ctx context.Context, c *call) bool {
 	if err != nil {
 		return false
 	}
-	defer session.EndSession(context.WithoutCancel(ctx))
+	defer leaveSession(ctx, session)
 	life := b.epoch()
 	change, done, err := b.single(mongo.NewSessionContext(ctx, session), tx)
 	if !done {

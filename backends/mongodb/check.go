@@ -171,7 +171,7 @@ func (c *check) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for found.Next(ctx) {
 		before := len(withheld)
 		s, ok := c.b.read(found.Current)

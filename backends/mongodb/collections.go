@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -31,10 +32,19 @@ var documentIndexes = []mongo.IndexModel{
 	{Keys: bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: "_id", Value: 1}}},
 }
 
-// settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch. It is repeated, for a
-// stranger may drop what is there.
+// settleIn makes what is missing: the collections, their indexes, the images. It learns the epoch.
+//
+// It looks first. Making what is there already would do nothing, but wait for every transaction that is open on the
+// collection, such as one that a gateway which was killed has left behind.
 func (b *Backend) settleIn(ctx context.Context) error {
+	there, err := b.database.ListCollectionNames(ctx, bson.D{})
+	if err != nil {
+		return err
+	}
 	for _, name := range []string{mutationsName, locksName, ledgerName, metaName} { // a transaction on a busy server had better find them
+		if slices.Contains(there, name) {
+			continue
+		}
 		if err := b.create(ctx, name, nil); err != nil {
 			return err
 		}
@@ -42,15 +52,13 @@ func (b *Backend) settleIn(ctx context.Context) error {
 	if err := b.ensureDocuments(ctx); err != nil {
 		return err
 	}
-	expiry := mongo.IndexModel{Keys: bson.D{{Key: "at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds()))}
-	if _, err := b.database.Collection(mutationsName).Indexes().CreateOne(ctx, expiry); err != nil {
-		return err
-	}
-	_, err := b.database.Collection(ledgerName).Indexes().CreateMany(ctx, []mongo.IndexModel{
-		{Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true)},
-		{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
+	err = b.ensureIndexes(ctx, b.database.Collection(mutationsName), mongo.IndexModel{
+		Keys: bson.D{{Key: "at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
 	})
-	return err
+	return errors.Join(err, b.ensureIndexes(ctx, b.ledger(),
+		mongo.IndexModel{Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true)},
+		mongo.IndexModel{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
+	))
 }
 
 func (b *Backend) create(ctx context.Context, name string, o bson.D) error {
@@ -61,13 +69,38 @@ func (b *Backend) create(ctx context.Context, name string, o bson.D) error {
 	return err
 }
 
+// ensureIndexes makes those that are missing, by their keys.
+func (b *Backend) ensureIndexes(ctx context.Context, collection *mongo.Collection, wanted ...mongo.IndexModel) error {
+	there, err := collection.Indexes().ListSpecifications(ctx)
+	if err != nil {
+		return err
+	}
+	var missing []mongo.IndexModel
+	for _, w := range wanted {
+		keys, err := bson.Marshal(w.Keys)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(there, func(s mongo.IndexSpecification) bool { return sameKeys(s.KeysDocument, keys) }) {
+			missing = append(missing, w)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err = collection.Indexes().CreateMany(ctx, missing)
+	return err
+}
+
 // ensureDocuments sees to it that app_data is there with its indexes and its images: also after a stranger has dropped it
 // and another one made it again by inserting.
 func (b *Backend) ensureDocuments(ctx context.Context) error {
-	if err := b.create(ctx, b.docs.Name(), images); err != nil {
-		return err
-	}
 	life, imaged, err := b.lookAtDocuments(ctx)
+	if errors.Is(err, errNoDocuments) {
+		if err = b.create(ctx, b.docs.Name(), images); err == nil {
+			life, imaged, err = b.lookAtDocuments(ctx)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -80,9 +113,11 @@ func (b *Backend) ensureDocuments(ctx context.Context) error {
 	b.mu.Lock()
 	b.life = life
 	b.mu.Unlock()
-	_, err = b.docs.Indexes().CreateMany(ctx, documentIndexes)
-	return err
+	return b.ensureIndexes(ctx, b.docs, documentIndexes...)
 }
+
+// errNoDocuments: app_data is not there.
+var errNoDocuments = errors.New("the collection app_data is not there")
 
 // lookAtDocuments reads what names the collection's life, and whether it has images.
 func (b *Backend) lookAtDocuments(ctx context.Context) (life epoch, imaged bool, err error) {
@@ -100,7 +135,7 @@ func (b *Backend) lookAtDocuments(ctx context.Context) (life epoch, imaged bool,
 		return life, false, err
 	}
 	if len(all) != 1 {
-		return life, false, errors.New("the collection app_data has just been dropped")
+		return life, false, errNoDocuments
 	}
 	sum := sha256.Sum256(all[0].Info.UUID.Data)
 	copy(life[:], sum[:])

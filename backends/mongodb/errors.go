@@ -24,6 +24,7 @@ var (
 const (
 	codeUnauthorized       = 13
 	codeNamespaceExists    = 48
+	codeWriteConflict      = 112
 	codeCappedPositionLost = 136
 	codeSnapshotTooOld     = 239
 	codeSnapshotMissing    = 246
@@ -71,10 +72,10 @@ func translate(ctx context.Context, doing string, err error) error {
 	}
 	err = fmt.Errorf("mongodb: %s: %w", doing, err)
 	switch {
-	case isAway(err):
-		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
-	case again(err): // as often as it was tried
+	case hasCode(err, codeWriteConflict, codeDuplicateKey): // as often as it was tried
 		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), Cause: err}
+	case isAway(err), again(err):
+		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
 	}
 	return err
 }

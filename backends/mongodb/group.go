@@ -20,8 +20,7 @@ type group struct {
 	// states are the documents as of the transactions so far; one that is not there has a state too.
 	states   map[protocol.Ref]*state
 	taken    map[any]protocol.Ref // whose a plain _id is
-	matches  map[*backends.Write][]*stored
-	known    map[string]bool // mutations that are remembered
+	known    map[string]bool      // mutations that are remembered
 	replays  []*decided
 	models   []mongo.WriteModel
 	memories []any
@@ -40,8 +39,7 @@ type state struct {
 
 func newGroup(b *Backend, calls []*call) *group {
 	g := &group{
-		backend: b, life: b.epoch(), states: map[protocol.Ref]*state{}, taken: map[any]protocol.Ref{},
-		matches: map[*backends.Write][]*stored{}, known: map[string]bool{},
+		backend: b, life: b.epoch(), states: map[protocol.Ref]*state{}, taken: map[any]protocol.Ref{}, known: map[string]bool{},
 	}
 	for _, c := range calls {
 		for i := range c.txs {
@@ -119,7 +117,7 @@ func (g *group) load(ctx context.Context, refs []protocol.Ref) error {
 	if err != nil {
 		return err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for found.Next(ctx) {
 		s, ok := g.backend.read(append(bson.Raw(nil), found.Current...))
 		if id, plain := found.Current.Lookup("_id").StringValueOK(); plain {

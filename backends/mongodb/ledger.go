@@ -74,6 +74,9 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 
 // Find implements [backends.Ledger].
 func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
+	if limit <= 0 { // to the server that is no bound
+		return nil, nil
+	}
 	bounds := bson.D{{Key: "$gte", Value: prefix}, {Key: "$gt", Value: after}}
 	if end, ok := successor(prefix); ok {
 		bounds = append(bounds, bson.E{Key: "$lt", Value: end})

@@ -80,7 +80,7 @@ func (l *listing) each(ctx context.Context, when bson.D, o *options.FindOptionsB
 	if err != nil {
 		return err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for !l.full && found.Next(ctx) {
 		s, ok := l.b.read(found.Current)
 		if !ok || s.doc == nil || l.after != nil && !l.after.Precedes(s.doc) {

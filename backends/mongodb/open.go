@@ -58,6 +58,9 @@ type Backend struct {
 	running sync.WaitGroup
 	calls   chan *call
 	waiting atomic.Int64 // calls of Write that wait for a lane
+	fields  *fields
+	lease   *lease
+	worked  atomic.Bool // the lane has, since the last sign of life
 
 	mu     sync.Mutex
 	closed bool
@@ -81,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		options: o, client: client, database: client.Database(name),
-		withheld: &backends.Withheld{Log: o.Log, Report: o.Withheld}, calls: make(chan *call, maxCalls),
+		withheld: &backends.Withheld{Log: o.Log, Report: o.Withheld}, calls: make(chan *call, maxCalls), fields: newFields(),
 	}
 	b.docs = b.database.Collection("app_data")
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -89,6 +92,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 		return nil, errors.Join(refused(closer(ctx, o.URL, err)), b.Close())
 	}
 	b.running.Go(b.lane)
+	b.running.Go(b.keepAlive)
 	b.running.Go(func() { backends.KeepHouse(b.ctx, b.options.Log, b.clean) })
 	return b, nil
 }
@@ -128,7 +132,10 @@ func (b *Backend) prepare(ctx context.Context) error {
 	if err := b.lookAt(ctx); err != nil {
 		return err
 	}
-	return b.settleIn(ctx)
+	if err := b.settleIn(ctx); err != nil {
+		return err
+	}
+	return b.openLease(ctx)
 }
 
 // lookAt refuses servers that cannot be served from.
@@ -161,6 +168,7 @@ func (b *Backend) Close() error {
 	b.running.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	b.closeLease(ctx)
 	if err := b.client.Disconnect(ctx); err != nil && !errors.Is(err, mongo.ErrClientDisconnected) && ctx.Err() == nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (b *Backend) find(ctx context.Context, r protocol.Ref) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for found.Next(ctx) {
 		if s, ok := b.read(found.Current); ok && s.ref == r {
 			return &s, nil

@@ -39,7 +39,6 @@ func concerning(s protocol.Scope) bson.D {
 // history calls f for the changes of a scope from a cursor up to another, which the database has reached.
 func (b *Backend) history(ctx context.Context, s protocol.Scope, from, to cursor, f func(backends.Change) error) error {
 	return b.do(ctx, "read changes", func(ctx context.Context) error {
-		// The stream must not see a deadline, which would end it between two replies; it is left when the caller goes.
 		stream, err := b.follow(ctx, from, replayWait, concerning(s))
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ func (b *Backend) readAt(ctx context.Context, time *bson.Timestamp, f func(conte
 	if err != nil {
 		return at, err
 	}
-	defer session.EndSession(context.WithoutCancel(ctx))
+	defer leaveSession(ctx, session)
 	if err := f(mongo.NewSessionContext(ctx, session)); err != nil {
 		return at, err
 	}

@@ -17,6 +17,9 @@ import (
 // tearing is the size of a reply from which on its last transaction may not be whole: the server cuts replies at 16 MiB.
 const tearing = 4 << 20
 
+// deadTime is how long a server may take to say that there is nothing to tell.
+const deadTime = 10 * time.Second
+
 // errDropped: the collection was dropped or renamed, and nothing of the stream is left.
 var errDropped = errors.New("the collection was dropped or renamed")
 
@@ -65,14 +68,13 @@ func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, s
 	return &stream{cursor: cursor, at: from.at, begin: from.at}, nil
 }
 
-func (s *stream) close(ctx context.Context) { _ = s.cursor.Close(context.WithoutCancel(ctx)) }
+func (s *stream) close(ctx context.Context) { leave(ctx, s.cursor) }
 
 // next reads until a group is complete, or the server has nothing to tell, which gives an empty one. After either, s.at is
-// how far the stream has come; more tells that another group has come already. ctx must have no deadline: one that passes
-// ends the stream.
+// how far the stream has come; more tells that another group has come already. An error ends the stream.
 func (s *stream) next(ctx context.Context) (group []event, more bool, err error) {
 	for {
-		if !s.cursor.TryNext(ctx) {
+		if !s.ask(ctx) {
 			return s.pause()
 		}
 		e, err := parseEvent(s.cursor.Current)
@@ -102,6 +104,14 @@ func (s *stream) next(ctx context.Context) (group []event, more bool, err error)
 			return s.flush(), false, nil
 		}
 	}
+}
+
+// ask takes the next event, if there is one. A server that says nothing at all for that long is not there: nobody else
+// notices that a connection is half open.
+func (s *stream) ask(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, deadTime)
+	defer cancel()
+	return s.cursor.TryNext(ctx)
 }
 
 // pause is what an empty reply tells: that whatever is held is whole, and how far the server has looked.

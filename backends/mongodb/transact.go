@@ -27,13 +27,20 @@ var snapshotTransaction = options.Transaction().SetReadConcern(readconcern.Snaps
 // transact carries out calls in one transaction of the database, however often others get in its way. On an error none of
 // them has an answer.
 func (b *Backend) transact(ctx context.Context, calls []*call, tries int) (err error) {
+	begun := time.Now()
 	for try := 1; ; try++ {
 		g := newGroup(b, calls)
 		if err = g.run(ctx); err == nil {
-			return g.replay(ctx)
+			return g.finish(ctx)
 		}
 		if try == tries || !again(err) || ctx.Err() != nil {
 			break
+		}
+		if time.Since(begun) > silence { // somebody may have gone and left a transaction open
+			begun = time.Now()
+			if err := b.endSilent(ctx); err != nil {
+				b.options.Log.Warn("sessions of gateways that are gone could not be ended", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -54,24 +61,29 @@ func again(err error) bool {
 
 // run does the group's transaction.
 func (g *group) run(ctx context.Context) error {
-	session, err := g.backend.client.StartSession()
-	if err != nil {
-		return err
-	}
-	defer session.EndSession(context.WithoutCancel(ctx))
+	session := g.backend.lease.session
+	g.backend.worked.Store(true)
 	if err := session.StartTransaction(snapshotTransaction); err != nil {
 		return err
 	}
-	err = g.work(mongo.NewSessionContext(ctx, session))
+	err := g.work(mongo.NewSessionContext(ctx, session))
 	if err != nil || len(g.models) == 0 && len(g.memories) == 0 && len(g.entries) == 0 {
-		_ = session.AbortTransaction(context.WithoutCancel(ctx)) // or else the server ends what it hears nothing of
+		g.abort(ctx, session)
 		return err
 	}
 	if err := g.commit(ctx, session); err != nil {
+		g.abort(ctx, session) // a commit that was never sent would keep the session from its next transaction
 		return err
 	}
 	g.answer(commit{g.life, *session.OperationTime()})
 	return nil
+}
+
+// abort ends a transaction without effect. That it fails is no news: the server ends what it hears nothing of.
+func (g *group) abort(ctx context.Context, session *mongo.Session) {
+	ctx, cancel := goodbye(ctx)
+	defer cancel()
+	_ = session.AbortTransaction(ctx)
 }
 
 // commit asks until there is an answer: a commit may be asked for again.

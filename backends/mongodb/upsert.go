@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -65,47 +66,70 @@ func (g *group) match(ctx context.Context) error {
 	return nil
 }
 
+// matchIn looks for the filters of one collection: those that go by the value of one field in one look-up each field, which
+// an index can serve, the others in one.
 func (g *group) matchIn(ctx context.Context, place protocol.Ref, writes []*backends.Write) error {
-	either := bson.A{}
+	byField, others := map[string]bson.A{}, bson.A{}
 	for _, w := range writes {
-		either = append(either, prefilter(w.Filter))
+		if field, values, ok := leading(w.Filter); ok {
+			byField[field] = append(byField[field], values...)
+			g.backend.considerIndex(place, field)
+		} else {
+			others = append(others, prefilter(w.Filter))
+		}
 	}
-	filter := append(within(place.Scope, place.Collection), bson.E{Key: "$or", Value: either})
-	found, err := g.backend.docs.Find(ctx, filter)
+	for field, values := range byField {
+		if err := g.lookUp(ctx, place, writes, bson.E{Key: "data." + field, Value: bson.D{{Key: "$in", Value: values}}}); err != nil {
+			return err
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return g.lookUp(ctx, place, writes, bson.E{Key: "$or", Value: others})
+}
+
+// lookUp reads the documents that fulfil a condition and gives each write those that its filter matches.
+func (g *group) lookUp(ctx context.Context, place protocol.Ref, writes []*backends.Write, condition bson.E) error {
+	found, err := g.backend.docs.Find(ctx, append(within(place.Scope, place.Collection), condition))
 	if err != nil {
 		return err
 	}
-	defer found.Close(context.WithoutCancel(ctx))
+	defer leave(ctx, found)
 	for found.Next(ctx) {
 		s, ok := g.backend.read(found.Current)
-		if !ok || s.doc == nil || s.ref.Scope != place.Scope || s.ref.Collection != place.Collection {
+		if !ok || s.doc == nil || g.states[s.ref] != nil {
 			continue
 		}
-		for _, w := range writes {
-			if w.Filter.Matches(s.doc) {
-				s.raw = append(bson.Raw(nil), found.Current...)
-				s.key = s.raw.Lookup("_id")
-				if g.matches[w] = append(g.matches[w], &s); g.states[s.ref] == nil {
-					g.states[s.ref] = &state{found: &s, doc: s.doc, taken: true}
-				}
-			}
+		if slices.ContainsFunc(writes, func(w *backends.Write) bool { return w.Filter.Matches(s.doc) }) {
+			s.raw = append(bson.Raw(nil), found.Current...)
+			s.key = s.raw.Lookup("_id")
+			g.states[s.ref] = &state{found: &s, doc: s.doc, taken: true}
 		}
 	}
 	return found.Err()
 }
 
-// prefilter is a condition that every document which the filter matches fulfils. In MongoDB's own equality a value also
-// finds arrays that hold it, and null what is missing; numbers are equal whatever their types.
-func prefilter(f *protocol.Filter) bson.D {
-	all := bson.D{}
+// leading is a field, and values of which every document has one there that the filter matches, for a look-up by equality. In MongoDB's
+// own a value also finds arrays that hold it, and null what is missing; numbers are equal whatever their types.
+func leading(f *protocol.Filter) (field string, values bson.A, ok bool) {
 	for _, c := range f.Conditions {
-		plain := c.Field != "" && !strings.HasPrefix(c.Field, "$") && !strings.ContainsAny(c.Field, ".\x00")
-		if !plain || c.Value[0] == '{' || c.Value[0] == '[' {
-			continue
+		plain := c.Field != "" && !strings.HasPrefix(c.Field, "$") && !strings.ContainsAny(c.Field, ".\x00") && utf8.ValidString(c.Field)
+		if plain && c.Value[0] != '{' && c.Value[0] != '[' && c.Value[0] != 'n' {
+			return c.Field, forms(c.Value), true
 		}
-		all = append(all, bson.E{Key: "data." + c.Field, Value: bson.D{{Key: "$in", Value: forms(c.Value)}}})
 	}
-	return all
+	return "", nil, false
+}
+
+// prefilter is a condition that every document which the filter matches fulfils, where none can be looked up.
+func prefilter(f *protocol.Filter) bson.D {
+	for _, c := range f.Conditions {
+		if c.Field != "" && !strings.HasPrefix(c.Field, "$") && !strings.ContainsAny(c.Field, ".\x00") {
+			return bson.D{{Key: "data." + c.Field, Value: bson.D{{Key: "$exists", Value: true}}}}
+		}
+	}
+	return bson.D{}
 }
 
 // newest is the document that an upsert by filter means: of what was found and what the writes before it have made. What

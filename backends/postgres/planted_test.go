@@ -1,16 +1,12 @@
 package postgres_test
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
+	"github.com/secondgate/secondgate/conformance/planted"
 )
 
 // TestPlantedReaders builds the driver with each bug in turn and sees the named test or rule fail; without them it passes.
@@ -87,31 +83,11 @@ func TestPlantedReaders(t *testing.T) {
 		},
 	} {
 		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
-			out, err := withBug(t, bug.file, bug.old, bug.new, bug.test)
-			require.Error(t, err, "the bug was not noticed:\n%s", out)
+			out, caught := planted.Run(t, planted.Bug{File: bug.file, Old: bug.old, New: bug.new}, bug.test, "SECONDGATE_TEST_POSTGRES_URL="+postgrestest.URL(t))
+			require.True(t, caught, "the bug was not noticed:\n%s", out)
 			require.Contains(t, out, bug.says)
 		})
 	}
-}
-
-// withBug runs a test of this package in which one text of the source is another, on the server of these tests.
-func withBug(t *testing.T, name, before, after, test string) (out string, err error) {
-	t.Helper()
-	file, err := filepath.Abs(name)
-	require.NoError(t, err)
-	source, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(string(source), before), "the text to damage must be there once")
-	dir := t.TempDir()
-	damaged, overlay := filepath.Join(dir, "damaged"+filepath.Ext(file)), filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(damaged, []byte(strings.Replace(string(source), before, after, 1)), 0o600))
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {file: damaged}})
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(overlay, text, 0o600))
-	cmd := exec.Command("go", "test", "-count=1", "-overlay", overlay, "-run", test, ".")
-	cmd.Env = append(os.Environ(), "SECONDGATE_TEST_POSTGRES_URL="+postgrestest.URL(t))
-	combined, err := cmd.CombinedOutput()
-	return string(combined), err
 }
 
 // TestPlantedNumbers: where the numbers of one document's changes are not taken under its lock and one by one, a change

@@ -23,6 +23,7 @@ type plan struct {
 	callers int
 	// postgres is the URL of a server to measure, empty for none; only what is asked for runs.
 	postgres string
+	mongodb  string // the same for MongoDB
 	only     string
 }
 
@@ -34,7 +35,8 @@ func main() {
 	flag.DurationVar(&p.time, "time", 2*time.Second, "time of one measurement of writes")
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
 	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)")
-	flag.StringVar(&p.only, "only", "", "measure this alone: writes, lists, upserts, postgres")
+	flag.StringVar(&p.mongodb, "mongodb", "", "URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)")
+	flag.StringVar(&p.only, "only", "", "measure this alone: writes, lists, upserts, postgres, mongodb")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
 	flag.Parse()
 	if *profile != "" {
@@ -65,7 +67,7 @@ func (p *plan) run() error {
 	for _, part := range []struct {
 		name string
 		run  func(*plan) error
-	}{{"writes", benchWrites}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}} {
+	}{{"writes", benchWrites}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}, {"mongodb", benchMongoDB}} {
 		if p.only != "" && p.only != part.name {
 			continue
 		}

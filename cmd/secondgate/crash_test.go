@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/protocol"
@@ -46,6 +47,13 @@ func TestCrash(t *testing.T) {
 // TestCrashPostgres is TestCrash over a server that goes on while gateways are killed.
 func TestCrashPostgres(t *testing.T) {
 	c := newCrash(t, postgrestest.Schema(t)+"&pool_max_conns=8") // few, so that the time goes by writing, not by connecting
+	c.load = 300 * time.Millisecond
+	c.run(4)
+}
+
+// TestCrashMongoDB is TestCrash over a mongod that goes on while gateways are killed.
+func TestCrashMongoDB(t *testing.T) {
+	c := newCrash(t, mongodbtest.Database(t))
 	c.load = 300 * time.Millisecond
 	c.run(4)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/protocol"
@@ -28,7 +29,7 @@ const (
 type outage struct {
 	*crash
 	gateway *operated
-	server  *postgrestest.Cluster
+	server  databaseServer
 	network *network
 	readers sync.WaitGroup
 	end     func() // has the clients finish what they have begun
@@ -36,12 +37,22 @@ type outage struct {
 	refused int    // REST answers of 503
 }
 
-// faults are what happens to the database, one after the other. Those that say so must show in /readyz.
-var faults = []struct {
+// databaseServer is one that can be ended.
+type databaseServer interface {
+	Stop() error
+	Restart() error
+	Kill9() error
+}
+
+// fault is something that happens to the database. One that shows must do so in /readyz.
+type fault struct {
 	name  string
 	shows bool
 	does  func(o *outage)
-}{
+}
+
+// faults happen to every server, one after the other.
+var faults = []fault{
 	{"connections cut", false, func(o *outage) { o.network.cut() }},
 	{"connections cut again and again", false, func(o *outage) {
 		for range 40 {
@@ -49,9 +60,6 @@ var faults = []struct {
 			o.network.cut()
 		}
 	}},
-	{"the listening session terminated", false, func(o *outage) { o.terminate("query LIKE 'LISTEN%'") }},
-	{"a writing session terminated", false, func(o *outage) { o.terminate("query NOT LIKE 'LISTEN%' ORDER BY state LIMIT 1") }},
-	{"all sessions terminated", false, func(o *outage) { o.terminate("true") }},
 	{"server restarted", false, func(o *outage) { require.NoError(o, o.server.Restart()) }},
 	{"server killed", false, func(o *outage) {
 		require.NoError(o, o.server.Kill9())
@@ -77,12 +85,50 @@ var faults = []struct {
 // TestPostgresFaults: whatever happens to the database, requests are answered in time, a retry under its mutationId has
 // one effect, /readyz tells the truth, and in the end every watcher's copy is the database.
 func TestPostgresFaults(t *testing.T) {
+	cluster := func(o *outage) *postgrestest.Cluster { return o.server.(*postgrestest.Cluster) }
+	terminate := func(which string) func(*outage) {
+		return func(o *outage) {
+			postgrestest.PSQL(o, cluster(o).URL(), "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'secondgate' AND "+which+") AS s")
+		}
+	}
+	breakDown(t, func(t *testing.T) (databaseServer, *network, string) {
+		c := postgrestest.Start(t)
+		n := newNetwork(t, fmt.Sprintf("127.0.0.1:%d", c.Port()))
+		return c, n, postgrestest.URLAt(n.port())
+	}, append([]fault{
+		{"the listening session terminated", false, terminate("query LIKE 'LISTEN%'")},
+		{"a writing session terminated", false, terminate("query NOT LIKE 'LISTEN%' ORDER BY state LIMIT 1")},
+		{"all sessions terminated", false, terminate("true")},
+	}, faults...))
+}
+
+// TestMongoFaults is TestPostgresFaults over MongoDB, which is killed eight times and more.
+func TestMongoFaults(t *testing.T) {
+	kill := fault{"server killed again", false, func(o *outage) {
+		require.NoError(o, o.server.Kill9())
+		require.NoError(o, o.server.Restart())
+	}}
+	breakDown(t, func(t *testing.T) (databaseServer, *network, string) {
+		var n *network
+		m := mongodbtest.StartBehind(t, func(port int) int {
+			n = newNetwork(t, fmt.Sprintf("127.0.0.1:%d", port))
+			return n.port()
+		})
+		return m, n, mongodbtest.URLAt(n.port(), "test")
+	}, append([]fault{
+		{"the primary steps down", false, func(o *outage) { require.NoError(o, o.server.(*mongodbtest.Mongod).StepDown(3)) }},
+		kill, kill, kill, kill, kill, kill,
+	}, faults...))
+}
+
+// breakDown has faults happen to a server under load.
+func breakDown(t *testing.T, start func(t *testing.T) (databaseServer, *network, string), faults []fault) {
 	if testing.Short() {
 		t.Log("the run without the race detector breaks the database: the gateway here is a program of its own")
 		return
 	}
 	t.Parallel()
-	o := newOutage(t)
+	o := newOutage(t, start)
 	var clients sync.WaitGroup
 	t.Cleanup(func() { // also when a fault has failed the test
 		o.end()
@@ -126,18 +172,12 @@ func TestPostgresFaults(t *testing.T) {
 		len(o.acked), o.replayed, o.resumed, o.slowest.Round(time.Millisecond), o.unready, o.refused)
 }
 
-func newOutage(t *testing.T) *outage {
-	server := postgrestest.Start(t)
-	n := newNetwork(t, fmt.Sprintf("127.0.0.1:%d", server.Port()))
-	g := operate(t, nil, "--heartbeat", "1s", "--backend", postgrestest.URLAt(n.port()))
+func newOutage(t *testing.T, start func(t *testing.T) (databaseServer, *network, string)) *outage {
+	server, n, url := start(t)
+	g := operate(t, nil, "--heartbeat", "1s", "--backend", url)
 	c := newCrash(t, "")
 	c.url, c.writing = g.url, 6
 	return &outage{crash: c, gateway: g, server: server, network: n, end: sync.OnceFunc(func() { close(c.stop) })}
-}
-
-// terminate ends sessions of the gateway.
-func (o *outage) terminate(which string) {
-	postgrestest.PSQL(o, o.server.URL(), "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'secondgate' AND "+which+") AS s")
 }
 
 func (o *outage) count(n *int) int {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -99,8 +98,7 @@ func (h *Harness) database(b backends.Backend) *mongo.Database {
 	url := h.url(b)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	path, _, _ := strings.Cut(url, "?")
-	return h.outsiders[url].Database(path[strings.LastIndex(path, "/")+1:])
+	return h.outsiders[url].Database(NameOf(url))
 }
 
 // Backup reads every collection, as mongodump does. To restore it, the database is dropped and filled anew, as

@@ -14,27 +14,15 @@ import (
 // StartAlone starts a server that belongs to no replica set.
 func StartAlone(t conformance.T) *Mongod {
 	t.Helper()
-	return start(t, false)
+	m, err := launch(false)
+	return started(t, m, err)
 }
 
 // StartBare starts a server that is to belong to a replica set, which nobody has initiated yet.
 func StartBare(t conformance.T) *Mongod {
 	t.Helper()
-	return start(t, true)
-}
-
-func start(t conformance.T, set bool) *Mongod {
-	t.Helper()
-	m, err := launch(set)
-	if err != nil {
-		t.Fatalf("start mongod: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Errorf("stop mongod: %v", err)
-		}
-	})
-	return m
+	m, err := launch(true)
+	return started(t, m, err)
 }
 
 const password = "of the test"

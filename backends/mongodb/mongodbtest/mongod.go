@@ -39,6 +39,19 @@ type Mongod struct {
 func Start(t conformance.T, flags ...string) *Mongod {
 	t.Helper()
 	m, err := Launch(flags...)
+	return started(t, m, err)
+}
+
+// StartBehind starts a server that clients reach by way of another port, which public leads to it: the replica set says so.
+func StartBehind(t conformance.T, public func(port int) int) *Mongod {
+	t.Helper()
+	m, err := launchBehind(public)
+	return started(t, m, err)
+}
+
+// started has a server stopped at cleanup.
+func started(t conformance.T, m *Mongod, err error) *Mongod {
+	t.Helper()
 	if err != nil {
 		t.Fatalf("start mongod: %v", err)
 	}
@@ -52,11 +65,16 @@ func Start(t conformance.T, flags ...string) *Mongod {
 
 // Launch starts a server for a program, which closes it; it ends with the program all the same.
 func Launch(flags ...string) (*Mongod, error) {
+	return launchBehind(func(port int) int { return port }, flags...)
+}
+
+// launchBehind is Launch for clients that come by way of another port.
+func launchBehind(public func(port int) int, flags ...string) (*Mongod, error) {
 	m, err := launch(true, flags...)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.initiate(); err != nil {
+	if err := m.initiate(public(m.port)); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
@@ -147,8 +165,8 @@ func (m *Mongod) Restart() error {
 }
 
 // initiate makes a replica set of it, and waits until it is the primary.
-func (m *Mongod) initiate() error {
-	member := bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: fmt.Sprintf("127.0.0.1:%d", m.port)}}
+func (m *Mongod) initiate(port int) error {
+	member := bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: fmt.Sprintf("127.0.0.1:%d", port)}}
 	config := bson.D{{Key: "_id", Value: "rs0"}, {Key: "members", Value: bson.A{member}}}
 	if err := m.command(bson.D{{Key: "replSetInitiate", Value: config}}); err != nil {
 		return err
@@ -239,4 +257,10 @@ func Named(url, database string) string {
 	scheme, rest, _ := strings.Cut(head, "://")
 	hosts, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + hosts + "/" + database + "?" + query
+}
+
+// NameOf is the database's name in a URL.
+func NameOf(url string) string {
+	head, _, _ := strings.Cut(url, "?")
+	return head[strings.LastIndex(head, "/")+1:]
 }

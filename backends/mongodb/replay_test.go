@@ -1,0 +1,220 @@
+package mongodb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
+	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+const (
+	replayWriters = 12
+	replayDocs    = 30
+)
+
+// TestReplays: under 12 writers, gateways and strangers with transactions, a list and the changes after its cursor are the
+// next list, by the feed and by Since, so many times (SECONDGATE_REPLAYS).
+func TestReplays(t *testing.T) {
+	t.Parallel()
+	wanted := 300
+	if n, err := strconv.Atoi(os.Getenv("SECONDGATE_REPLAYS")); err == nil {
+		wanted = n
+	}
+	if testing.Short() {
+		wanted = 20
+	}
+	h := &mongodbtest.Harness{}
+	b := h.Open(t)
+	r := &replays{T: t, b: b, sides: []backends.Backend{b, h.Reopen(t, b)}}
+	feed, err := b.Watch(t.Context(), nil)
+	require.NoError(t, err)
+	defer feed.Close()
+	var writers sync.WaitGroup
+	for i := range replayWriters {
+		outside := h.Outside(t, b)
+		writers.Go(func() { r.write(i, outside) })
+	}
+	defer writers.Wait()
+	defer r.stop.Store(true)
+	checks := r.check(feed, wanted)
+	t.Logf("%d lists and replays, %d commits", checks, r.commits.Load())
+}
+
+type replays struct {
+	*testing.T
+	b       backends.Backend
+	sides   []backends.Backend
+	stop    atomic.Bool
+	commits atomic.Int64
+}
+
+// write commits at random: a third of the writers are strangers, whose transactions touch several documents.
+func (r *replays) write(i int, outside conformance.Outside) {
+	for n := 0; !r.stop.Load(); n++ {
+		if i%3 == 0 {
+			var steps []conformance.Step
+			for range 1 + rand.N(4) {
+				steps = append(steps, conformance.Step{Kind: []string{"replace", "update", "delete"}[rand.N(3)], Ref: r.someone(), Data: fmt.Sprintf(`{"by":%d,"n":%d}`, i, n)})
+			}
+			outside.Do(r.T, rand.N(5) > 0, steps...)
+		} else {
+			tx := backends.Tx{Scope: note("").Scope, At: protocol.Millis(time.Now())}
+			for range 1 + rand.N(4) {
+				op := []backends.Op{backends.Upsert, backends.Upsert, backends.Delete}[rand.N(3)]
+				tx.Writes = append(tx.Writes, backends.Write{Op: op, Collection: "notes", ID: r.someone().ID, Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, n)})
+			}
+			_, err := backends.WriteOne(r.Context(), r.sides[i%2], tx)
+			if code := protocol.CodeOf(err); code != "" && code != protocol.CodeNotFound && !r.stop.Load() {
+				r.Errorf("write: %v", err)
+				return
+			}
+		}
+		r.commits.Add(1)
+	}
+}
+
+func (r *replays) someone() protocol.Ref { return note(fmt.Sprint("d", rand.N(replayDocs))) }
+
+// snapshot is what a collection holds at a cursor, by id.
+type snapshot struct {
+	docs map[string]string
+	at   backends.Cursor
+}
+
+// check lists again and again. Each list, and each list with what Since tells after it, must with the changes of the feed
+// that it does not cover be what the feed's own copy is.
+func (r *replays) check(feed backends.Feed, wanted int) (checks int) {
+	copied := snapshot{map[string]string{}, feed.Cursor()}
+	for !r.Failed() && checks < wanted {
+		first := r.list()
+		time.Sleep(time.Duration(rand.N(5)) * time.Millisecond)
+		batch, err := r.b.Since(r.Context(), note("").Scope, first.at, 0)
+		require.NoError(r, err)
+		require.Empty(r, batch.Lost)
+		later := snapshot{maps.Clone(first.docs), batch.Cursor}
+		later.apply(batch.Changes)
+
+		var told []backends.Change
+		for !feed.Cursor().Reached(later.at) {
+			batch, err := feed.Next(r.Context())
+			require.NoError(r, err)
+			require.False(r, batch.LostAll || len(batch.Lost) > 0)
+			told = append(told, batch.Changes...)
+		}
+		copied.apply(told)
+		for _, s := range []snapshot{first, later} {
+			s.apply(slices.DeleteFunc(slices.Clone(told), s.at.Covers))
+			require.Equal(r, copied.docs, s.docs, "a list and the changes after it are not what is there")
+			checks++
+		}
+	}
+	return checks
+}
+
+func (s *snapshot) apply(changes []backends.Change) {
+	for _, c := range changes {
+		if c.Doc == nil {
+			delete(s.docs, c.Ref.ID)
+		} else {
+			s.docs[c.Ref.ID] = c.Doc.Rev
+		}
+	}
+}
+
+func (r *replays) list() snapshot {
+	page, err := r.b.List(r.Context(), note("").Scope, backends.Query{Collection: "notes"})
+	require.NoError(r, err)
+	docs := map[string]string{}
+	for _, d := range page.Docs {
+		docs[d.ID] = d.Rev
+	}
+	return snapshot{docs, page.Cursor}
+}
+
+// TestOneUpsertOfMany: of 16 callers on two gateways who upsert by one filter at once, one makes the document, 200 times.
+func TestOneUpsertOfMany(t *testing.T) {
+	t.Parallel()
+	rounds := 200
+	if testing.Short() {
+		rounds = 10
+	}
+	h := &mongodbtest.Harness{}
+	b := h.Open(t)
+	sides := []backends.Backend{b, h.Reopen(t, b)}
+	for round := range rounds {
+		var callers sync.WaitGroup
+		var made atomic.Int32
+		for i := range 16 {
+			callers.Go(func() {
+				o, err := backends.WriteOne(t.Context(), sides[i%2], upsertBy(fmt.Sprintf(`{"round":%d}`, round), fmt.Sprintf(`{"w%d":1}`, i)))
+				if err != nil {
+					t.Errorf("upsert: %v", err)
+				} else if o.Changes[0].Op == backends.Insert {
+					made.Add(1)
+				}
+			})
+		}
+		callers.Wait()
+		require.Equal(t, int32(1), made.Load(), "round %d", round)
+	}
+	page, err := b.List(t.Context(), note("").Scope, backends.Query{Collection: "notes"})
+	require.NoError(t, err)
+	require.Len(t, page.Docs, rounds)
+}
+
+func upsertBy(filter, data string) backends.Tx {
+	f, err := protocol.ParseFilter([]byte(filter), false)
+	if err != nil {
+		panic(err) // it is this test's own
+	}
+	return backends.Tx{Scope: note("").Scope, At: protocol.Millis(time.Now()), Writes: []backends.Write{
+		{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &f, Data: []byte(data)},
+	}}
+}
+
+// TestUpsertIndex: once a collection has grown, upserts by a field make an index for it, and go by it.
+func TestUpsertIndex(t *testing.T) {
+	t.Parallel()
+	url := mongodbtest.Database(t)
+	b := open(t, url)
+	docs := outsider(t, url)
+	var padding []any
+	for i := range 1500 {
+		padding = append(padding, stored(fmt.Sprint("p", i), map[string]any{"key": fmt.Sprint("old", i)}))
+	}
+	_, err := docs.InsertMany(t.Context(), padding)
+	require.NoError(t, err)
+	upsert := func(key string) backends.Change {
+		o, err := backends.WriteOne(t.Context(), b, upsertBy(fmt.Sprintf(`{"key":%q}`, key), `{"n":1}`))
+		require.NoError(t, err)
+		return o.Changes[0]
+	}
+	require.Equal(t, backends.Insert, upsert("new").Op)
+	require.Eventually(t, func() bool {
+		specs, err := docs.Indexes().ListSpecifications(context.Background())
+		for _, s := range specs {
+			if s.Name == "secondgate_upsert_key" {
+				return true
+			}
+		}
+		return errors.Join(err) != nil
+	}, 30*time.Second, 20*time.Millisecond)
+	require.Equal(t, backends.Update, upsert("new").Op)
+	require.Equal(t, backends.Update, upsert("old7").Op)
+	require.LessOrEqual(t, examined(t, docs, "old8"), int64(1), "the look-up reads more than what it finds")
+}
