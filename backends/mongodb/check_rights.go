@@ -15,10 +15,10 @@ import (
 var rightsOn = map[string]string{
 	"":            "listCollections",
 	"app_data":    "find insert update remove changeStream createCollection createIndex listIndexes",
-	mutationsName: "find insert createCollection createIndex",
+	mutationsName: "find insert createCollection createIndex listIndexes",
 	locksName:     "find insert update createCollection",
-	ledgerName:    "find insert update remove createCollection createIndex",
-	metaName:      "find insert update createCollection",
+	ledgerName:    "find insert update remove createCollection createIndex listIndexes",
+	metaName:      "find insert update remove createCollection",
 }
 
 // privilege is what a user may do to some resource.

@@ -45,7 +45,7 @@ func (b *Backend) replayable(ctx context.Context, from cursor) error {
 	}
 	defer s.close(ctx)
 	for range 2 { // the first time nothing is asked
-		if s.cursor.TryNext(ctx) {
+		if s.ask(ctx) {
 			return nil
 		}
 		if err := s.cursor.Err(); hasCode(err, codeHistoryLost, codeCappedPositionLost) {
