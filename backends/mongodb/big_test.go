@@ -162,3 +162,20 @@ func TestTransactionOverReplies(t *testing.T) {
 		}
 	}
 }
+
+// TestImpassableEvent: names so long that the server cannot send an event have clients list again, and the feed goes on.
+func TestImpassableEvent(t *testing.T) {
+	t.Parallel()
+	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1").URL("apps"), func(docs *mongo.Collection) {
+		doc := foreign("x", bson.D{})
+		doc[3].Value = strings.Repeat("c", 9<<20)
+		_, err := docs.InsertOne(t.Context(), doc)
+		require.NoError(t, err)
+	})
+	start, f := s.now(), s.watch()
+	_, err := s.docs.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "x"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: 1}}}})
+	require.NoError(t, err)
+	require.True(t, s.toldLoss(f))
+	s.ready(f)
+	require.Equal(t, []protocol.Scope{place}, s.since(start).Lost)
+}

@@ -171,7 +171,7 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 	if err := b.settleIn(ctx); err != nil {
 		return nil, err
 	}
-	if errors.Is(err, errDropped) {
+	if !errors.Is(err, errNoImage) {
 		if err := b.mark(ctx); err != nil {
 			return nil, err
 		}
@@ -192,8 +192,8 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 	return s, nil
 }
 
-// mark moves the database's time: a stream that begins at the very time at which the collection was replaced would end
-// there again.
+// mark moves the database's time: a stream that begins at the very time at which the collection was replaced, or of an event
+// that the server cannot send, would end there again.
 func (b *Backend) mark(ctx context.Context) error {
 	_, err := b.database.Collection(metaName).UpdateOne(ctx, bson.D{{Key: "_id", Value: "lives"}},
 		bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}}}, options.UpdateOne().SetUpsert(true))
