@@ -36,9 +36,13 @@ func main() {
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
 	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)")
 	flag.StringVar(&p.mongodb, "mongodb", "", "URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)")
-	flag.StringVar(&p.only, "only", "", "measure this alone: writes, lists, upserts, postgres, mongodb")
+	flag.StringVar(&p.only, "only", "", "measure this alone: writes, fanout, lists, upserts, postgres, mongodb")
+	raw := flag.Bool("raw", false, "be the raw writer, the floor of fanout")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
 	flag.Parse()
+	if *raw {
+		log.Fatal(serveRaw())
+	}
 	if *profile != "" {
 		file, err := os.Create(*profile)
 		if err == nil {
@@ -67,7 +71,7 @@ func (p *plan) run() error {
 	for _, part := range []struct {
 		name string
 		run  func(*plan) error
-	}{{"writes", benchWrites}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}, {"mongodb", benchMongoDB}} {
+	}{{"writes", benchWrites}, {"fanout", benchFanout}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}, {"mongodb", benchMongoDB}} {
 		if p.only != "" && p.only != part.name {
 			continue
 		}

@@ -16,18 +16,22 @@ type server struct {
 }
 
 func startServer(p *plan) (*server, error) {
-	command := exec.Command(p.binary, "serve", "--listen", "127.0.0.1:0", "--backend", "sqlite:"+p.file("gateway"))
+	return startCommand(exec.Command(p.binary, "serve", "--listen", "127.0.0.1:0", "--backend", "sqlite:"+p.file(fmt.Sprint("gateway", serial.Add(1)))))
+}
+
+// startCommand starts a program that prints where it listens.
+func startCommand(command *exec.Cmd) (*server, error) {
 	command.Stderr = os.Stderr
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("%s: %w (run make build first)", p.binary, err)
+		return nil, fmt.Errorf("%s: %w (run make build first)", command.Path, err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		return nil, fmt.Errorf("the gateway did not start: %w", err)
+		return nil, fmt.Errorf("the server did not start: %w", err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, stdout) }() // ends with the process
 	_, url, _ := strings.Cut(strings.TrimSpace(line), " on ")
