@@ -3,8 +3,6 @@ package mongodb
 import (
 	"errors"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/secondgate/secondgate/backends"
 )
 
@@ -43,31 +41,7 @@ func (b *Backend) changes(e event, life epoch) (all []backends.Change, err error
 	}
 	c.Ref, c.Doc = is.ref, is.doc
 	if c.Doc == nil {
-		if e.op == "update" && repeats(e.doc) {
-			return nil, errNoImage
-		}
 		c.Op = backends.Delete
 	}
 	return append(all, c), nil
-}
-
-// repeats tells whether an object, or one within it, has a name twice. Images of updates by pipelines do where fields have
-// moved (seen on 6.0.5), although what is stored does not: the server makes an image from the difference that it has logged.
-func repeats(object bson.Raw) bool {
-	elements, _ := object.Elements() // of a server: it is valid
-	names := map[string]bool{}
-	for _, e := range elements {
-		if names[e.Key()] {
-			return true
-		}
-		names[e.Key()] = true
-		inner, ok := e.Value().DocumentOK()
-		if array, isArray := e.Value().ArrayOK(); isArray {
-			inner, ok = bson.Raw(array), true
-		}
-		if ok && repeats(inner) {
-			return true
-		}
-	}
-	return false
 }

@@ -63,5 +63,8 @@ func (b *Backend) Cursor(ctx context.Context, raw []byte) (backends.Cursor, erro
 	if _, err := b.resumable(ctx, at); err != nil {
 		return nil, err
 	}
+	if err := b.logged(ctx, at); err != nil {
+		return nil, err
+	}
 	return at, nil
 }

@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
 	"github.com/secondgate/secondgate/backends"
 )
 
@@ -45,6 +48,9 @@ func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Fee
 			return nil, err
 		}
 		f.at = from.(cursor)
+		if err := b.logged(ctx, f.at); err != nil {
+			return nil, err
+		}
 	}
 	var s *stream
 	inner, cancel := context.WithCancel(b.ctx)
@@ -165,6 +171,11 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 	if err := b.settleIn(ctx); err != nil {
 		return nil, err
 	}
+	if !errors.Is(err, errNoImage) {
+		if err := b.mark(ctx); err != nil {
+			return nil, err
+		}
+	}
 	h, err := b.head(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -179,4 +190,12 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 	}
 	*at = h.cursor
 	return s, nil
+}
+
+// mark moves the database's time: a stream that begins at the very time at which the collection was replaced, or of an event
+// that the server cannot send, would end there again.
+func (b *Backend) mark(ctx context.Context) error {
+	_, err := b.database.Collection(metaName).UpdateOne(ctx, bson.D{{Key: "_id", Value: "lives"}},
+		bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}}}, options.UpdateOne().SetUpsert(true))
+	return err
 }

@@ -65,6 +65,7 @@ type Backend struct {
 	mu     sync.Mutex
 	closed bool
 	life   epoch // of the collection as it was last looked at
+	log    logged
 }
 
 var _ backends.Backend = (*Backend)(nil)

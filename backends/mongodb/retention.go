@@ -42,8 +42,8 @@ func (b *Backend) head(ctx context.Context, notBefore backends.Cursor) (h head, 
 	return h, err
 }
 
-// resumable fails with ErrCursor unless the history after a cursor is kept. That the server has it still is for the
-// stream to find out.
+// resumable fails with ErrCursor unless the history after a cursor is kept. That the server has it still is for a stream to
+// find out: see [Backend.logged].
 func (b *Backend) resumable(ctx context.Context, from backends.Cursor) (h head, err error) {
 	at, ok := from.(cursor)
 	if !ok {

@@ -98,7 +98,16 @@ func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cur
 }
 
 // Gone implements [backends.Backend].
-func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) (refs []protocol.Ref, at backends.Cursor, err error) {
+	for range 3 { // the beginning of the server's log may be cut off while it is read from there
+		if refs, at, err = b.gone(ctx, s, from, max); from != nil || !errors.Is(err, backends.ErrCursor) {
+			break
+		}
+	}
+	return refs, at, err
+}
+
+func (b *Backend) gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
 	var h head
 	var err error
 	if from == nil {
@@ -142,12 +151,8 @@ func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Curs
 func (b *Backend) oldest(ctx context.Context, h head) (cursor, error) {
 	from := cursor{h.epoch, h.floor}
 	err := b.do(ctx, "read the oplog's beginning", func(ctx context.Context) error {
-		s, err := b.follow(ctx, from, replayWait)
-		if err == nil {
-			s.close(ctx)
-			return nil
-		}
-		if !errors.Is(err, backends.ErrCursor) {
+		err := b.replayable(ctx, from)
+		if err == nil || !errors.Is(err, backends.ErrCursor) {
 			return err
 		}
 		var first struct {

@@ -47,6 +47,7 @@ var needed = bson.D{{Key: "$project", Value: bson.D{
 	{Key: "operationType", Value: 1}, {Key: "clusterTime", Value: 1}, {Key: "fullDocument", Value: 1},
 	{Key: "fullDocumentBeforeChange._id", Value: 1}, {Key: "fullDocumentBeforeChange.workspaceId", Value: 1},
 	{Key: "fullDocumentBeforeChange.appId", Value: 1}, {Key: "fullDocumentBeforeChange.collection", Value: 1},
+	{Key: "updateDescription.updatedFields.workspaceId", Value: 1}, {Key: "updateDescription.updatedFields.appId", Value: 1}, // see concerning
 }}}
 
 // follow opens a stream after a cursor. wait is how long the server waits for something to tell.
@@ -57,7 +58,7 @@ func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, s
 	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
 		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&from.at).
 		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
-	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline(stages), needed), o)
+	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline{needed}, stages...), o)
 	if hasCode(err, codeHistoryLost) {
 		return nil, backends.ErrCursor
 	}

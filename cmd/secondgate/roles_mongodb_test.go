@@ -44,7 +44,7 @@ func mongoRoles(t *testing.T) (server *mongodbtest.Mongod, admin *mongo.Database
 // rights on app_data alone is told of.
 func TestLeastPrivilegeMongoDB(t *testing.T) {
 	t.Parallel()
-	m, _ := mongoRoles(t)
+	m, admin := mongoRoles(t)
 	url := m.URLAs("secondgate", "change me", "apps")
 	o := operate(t, nil, "--heartbeat", "1s", "--backend", url)
 	out, err := secondgate(t, nil, "check", "--backend", url)
@@ -76,6 +76,13 @@ func TestLeastPrivilegeMongoDB(t *testing.T) {
 	}
 	_, err = outsider.Collection("app_data_mutations").DeleteOne(t.Context(), bson.D{})
 	require.ErrorContains(t, err, "not authorized")
+
+	require.NoError(t, o.command.Process.Kill())
+	_ = o.command.Wait()              // killed
+	operate(t, nil, "--backend", url) // which ends the session that the first has left behind
+	n, err := admin.Client().Database("apps").Collection("app_data_meta").CountDocuments(t.Context(), bson.D{{Key: "session", Value: bson.D{{Key: "$exists", Value: true}}}})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
 }
 
 // TestLackingRightsMongoDB: check names each documented right that is missing, readWrite has all that serving needs, and

@@ -157,3 +157,8 @@ func joined(r protocol.Ref) string {
 	escape := strings.NewReplacer("%", "%25", "/", "%2F").Replace
 	return fmt.Sprintf("%s/%s/%s/%s", escape(r.Scope.Workspace), escape(r.Scope.StoredApp()), escape(r.Collection), escape(r.ID))
 }
+
+// Documents is b's collection, as another program has it.
+func (h *Harness) Documents(b backends.Backend) *mongo.Collection {
+	return h.database(b).Collection("app_data")
+}
