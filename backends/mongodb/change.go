@@ -9,18 +9,24 @@ import (
 // errNoImage: what a document was, or has become, was not kept, so that nobody can say whom the change concerns.
 var errNoImage = errors.New("a change has no pre- or post-image")
 
+// complete fails where what an event means is more than it tells. Those of the collection that mean nothing to clients pass.
+func (e *event) complete() error {
+	switch e.op {
+	case "drop", "rename", "dropDatabase", "invalidate":
+		return errDropped
+	case "insert", "update", "replace", "delete":
+		if e.op != "insert" && e.before == nil || e.op != "delete" && e.doc == nil {
+			return errNoImage
+		}
+	}
+	return nil
+}
+
 // changes are what an event means to clients: none if it is not about their documents. The kind of the event is no guide,
 // since an update may come as a replace; the images are.
 func (b *Backend) changes(e event, life epoch) (all []backends.Change, err error) {
-	switch e.op {
-	case "insert", "update", "replace", "delete":
-	case "drop", "rename", "dropDatabase", "invalidate":
-		return nil, errDropped
-	default: // of the collection, not of a document
-		return nil, nil
-	}
-	if e.op != "insert" && e.before == nil || e.op != "delete" && e.doc == nil {
-		return nil, errNoImage
+	if err := e.complete(); err != nil {
+		return nil, err
 	}
 	by := commit{life, e.at}
 	c := backends.Change{Op: backends.Insert, Commit: by}

@@ -164,6 +164,11 @@ func (f *feed) give(ctx context.Context, batch backends.Batch) error {
 // the feed breaks: its reader watches again from its last cursor.
 func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, error) {
 	b := f.backend
+	if hasCode(err, codeTooLarge) {
+		if s, passed := f.pass(ctx, at); passed == nil {
+			return s, nil
+		}
+	}
 	if !errors.Is(err, errDropped) && !errors.Is(err, errNoImage) && !hasCode(err, codeHistoryLost, codeTooLarge) {
 		return nil, err
 	}

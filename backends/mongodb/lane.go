@@ -87,7 +87,11 @@ func (b *Backend) carryOut(calls []*call) {
 		close(calls[0].finished)
 		return
 	}
-	err := b.transact(ctx, calls, groupTries)
+	tries := groupTries
+	if len(calls) == 1 {
+		tries = maxTries
+	}
+	err := b.transact(ctx, calls, tries)
 	for _, c := range calls {
 		if err != nil && len(calls) > 1 && ctx.Err() == nil && !errors.Is(err, errUnknown) {
 			err := b.transact(ctx, []*call{c}, maxTries)

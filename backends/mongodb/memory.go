@@ -3,8 +3,11 @@ package mongodb
 import (
 	"bytes"
 	"context"
+	"errors"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/protocol"
@@ -45,19 +48,30 @@ func (g *group) recall(ctx context.Context) error {
 // replay answers the transactions that were carried out before, with their documents as they are now.
 func (g *group) replay(ctx context.Context) error {
 	for _, d := range g.replays {
-		var out backends.Outcome
-		at, err := g.backend.snapshot(ctx, "replay", nil, func(ctx context.Context) (err error) {
-			out, err = g.backend.repeat(ctx, d)
-			return err
-		})
-		if err != nil {
-			out = backends.Outcome{Err: err}
-		} else if out.Err == nil {
-			out.Replayed, out.Cursor = true, at
-		}
-		*d.out = out
+		*d.out = g.backend.replayed(ctx, d)
 	}
 	return nil
+}
+
+// replayed waits for a mutation that was seen to be committed for good: a transaction also sees what the majority does not
+// have yet, and snapshots do not show that.
+func (b *Backend) replayed(ctx context.Context, d *decided) (out backends.Outcome) {
+	for {
+		at, err := b.snapshot(ctx, "replay", nil, func(ctx context.Context) (err error) {
+			out, err = b.repeat(ctx, d)
+			return err
+		})
+		switch {
+		case errors.Is(err, mongo.ErrNoDocuments) && ctx.Err() == nil:
+			time.Sleep(2 * time.Millisecond)
+			continue
+		case err != nil:
+			return backends.Outcome{Err: err}
+		case out.Err == nil:
+			out.Replayed, out.Cursor = true, at
+		}
+		return out
+	}
 }
 
 func (b *Backend) repeat(ctx context.Context, d *decided) (out backends.Outcome, err error) {

@@ -29,7 +29,8 @@ type stream struct {
 	group  []event
 	size   int            // of the reply
 	at     bson.Timestamp // everything up to here has been taken
-	begin  bson.Timestamp
+	from   bson.Timestamp // where everything up to here had been taken at first
+	begin  bson.Timestamp // where the server began to look
 }
 
 // event is what the server tells of one document.
@@ -55,17 +56,22 @@ var needed = bson.D{{Key: "$project", Value: bson.D{
 // It begins at the cursor's own time, whose events are dropped: until the server has read on, what it says of how far it
 // has looked is the time of the beginning, which from a later one could not be told from having looked there.
 func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, stages ...bson.D) (*stream, error) {
+	return b.followFrom(ctx, from.at, from, wait, append([]bson.D{needed}, stages...)...)
+}
+
+// followFrom is follow for a stream that begins at a time of its own.
+func (b *Backend) followFrom(ctx context.Context, begin bson.Timestamp, from cursor, wait time.Duration, stages ...bson.D) (*stream, error) {
 	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
-		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&from.at).
+		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&begin).
 		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
-	cursor, err := b.docs.Watch(ctx, append(mongo.Pipeline{needed}, stages...), o)
+	cursor, err := b.docs.Watch(ctx, mongo.Pipeline(stages), o)
 	if hasCode(err, codeHistoryLost) {
 		return nil, backends.ErrCursor
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &stream{cursor: cursor, at: from.at, begin: from.at}, nil
+	return &stream{cursor: cursor, at: from.at, from: from.at, begin: begin}, nil
 }
 
 func (s *stream) close(ctx context.Context) { leave(ctx, s.cursor) }
@@ -81,7 +87,7 @@ func (s *stream) next(ctx context.Context) (group []event, more bool, err error)
 		if err != nil {
 			return nil, false, err
 		}
-		if s.size += len(s.cursor.Current); !e.at.After(s.begin) {
+		if s.size += len(s.cursor.Current); !e.at.After(s.from) {
 			continue
 		}
 		if len(s.group) > 0 && e.at != s.group[0].at {
@@ -126,7 +132,7 @@ func (s *stream) pause() ([]event, bool, error) {
 	if len(s.group) > 0 {
 		return s.flush(), false, nil
 	}
-	if at, ok := tokenTime(s.cursor.ResumeToken()); ok && at.After(s.at) {
+	if at, ok := tokenTime(s.cursor.ResumeToken()); ok && at.After(s.at) && at.After(s.begin) {
 		s.at = at
 	}
 	return nil, false, nil
