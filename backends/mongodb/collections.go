@@ -62,11 +62,16 @@ func (b *Backend) settleIn(ctx context.Context) error {
 }
 
 func (b *Backend) create(ctx context.Context, name string, o bson.D) error {
-	err := b.database.RunCommand(ctx, append(bson.D{{Key: "create", Value: name}}, o...)).Err()
-	if hasCode(err, codeNamespaceExists) {
-		return nil
+	for {
+		err := b.database.RunCommand(ctx, append(bson.D{{Key: "create", Value: name}}, o...)).Err()
+		switch {
+		case hasCode(err, codeNamespaceExists):
+			return nil
+		case !hasCode(err, codeDropPending) || ctx.Err() != nil:
+			return err
+		}
+		time.Sleep(10 * time.Millisecond) // the database is being dropped by somebody
 	}
-	return err
 }
 
 // ensureIndexes makes those that are missing, by their keys.

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"github.com/secondgate/secondgate/backends"
@@ -26,6 +27,7 @@ const (
 	codeNamespaceExists    = 48
 	codeWriteConflict      = 112
 	codeCappedPositionLost = 136
+	codeDropPending        = 215
 	codeSnapshotTooOld     = 239
 	codeSnapshotMissing    = 246
 	codeHistoryLost        = 286
@@ -84,10 +86,11 @@ func translate(ctx context.Context, doing string, err error) error {
 func isAway(err error) bool {
 	var network net.Error
 	var selection topology.ServerSelectionError
+	var cleared driver.RetryablePoolError
 	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.As(err, &network) || errors.Is(err, mongo.ErrClientDisconnected) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, errUnknown) || hasLabel(err, "RetryableWriteError") || hasLabel(err, unknownCommit) ||
-		errors.As(err, &selection) || hasCode(err, steppingDown...)
+		errors.As(err, &selection) || errors.As(err, &cleared) || hasCode(err, steppingDown...)
 }
 
 // steppingDown are the codes of a server that is no primary, or is becoming or ceasing to be one.

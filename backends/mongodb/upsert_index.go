@@ -58,6 +58,13 @@ func (f *fields) claim(field string) bool {
 	return true
 }
 
+// forget lets somebody try again later.
+func (f *fields) forget(field string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.indexed, field)
+}
+
 // considerIndex makes an index for a field of a collection that has grown, beside what else happens.
 func (b *Backend) considerIndex(place protocol.Ref, field string) {
 	if !b.fields.due(field) {
@@ -68,7 +75,9 @@ func (b *Backend) considerIndex(place protocol.Ref, field string) {
 		if err != nil || n <= small || !b.fields.claim(field) {
 			return
 		}
-		if err := b.makeIndex(b.ctx, field); err != nil && b.ctx.Err() == nil {
+		if err := b.makeIndex(b.ctx, field); isAway(err) {
+			b.fields.forget(field)
+		} else if err != nil && b.ctx.Err() == nil {
 			b.options.Log.Warn("upserts by this field read the whole collection: no index could be made", "field", field, "error", err)
 		}
 	})

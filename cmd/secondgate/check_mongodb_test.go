@@ -67,7 +67,7 @@ func TestCheckMongoDB(t *testing.T) {
 			url := mongodbtest.Database(t)
 			o := operate(t, nil, "--backend", url)
 			o.terminate()
-			require.NoError(t, o.command.Wait())
+			require.NoError(t, o.command.Wait(), "%s", o.log)
 			if c.damage != nil {
 				require.NoError(t, c.damage(t.Context(), databaseAt(t, url)))
 			}

@@ -176,6 +176,9 @@ func (c *serve) serveUntil(ctx context.Context, server *http.Server, listener ne
 		slog.Warn("some requests did not end in time: they are cut", "after", drainTime)
 		err = server.Close()
 	}
+	if errors.Is(err, net.ErrClosed) { // a server that was stopped as it began still knew the listener
+		err = nil
+	}
 	if serveErr := <-failed; err == nil && !errors.Is(serveErr, http.ErrServerClosed) && !errors.Is(serveErr, net.ErrClosed) {
 		err = serveErr
 	}
