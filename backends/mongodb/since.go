@@ -99,10 +99,11 @@ func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cur
 
 // Gone implements [backends.Backend].
 func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) (refs []protocol.Ref, at backends.Cursor, err error) {
-	for range 3 { // the beginning of the server's log may be cut off while it is read from there
+	for try := range 10 { // the beginning of the server's log may be cut off while it is read from there
 		if refs, at, err = b.gone(ctx, s, from, max); from != nil || !errors.Is(err, backends.ErrCursor) {
 			break
 		}
+		time.Sleep(time.Duration(try) * 20 * time.Millisecond)
 	}
 	return refs, at, err
 }
