@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -34,7 +35,12 @@ func (b *Backend) alone(ctx context.Context, c *call) bool {
 		out.Err = err
 		return true
 	}
-	change.Commit = commit{life, *session.OperationTime()}
+	at, err := b.committedAt(ctx, session)
+	if err != nil {
+		out.Err = errors.Join(errUnknown, err)
+		return true
+	}
+	change.Commit = commit{life, at}
 	out.Changes = []backends.Change{change}
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
@@ -75,7 +76,11 @@ func (g *group) run(ctx context.Context) error {
 		g.abort(ctx, session) // a commit that was never sent would keep the session from its next transaction
 		return err
 	}
-	g.answer(commit{g.life, *session.OperationTime()})
+	at, err := g.backend.committedAt(ctx, session)
+	if err != nil {
+		return errors.Join(errUnknown, err) // it has happened, but nobody can say when
+	}
+	g.answer(commit{g.life, at})
 	return nil
 }
 
@@ -98,6 +103,16 @@ func (g *group) commit(ctx context.Context, session *mongo.Session) error {
 		}
 		time.Sleep(rand.N(50 * time.Millisecond))
 	}
+}
+
+// committedAt is the cluster time of what a session has just committed, or a later one. A server with users tells none in
+// its first seconds, before it has made the keys that it signs times with.
+func (b *Backend) committedAt(ctx context.Context, session *mongo.Session) (bson.Timestamp, error) {
+	if at := session.OperationTime(); at != nil {
+		return *at, nil
+	}
+	h, err := b.head(ctx, nil)
+	return h.at, err
 }
 
 // answer gives each transaction of the group the commit's time.

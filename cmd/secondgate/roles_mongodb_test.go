@@ -61,7 +61,7 @@ func TestLeastPrivilegeMongoDB(t *testing.T) {
 		{Type: protocol.TypeDelete, Collection: "c", DocID: "one"},
 	} {
 		answer, err := c.Call(t.Context(), q)
-		require.NoError(t, err)
+		require.NoError(t, err, "%s", o.log)
 		require.Nil(t, answer.Error)
 	}
 	outsider := mongodbtest.Client(t, m.URLAs("reporting", "change me", "apps")).Database("apps")
