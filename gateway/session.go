@@ -49,6 +49,7 @@ type Session struct {
 	outBytes int
 	largest  int // the largest answer so far, in bytes
 	draining bool
+	own      bool // the frame that was gathered has messages of nobody else's; the drain's
 
 	sub *Subscription
 	// holding counts reads that run: changes wait, so that an answer is never older than what was sent.

@@ -52,8 +52,10 @@ func (s *Session) send(messages [][]byte) bool {
 	if len(messages) == 1 {
 		return s.sent(s.conn.Write(messages[0]))
 	}
-	if frame := s.sub.log.frames.of(messages); frame != nil {
-		return s.sent(s.conn.Send(frame))
+	if !s.own {
+		if frame := s.sub.log.frames.of(messages); frame != nil {
+			return s.sent(s.conn.Send(frame))
+		}
 	}
 	buffer := frames.Get().(*[]byte)
 	defer frames.Put(buffer)
@@ -107,6 +109,7 @@ func (s *Session) gather() ([][]byte, step) {
 		return nil, stepPing
 	}
 	messages, size := s.takeOut()
+	s.own = len(messages) > 0
 	if s.holding == 0 && size < frameBytes {
 		if _, behind := s.sub.Position(); behind && len(messages) == 0 {
 			return nil, stepCatchUp
@@ -156,7 +159,7 @@ func (s *Session) takeChanges(messages [][]byte, maxBytes int) [][]byte {
 		if d.Reset != "" {
 			s.gateway.config.Metrics.reset(d.Reset)
 			messages = append(messages, protocol.AppendReset(nil, d.Reset, s.spread()))
-			s.awaited, s.dirty = nil, true
+			s.awaited, s.dirty, s.own = nil, true, true
 		}
 		s.gateway.config.Metrics.delivered(doorSocket, len(d.Changes))
 		for _, c := range d.Changes {
@@ -200,7 +203,7 @@ func (s *Session) mark(messages [][]byte, d *Delivery) [][]byte {
 		if !w.covered(d.Cursor) {
 			return false
 		}
-		messages = append(messages, protocol.AppendSettled(nil, w.requestID))
+		messages, s.own = append(messages, protocol.AppendSettled(nil, w.requestID)), true
 		return true
 	})
 	return messages

@@ -57,7 +57,7 @@ func (b *Backend) transact(ctx context.Context, calls []*call, tries int) (err e
 // again tells errors after which nothing has happened and looking again may help: others have changed, or made, what was
 // read, or this server is no primary any more.
 func again(err error) bool {
-	return hasLabel(err, transient) || hasCode(err, codeDuplicateKey) || mongo.IsDuplicateKeyError(err)
+	return !errors.Is(err, errUnknown) && (hasLabel(err, transient) || hasCode(err, codeDuplicateKey) || mongo.IsDuplicateKeyError(err))
 }
 
 // run does the group's transaction.
@@ -91,14 +91,16 @@ func (g *group) abort(ctx context.Context, session *mongo.Session) {
 	_ = session.AbortTransaction(ctx)
 }
 
-// commit asks until there is an answer: a commit may be asked for again.
+// commit asks until there is an answer: a commit may be asked for again. That nothing has happened only the server can say:
+// the driver calls a connection transient that it could not have, also when it had asked on another one before.
 func (g *group) commit(ctx context.Context, session *mongo.Session) error {
 	for {
 		err := session.CommitTransaction(ctx)
-		if err == nil || hasLabel(err, transient) {
+		away := err != nil && (isAway(err) || hasLabel(err, unknownCommit))
+		if err == nil || !away && hasLabel(err, transient) {
 			return err
 		}
-		if ctx.Err() != nil || !hasLabel(err, unknownCommit) && !isAway(err) {
+		if ctx.Err() != nil || !away {
 			return errors.Join(errUnknown, err)
 		}
 		time.Sleep(rand.N(50 * time.Millisecond))
