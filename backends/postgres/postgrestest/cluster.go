@@ -27,6 +27,9 @@ type Cluster struct {
 // startTime bounds how long a server may take to start, recovery included.
 const startTime = time.Minute
 
+// stopTime bounds how long it may take to stop.
+const stopTime = time.Minute
+
 // Start starts a server for one test. Settings are lines of postgresql.conf.
 func Start(t conformance.T, settings ...string) *Cluster {
 	t.Helper()
@@ -157,12 +160,28 @@ func (c *Cluster) ready() bool {
 	return lines[0] == strconv.Itoa(c.running.Process.Pid) && (state == "ready" || state == "standby")
 }
 
-// Stop stops the server as an operator does: sessions are ended, what has been committed is on disk.
+// Stop stops the server as an operator does: sessions are ended, what has been committed is on disk. A server that is
+// asked while it recovers from the crash of one of its processes may forget that it was: after stopTime it is ended as
+// Close does, which is an error.
 func (c *Cluster) Stop() error {
 	if c.running == nil {
 		return nil
 	}
-	if err := c.running.Process.Signal(os.Interrupt); err != nil {
+	process, late := c.running.Process, make(chan error, 1)
+	timer := time.AfterFunc(stopTime, func() { late <- process.Signal(syscall.SIGQUIT) })
+	err := c.end(os.Interrupt)
+	if !timer.Stop() {
+		err = errors.Join(fmt.Errorf("the server did not stop in %v", stopTime), err, <-late)
+	}
+	return err
+}
+
+// end sends the server a signal and waits until it has ended.
+func (c *Cluster) end(by os.Signal) error {
+	if c.running == nil {
+		return nil
+	}
+	if err := c.running.Process.Signal(by); err != nil {
 		return err
 	}
 	err := c.running.Wait()
@@ -205,7 +224,11 @@ func childrenOf(parent int) (pids []int, err error) {
 	return pids, err
 }
 
-// Close stops the server and removes its data.
+// Close ends the server at once, whatever it is about, and removes its data.
 func (c *Cluster) Close() error {
-	return errors.Join(c.Stop(), c.Home.Close())
+	err := c.end(syscall.SIGQUIT)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = nil // it was recovering
+	}
+	return errors.Join(err, c.Home.Close())
 }

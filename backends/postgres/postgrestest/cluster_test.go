@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,4 +75,18 @@ func open(t *testing.T, dir string) string {
 		require.NoError(t, os.Chmod(parent, 0o755))
 	}
 	return path
+}
+
+// TestCloseInRecovery: a server that recovers from the crash of one of its processes may forget that it was asked to stop.
+func TestCloseInRecovery(t *testing.T) {
+	t.Parallel()
+	for i := range 6 {
+		c, err := postgrestest.Launch()
+		require.NoError(t, err)
+		pid, err := strconv.Atoi(postgrestest.PSQL(t, c.URL(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		time.Sleep(time.Duration(i) * 4 * time.Millisecond)
+		require.NoError(t, c.Close())
+	}
 }
