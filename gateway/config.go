@@ -32,7 +32,10 @@ type Config struct {
 	ListBytes int
 	// Forward, if set, is the http(s) URL of the web app that gets every request that is not the gateway's.
 	Forward *url.URL
-	Log     *slog.Logger
+	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by a goroutine of
+	// its own: slower, and independent of how these work inside.
+	PlainSockets bool
+	Log          *slog.Logger
 	// Metrics counts what happens; nil counts nothing.
 	Metrics *Metrics
 }

@@ -25,7 +25,7 @@ type opening struct {
 	cursor string
 }
 
-// serveSocket is GET …/data/socket: it upgrades and serves one session.
+// serveSocket is GET …/data/socket: it upgrades and begins one session, which outlives it.
 func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	o, refused := parseOpening(r)
 	if refused != nil {
@@ -43,19 +43,23 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := socket.Accept(w, r, socket.Options{
 		Subprotocol: protocol.Subprotocol, ReadLimit: int64(g.config.Limits.FrameBytes), Stall: g.config.Stall,
+		Plain: g.config.PlainSockets,
 	})
 	if err != nil {
 		return // Accept has answered
 	}
-	defer conn.CloseNow()
 	s := g.open(conn, o, from, reset)
 	if !g.admit(s) {
 		s.sub.Close()
 		_ = conn.Close(socket.GoingAway, "the gateway is stopping: connect again")
+		conn.CloseNow()
 		return
 	}
-	defer g.dismiss(s)
-	s.run()
+	// Shutdown waits for it. A handler that stayed would keep net/http's buffers, and a stack as deep as the handshake's.
+	go func() {
+		defer g.dismiss(s)
+		s.run()
+	}()
 }
 
 // open makes the session and queues the messages that it begins with.
@@ -64,6 +68,9 @@ func (g *Gateway) open(conn *socket.Conn, o opening, from backends.Cursor, reset
 	s.draining = true // the hub wakes whoever follows: until run, there is no drain to start, and none may be
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond = sync.NewCond(&s.mu)
+	if conn.CanTry() {
+		s.shard = g.shards.assign()
+	}
 	s.sub = g.hub.Follow(o.scope, from, o.all, s.wake)
 	if from != nil {
 		reset = s.resume()

@@ -22,6 +22,7 @@ type Gateway struct {
 	replays replays
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // the hub
+	shards  *shards
 	// stopped ends when Shutdown has: nothing that was upgraded outlives it.
 	stopped context.Context
 	// draining: Ready fails, everything else goes on.
@@ -52,7 +53,7 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke, expect: hub.Expect},
 		parsing:  newParseBudget(int64(c.ParseBytes)),
 		sessions: map[*Session]struct{}{}, streams: map[*Stream]struct{}{},
-		replays: replays{hub: hub}, probing: make(chan struct{}, 1),
+		replays: replays{hub: hub}, shards: startShards(), probing: make(chan struct{}, 1),
 	}
 	g.stopped, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	g.tasks.Go(func() { hub.Run(g.stopped) })
@@ -113,6 +114,7 @@ func (g *Gateway) Shutdown(ctx context.Context) {
 		s.goAway()
 	}
 	g.mu.Unlock()
+	defer g.shards.stop()
 	defer g.tasks.Wait()
 	defer g.cancel()
 

@@ -44,6 +44,7 @@ type Hub struct {
 	lag   lag
 	// waiting holds the followers that want to know when the cursor moves.
 	waiting map[*Subscription]struct{}
+	wakes   []*Subscription // deliver's, to be used again
 }
 
 // kept is how much is in logs.
@@ -165,21 +166,26 @@ func (h *Hub) deliver(batch backends.Batch) {
 	h.moves++
 	h.arrived(batch.LostAll)
 	h.metrics.batch(len(batch.Changes))
-	wake := h.waiting
-	h.waiting = map[*Subscription]struct{}{}
+	wake := h.wakes[:0]
+	for s := range h.waiting {
+		wake = append(wake, s)
+	}
+	clear(h.waiting)
 	for scope, e := range h.entries(batch) {
 		log := h.scopes[scope]
 		h.append(log, e)
 		for s := range log.followers {
 			if s.listening.Load() {
-				wake[s] = struct{}{}
+				wake = append(wake, s)
 			}
 		}
 	}
 	h.mu.Unlock()
-	for s := range wake {
+	for _, s := range wake { // some twice, which does no harm
 		s.wake()
 	}
+	clear(wake)
+	h.wakes = wake
 }
 
 // entries sorts a batch by scope, leaving out scopes that nobody follows.

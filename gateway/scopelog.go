@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
@@ -28,7 +29,8 @@ type scopeLog struct {
 	left      time.Time // when the last follower went
 	// catching is held by the one catch-up of this scope.
 	catching chan struct{}
-	frames   sharedFrame
+	joints   joints
+	tail     atomic.Int64 // end, to be looked at without Hub.mu
 	// bookmark is the newest cursor as clients get it, made once for all followers.
 	bookmark      []byte
 	bookmarkMoves int64
@@ -56,6 +58,14 @@ func (d *delivered) JSON() []byte {
 		d.message = protocol.AppendChange(nil, d.Ref.Collection, d.Op.String(), d.Ref.ID, d.Doc)
 	})
 	return d.message
+}
+
+// as is the change in one form.
+func (d *delivered) as(f form) []byte {
+	if f == asFrame {
+		return d.JSON()
+	}
+	return d.Event(f == asEventsRev)
 }
 
 // size is roughly what the change takes on the wire, in bytes.
@@ -94,6 +104,7 @@ func (l *scopeLog) append(e *entry) int64 {
 	}
 	l.entries = append(l.entries, e)
 	l.bytes += e.bytes
+	l.tail.Store(l.end())
 	return l.end() - 1
 }
 

@@ -25,7 +25,8 @@ const (
 )
 
 // Session is one WebSocket. Its reader queues requests; while any wait, a worker executes them in order; while
-// there is something to send, a drain sends it. Both end when they have caught up.
+// there is something to send, a drain sends it: the shard, as long as that waits for nothing, else a goroutine. Both end
+// when they have caught up.
 type Session struct {
 	gateway   *Gateway
 	conn      *socket.Conn
@@ -49,7 +50,8 @@ type Session struct {
 	outBytes int
 	largest  int // the largest answer so far, in bytes
 	draining bool
-	own      bool // the frame that was gathered has messages of nobody else's; the drain's
+	again    bool   // something may have come since the drain looked last
+	shard    *shard // nil: writing may wait, so that each drain has a goroutine
 
 	sub *Subscription
 	// holding counts reads that run: changes wait, so that an answer is never older than what was sent.
@@ -188,9 +190,14 @@ func (s *Session) push(message []byte) {
 func (s *Session) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining || s.ended {
+	if s.again = true; s.draining || s.ended {
 		return
 	}
 	s.draining = true
-	s.tasks.Go(s.drain)
+	if s.shard == nil {
+		s.tasks.Go(s.drain)
+		return
+	}
+	s.tasks.Add(1)
+	s.shard.add(s)
 }

@@ -17,53 +17,97 @@ type step int
 const (
 	stepEnd     step = iota // everything has been sent
 	stepSend                // a frame
+	stepFlush               // the rest of a frame
 	stepPing                // a ping, between frames
 	stepCatchUp             // the log has passed the session by
 	stepLeave               // everything has been sent and the gateway is stopping
 )
 
+// parcel is what the drain does next, and with what.
+type parcel struct {
+	step     step
+	messages [][]byte // to make a frame of
+	size     int      // of answers among them, in bytes
+	frame    []byte   // one that was made for others too
+}
+
 // frames are buffers that joined messages are copied into.
 var frames = sync.Pool{New: func() any { b := make([]byte, socket.HeaderSpace, 4<<10); return &b }}
 
-// drain sends what there is to send, and ends when it has caught up. What a slow client does not take stays in the
-// scope's shared log.
-func (s *Session) drain() {
-	messages, next := s.gather()
-	s.drainFrom(messages, next)
+// serve is the drain as long as nothing makes it wait: a frame, and then it is the others' turn. A goroutine does the rest.
+func (s *Session) serve() {
+	defer s.tasks.Done()
+	p := s.gather()
+	progress, err := s.try(&p)
+	switch {
+	case p.step == stepEnd || !s.sent(err) || progress == socket.Whole && s.over(&p):
+		return
+	case progress == socket.Whole:
+		s.tasks.Add(1)
+		s.shard.add(s)
+		return
+	case progress == socket.Begun:
+		p = parcel{step: stepFlush}
+	}
+	s.tasks.Go(func() { s.drainFrom(p) })
 }
 
-// drainHere sends one frame, which is nearly always all there is, and leaves what there is beyond it to a drain.
-func (s *Session) drainHere() {
-	messages, next := s.gather()
-	if next == stepSend {
-		if !s.send(messages) {
-			return
-		}
-		messages, next = s.gather()
-	}
-	if next != stepEnd {
-		s.tasks.Go(func() { s.drainFrom(messages, next) })
-	}
-}
-
-// send writes one frame; false if the connection is over. The reader ends the session then, once it notices: while it
-// reads it does so by itself, while it waits for room it must be told.
-func (s *Session) send(messages [][]byte) bool {
-	if len(messages) == 1 {
-		return s.sent(s.conn.Write(messages[0]))
-	}
-	if !s.own {
-		if frame := s.sub.log.frames.of(messages); frame != nil {
-			return s.sent(s.conn.Send(frame))
-		}
+// try sends what takes no waiting.
+func (s *Session) try(p *parcel) (socket.Progress, error) {
+	switch {
+	case p.step == stepPing:
+		return s.conn.TryPing()
+	case p.step != stepSend:
+		return socket.Busy, nil
+	case p.frame != nil:
+		return s.conn.TrySend(p.frame)
+	case p.size > 2*frameBytes: // a page of a list is better not copied twice
+		return socket.Busy, nil
 	}
 	buffer := frames.Get().(*[]byte)
 	defer frames.Put(buffer)
-	*buffer = protocol.AppendFrame((*buffer)[:socket.HeaderSpace], messages...)
-	return s.sent(s.conn.Send(socket.Frame(*buffer)))
+	return s.conn.TrySend(p.join(buffer))
 }
 
-// sent takes the outcome of a write.
+// drain sends what there is to send, and ends when it has caught up. What a slow client does not take stays in the
+// scope's shared log.
+func (s *Session) drain() { s.drainFrom(s.gather()) }
+
+// drainHere sends one frame, which is nearly always all there is, and leaves what there is beyond it to a drain.
+func (s *Session) drainHere() {
+	p := s.gather()
+	if p.step == stepSend {
+		if !s.send(&p) || s.over(&p) {
+			return
+		}
+		p = s.gather()
+	}
+	if p.step != stepEnd {
+		s.tasks.Go(func() { s.drainFrom(p) })
+	}
+}
+
+// send writes one frame; false if the connection is over.
+func (s *Session) send(p *parcel) bool {
+	switch {
+	case p.frame != nil:
+		return s.sent(s.conn.Send(p.frame))
+	case len(p.messages) == 1:
+		return s.sent(s.conn.Write(p.messages[0]))
+	}
+	buffer := frames.Get().(*[]byte)
+	defer frames.Put(buffer)
+	return s.sent(s.conn.Send(p.join(buffer)))
+}
+
+// join makes the frame in a buffer.
+func (p *parcel) join(buffer *[]byte) []byte {
+	*buffer = protocol.AppendFrame((*buffer)[:socket.HeaderSpace], p.messages...)
+	return socket.Frame(*buffer)
+}
+
+// sent takes the outcome of a write. The reader ends the session if it failed, once it notices: while it reads it does so
+// by itself, while it waits for room it must be told.
 func (s *Session) sent(err error) bool {
 	if err == nil {
 		return true
@@ -76,56 +120,83 @@ func (s *Session) sent(err error) bool {
 	return false
 }
 
-func (s *Session) drainFrom(messages [][]byte, next step) {
-	for ; ; messages, next = s.gather() {
-		switch next {
+// over ends the drain after a frame that was made for all, if nothing has come since: then there is no need to gather.
+func (s *Session) over(p *parcel) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.frame == nil || s.again || !s.sub.level() {
+		return false
+	}
+	s.draining = false
+	return true
+}
+
+func (s *Session) drainFrom(p parcel) {
+	for ; ; p = s.gather() {
+		ok := true
+		switch p.step {
 		case stepSend:
-			if !s.send(messages) {
-				return
-			}
+			ok = s.send(&p) && !s.over(&p)
+		case stepFlush:
+			ok = s.sent(s.conn.Flush())
 		case stepPing:
-			if !s.sent(s.conn.Ping()) {
-				return
-			}
+			ok = s.sent(s.conn.Ping())
 		case stepCatchUp:
-			if !s.catchUp() {
-				return
-			}
+			ok = s.catchUp()
 		case stepLeave:
 			_ = s.conn.Close(socket.GoingAway, "the gateway is stopping: connect again")
 			return
 		default:
 			return
 		}
+		if !ok {
+			return
+		}
 	}
 }
 
 // gather collects the messages of the next frame: answers, then, unless a read holds them back, changes.
-func (s *Session) gather() ([][]byte, step) {
+func (s *Session) gather() parcel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.again = false
 	if s.probe {
 		s.probe = false
-		return nil, stepPing
+		return parcel{step: stepPing}
+	}
+	if j := s.takeJoint(); j != nil {
+		return parcel{step: stepSend, frame: j.bytes}
 	}
 	messages, size := s.takeOut()
-	s.own = len(messages) > 0
 	if s.holding == 0 && size < frameBytes {
 		if _, behind := s.sub.Position(); behind && len(messages) == 0 {
-			return nil, stepCatchUp
+			return parcel{step: stepCatchUp}
 		}
 		messages = s.takeChanges(messages, frameBytes-size)
 	}
 	switch {
 	case len(messages) > 0:
-		return messages, stepSend
+		return parcel{step: stepSend, messages: messages, size: size}
 	case s.behind():
-		return nil, stepCatchUp
+		return parcel{step: stepCatchUp}
 	case s.leaving && len(s.queue) == 0 && s.executing == 0:
-		return nil, stepLeave
+		return parcel{step: stepLeave}
 	}
 	s.draining = false
-	return nil, stepEnd
+	return parcel{step: stepEnd}
+}
+
+// takeJoint is what all followers get, if nothing of the session's own has to come before, behind or with it.
+func (s *Session) takeJoint() *joint {
+	if s.leaving || s.holding+len(s.out)+len(s.awaited)+len(s.settling) > 0 {
+		return nil
+	}
+	j := s.sub.takeJoint(asFrame)
+	if j != nil {
+		s.gateway.config.Metrics.delivered(doorSocket, j.changes)
+		s.dirty, s.heartbeat = false, false
+	}
+	return j
 }
 
 func (s *Session) behind() bool {
@@ -159,7 +230,7 @@ func (s *Session) takeChanges(messages [][]byte, maxBytes int) [][]byte {
 		if d.Reset != "" {
 			s.gateway.config.Metrics.reset(d.Reset)
 			messages = append(messages, protocol.AppendReset(nil, d.Reset, s.spread()))
-			s.awaited, s.dirty, s.own = nil, true, true
+			s.awaited, s.dirty = nil, true
 		}
 		s.gateway.config.Metrics.delivered(doorSocket, len(d.Changes))
 		for _, c := range d.Changes {
@@ -203,7 +274,7 @@ func (s *Session) mark(messages [][]byte, d *Delivery) [][]byte {
 		if !w.covered(d.Cursor) {
 			return false
 		}
-		messages, s.own = append(messages, protocol.AppendSettled(nil, w.requestID)), true
+		messages = append(messages, protocol.AppendSettled(nil, w.requestID))
 		return true
 	})
 	return messages

@@ -28,7 +28,7 @@ func (s *Session) executed(n int) (drain bool) {
 	defer s.mu.Unlock()
 	s.executing -= n
 	s.cond.Broadcast()
-	if s.draining || s.ended {
+	if s.again = true; s.draining || s.ended {
 		return false
 	}
 	s.draining = true

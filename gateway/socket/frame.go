@@ -1,8 +1,11 @@
 package socket
 
 import (
+	"context"
 	"encoding/binary"
 	"net"
+
+	"github.com/coder/websocket"
 )
 
 // HeaderSpace is the room that [Frame] needs in front of a message.
@@ -36,12 +39,40 @@ func Frame(buffer []byte) []byte {
 	}
 }
 
-// Send sends a frame that Frame has made. It fails once the peer has taken no byte for the stall time, and after a close
-// frame.
-func (c *Conn) Send(frame []byte) error { return c.wire.send(frame) }
+// payload is the message of a frame that Frame has made.
+func payload(frame []byte) []byte {
+	switch frame[1] {
+	case 126:
+		return frame[4:]
+	case 127:
+		return frame[10:]
+	}
+	return frame[2:]
+}
+
+// Send sends a frame that Frame has made, and waits until the kernel has taken it. It fails once the peer has taken no byte
+// for the stall time, and after a close frame.
+func (c *Conn) Send(frame []byte) error {
+	if c.plain {
+		return c.ws.Write(context.Background(), websocket.MessageText, payload(frame)) // a deadline costs 11 allocations
+	}
+	return c.wire.sendFrame(frame)
+}
+
+// TrySend sends a frame as far as the kernel takes it at once. Unless CanTry says otherwise it is always Busy.
+func (c *Conn) TrySend(frame []byte) (Progress, error) { return c.wire.tryFrame(frame) }
+
+// CanTry tells whether TrySend can send anything: on a TCP connection without TLS, on Linux, that is not plain.
+func (c *Conn) CanTry() bool { return c.wire.CanTry() }
+
+// Flush waits until the kernel has taken all that TrySend has begun.
+func (c *Conn) Flush() error { return c.wire.Flush() }
 
 // Write sends one text message, as Send does.
 func (c *Conn) Write(message []byte) error {
+	if c.plain {
+		return c.ws.Write(context.Background(), websocket.MessageText, message)
+	}
 	if len(message) <= copied {
 		return c.Send(Frame(append(make([]byte, HeaderSpace, HeaderSpace+len(message)), message...)))
 	}
@@ -50,34 +81,40 @@ func (c *Conn) Write(message []byte) error {
 	if len(message) < 1<<16 {
 		header[1] = 126
 		binary.BigEndian.PutUint16(header[2:], uint16(len(message)))
-		return c.wire.send(header[:4], message)
+		return c.wire.sendFrame(header[:4], message)
 	}
 	binary.BigEndian.PutUint64(header[2:], uint64(len(message)))
-	return c.wire.send(header[:], message)
+	return c.wire.sendFrame(header[:], message)
 }
 
-// send writes a frame in parts, all of which are the peer's before anything else is: the library writes control frames
+// sendFrame writes a frame in parts, all of which are the peer's before anything else is: the library writes control frames
 // beside it, each by one Write, since they fit into its buffer.
-func (c *wire) send(parts ...[]byte) error {
+func (c *wire) sendFrame(parts ...[]byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.closing {
 		return net.ErrClosed
 	}
-	for _, part := range parts {
-		if err := c.write(part); err != nil {
-			return err
-		}
+	return c.sendLocked(parts...)
+}
+
+func (c *wire) tryFrame(frame []byte) (Progress, error) {
+	if c.tries == nil || !c.writing.TryLock() {
+		return Busy, nil
 	}
-	return nil
+	defer c.writing.Unlock()
+	if c.closing {
+		return Busy, net.ErrClosed
+	}
+	return c.tryLocked(frame)
 }
 
 // Write takes the library's frames.
 func (c *wire) Write(b []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.closing = c.closing || len(b) > 0 && b[0]&opcodes == closing
-	if err := c.write(b); err != nil {
+	c.closing = c.closing || !c.plain && len(b) > 0 && b[0]&opcodes == closing // plain: the library sees to it
+	if err := c.sendLocked(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil

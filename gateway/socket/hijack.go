@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// sendBuffer bounds what the kernel takes for a peer that does not read; its default is up to 4 MiB.
-	sendBuffer = 128 << 10
-	// chunk is the most that must move within one stall time.
-	chunk = 16 << 10
-	// readBuffer is that of the library's reader. Its writer writes control frames alone, which are at most 127 bytes, and
-	// each of which must be one Write.
-	readBuffer  = 4 << 10
+	// readBuffer is that of the library's reader: requests are short, connections many. Longer ones go by it.
+	readBuffer = 512
+	// writeBuffer is that of the library's writer, which writes control frames alone: they are at most 127 bytes, and each
+	// must be one Write.
 	writeBuffer = 256
+	// plainWriteBuffer is that of a writer that writes messages too.
+	plainWriteBuffer = 4 << 10
 )
 
 // hijacker hands the library our connection instead of net/http's.
 type hijacker struct {
 	http.ResponseWriter
 	stall time.Duration
+	plain bool
 	wire  *wire // once it has been handed over
 }
 
@@ -33,10 +33,12 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer) // a hint; the stall time holds without it
-	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.wire = &wire{Conn: conn, stall: h.stall, early: bytes.Clone(early)}
-	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, writeBuffer)), nil
+	h.wire = &wire{early: bytes.Clone(early)}
+	h.wire.take(conn, h.stall, h.plain)
+	size := writeBuffer
+	if h.plain {
+		size = plainWriteBuffer
+	}
+	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, size)), nil
 }

@@ -32,19 +32,22 @@ type Options struct {
 	ReadLimit int64
 	// Stall is how long a write may wait for the peer to take a byte.
 	Stall time.Duration
+	// Plain has messages written through the library, and nothing tried.
+	Plain bool
 }
 
 // Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and CloseNow may
 // be called by any.
 type Conn struct {
-	ws   *websocket.Conn
-	wire *wire
+	ws    *websocket.Conn
+	wire  *wire
+	plain bool
 }
 
 // Accept upgrades the request, or answers it with an error status. The caller has checked Host and Origin.
 // The caller must call CloseNow in the end: the library leaves the descriptor open after a failed read.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
-	h := &hijacker{ResponseWriter: w, stall: o.Stall}
+	h := &hijacker{ResponseWriter: w, stall: o.Stall, plain: o.Plain}
 	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{o.Subprotocol},
 		InsecureSkipVerify: true, // the gateway's exact allowlist has decided already
@@ -54,7 +57,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
 	ws.SetReadLimit(o.ReadLimit)
-	return &Conn{ws, h.wire}, nil
+	return &Conn{ws, h.wire, o.Plain}, nil
 }
 
 // Read returns the next text message. Any error ends the connection.
@@ -75,6 +78,9 @@ func (c *Conn) Ping() error {
 	_, err := c.wire.Write(pingFrame)
 	return err
 }
+
+// TryPing is Ping that waits for nothing.
+func (c *Conn) TryPing() (Progress, error) { return c.wire.tryFrame(pingFrame) }
 
 // Silent is for how long Read has waited for the peer's next byte, be it of a pong; 0 while nobody reads.
 func (c *Conn) Silent() time.Duration { return c.wire.silent() }

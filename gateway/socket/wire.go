@@ -2,8 +2,6 @@ package socket
 
 import (
 	"io"
-	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,15 +10,12 @@ import (
 const farewell = 5 * time.Second
 
 // wire is the connection as the library sees it. Reading fails with ErrNotUTF8 in front of the first byte that makes
-// text invalid, wherever in a frame that is. Writing fails once the peer has taken nothing for the stall time; a
-// deadline for the whole write would cut slow but live peers.
+// text invalid, wherever in a frame that is. The library writes control frames to it, and messages if it is plain; what
+// [Frame] has made goes by it.
 type wire struct {
-	net.Conn
-	stall time.Duration
-	early []byte // what came with the handshake
-
-	writing sync.Mutex // held for a whole frame
-	closing bool       // a close frame has been sent: no message may follow (RFC 6455 §5.5.1)
+	line
+	early   []byte // what came with the handshake
+	closing bool   // a close frame has been sent: no message may follow (RFC 6455 §5.5.1); under writing
 
 	frames  incoming
 	refused bool // the reader has been told of invalid text
@@ -85,20 +80,4 @@ func (c *wire) refuse(scratch []byte) error {
 		c.frames.skip(scratch[:n])
 	}
 	return io.EOF
-}
-
-// write gives the peer the stall time for each part of the bytes.
-func (c *wire) write(b []byte) error {
-	for len(b) > 0 {
-		part := b[:min(len(b), chunk)]
-		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
-			return err
-		}
-		n, err := c.Conn.Write(part)
-		if err != nil {
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
 }

@@ -1,0 +1,48 @@
+package socket
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// trier writes to a descriptor without waiting: net's descriptors do not block, it is net that waits.
+type trier struct {
+	raw     syscall.RawConn
+	attempt func(fd uintptr) bool // made once: a closure for each write would be an allocation for each
+
+	message []byte // of the attempt that is under way
+	n       int
+	err     error
+}
+
+// newTrier is nil for a connection that has no descriptor any more.
+func newTrier(conn *net.TCPConn) *trier {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	t := &trier{raw: raw}
+	t.attempt = func(fd uintptr) bool {
+		t.n, t.err = syscall.Write(int(fd), t.message)
+		return true // whatever came of it: net is not to wait until the peer takes more
+	}
+	return t
+}
+
+// write is write(2): how many bytes the kernel takes now, 0 if there is no room.
+func (t *trier) write(message []byte) (int, error) {
+	t.message = message
+	err := t.raw.Write(t.attempt)
+	t.message = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case errors.Is(t.err, syscall.EAGAIN), errors.Is(t.err, syscall.EINTR):
+		return 0, nil
+	case t.err != nil:
+		return 0, os.NewSyscallError("write", t.err)
+	}
+	return t.n, nil
+}
