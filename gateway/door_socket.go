@@ -71,7 +71,7 @@ func (g *Gateway) open(conn *socket.Conn, o opening, from backends.Cursor, reset
 	if conn.CanTry() {
 		s.shard = g.shards.assign()
 	}
-	s.sub = g.hub.Follow(o.scope, from, o.all, s.wake)
+	s.sub = g.hub.Follow(o.scope, from, o.all, s, s.shard)
 	if from != nil {
 		reset = s.resume()
 	}

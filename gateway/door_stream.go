@@ -93,7 +93,7 @@ func (s *Stream) open(ctx context.Context, text string) bool {
 			from, s.last = decoded, decoded
 		}
 	}
-	s.sub = hub.Follow(s.scope, from, true, s.wake)
+	s.sub = hub.Follow(s.scope, from, true, s, nil)
 	return s.tell([]byte("retry: 1000\n"), protocol.AppendEventID(nil, opening)) && s.out.flush() == nil
 }
 

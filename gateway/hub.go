@@ -44,7 +44,6 @@ type Hub struct {
 	lag   lag
 	// waiting holds the followers that want to know when the cursor moves.
 	waiting map[*Subscription]struct{}
-	wakes   []*Subscription // deliver's, to be used again
 }
 
 // kept is how much is in logs.
@@ -166,26 +165,26 @@ func (h *Hub) deliver(batch backends.Batch) {
 	h.moves++
 	h.arrived(batch.LostAll)
 	h.metrics.batch(len(batch.Changes))
-	wake := h.wakes[:0]
+	var waited []*Subscription
 	for s := range h.waiting {
-		wake = append(wake, s)
+		waited = append(waited, s)
 	}
 	clear(h.waiting)
+	var called []*crew
 	for scope, e := range h.entries(batch) {
 		log := h.scopes[scope]
 		h.append(log, e)
-		for s := range log.followers {
-			if s.listening.Load() {
-				wake = append(wake, s)
-			}
+		for _, c := range log.crews {
+			called = append(called, c)
 		}
 	}
 	h.mu.Unlock()
-	for _, s := range wake { // some twice, which does no harm
-		s.wake()
+	for _, s := range waited { // perhaps to be called as well, which does no harm
+		s.follower.wake()
 	}
-	clear(wake)
-	h.wakes = wake
+	for _, c := range called {
+		c.call()
+	}
 }
 
 // entries sorts a batch by scope, leaving out scopes that nobody follows.
@@ -265,7 +264,7 @@ func (h *Hub) forgetIdle(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s, log := range h.scopes {
-		if len(log.followers) == 0 && now.Sub(log.left) > linger {
+		if log.followers == 0 && now.Sub(log.left) > linger {
 			for len(log.entries) > 0 {
 				h.dropFirst(log)
 			}

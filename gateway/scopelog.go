@@ -25,8 +25,9 @@ type scopeLog struct {
 	// first is the index of entries[0]; indexes only grow.
 	first     int64
 	bytes     int
-	followers map[*Subscription]struct{}
-	left      time.Time // when the last follower went
+	followers int
+	crews     map[*shard]*crew // of followers, by their shard
+	left      time.Time        // when the last follower went
 	// catching is held by the one catch-up of this scope.
 	catching chan struct{}
 	joints   joints
@@ -91,9 +92,26 @@ func (e *entry) add(c *backends.Change) {
 func newScopeLog(s protocol.Scope, start backends.Cursor) *scopeLog {
 	return &scopeLog{
 		scope: s, start: start, left: time.Now(),
-		followers: map[*Subscription]struct{}{},
-		catching:  make(chan struct{}, 1),
+		crews:    map[*shard]*crew{},
+		catching: make(chan struct{}, 1),
 	}
+}
+
+// join adds a follower to its crew.
+func (l *scopeLog) join(s *Subscription, on *shard) {
+	if l.crews[on] == nil {
+		l.crews[on] = &crew{shard: on}
+	}
+	s.crew = l.crews[on]
+	s.crew.add(s)
+	l.followers++
+}
+
+// leave takes it away again.
+func (l *scopeLog) leave(s *Subscription) {
+	s.crew.remove(s)
+	l.followers--
+	l.left = time.Now()
 }
 
 func (l *scopeLog) end() int64 { return l.first + int64(len(l.entries)) }

@@ -188,16 +188,33 @@ func (s *Session) push(message []byte) {
 
 // wake starts the drain unless it runs.
 func (s *Session) wake() {
+	switch {
+	case !s.begin():
+	case s.shard != nil:
+		s.shard.add(s)
+	default:
+		go func() {
+			defer s.tasks.Done()
+			s.drain()
+		}()
+	}
+}
+
+// rouse is wake in the shard's own goroutine.
+func (s *Session) rouse() {
+	if s.begin() {
+		s.serve()
+	}
+}
+
+// begin has a drain begin, which is one of the session's tasks; false if one runs and will look again.
+func (s *Session) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.again = true; s.draining || s.ended {
-		return
+		return false
 	}
 	s.draining = true
-	if s.shard == nil {
-		s.tasks.Go(s.drain)
-		return
-	}
 	s.tasks.Add(1)
-	s.shard.add(s)
+	return true
 }

@@ -197,6 +197,9 @@ func (s *Stream) wake() {
 	}
 }
 
+// rouse is wake.
+func (s *Stream) rouse() { s.wake() }
+
 // catchUp reads from the database what the log has dropped. It is false when that takes too long: the client will
 // come back with its cursor.
 func (s *Stream) catchUp(ctx context.Context) bool {

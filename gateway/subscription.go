@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/protocol"
@@ -14,9 +13,11 @@ import (
 // Its stream of changes, from where it began, is exact: nothing is left out, and per document the order is that of
 // the commits. Take hands it out in parts.
 type Subscription struct {
-	hub  *Hub
-	log  *scopeLog
-	wake func() // called, from any goroutine, when there may be something to take
+	hub      *Hub
+	log      *scopeLog
+	follower follower
+	crew     *crew
+	place    int // in the crew's members, under its mutex
 
 	// next is the log entry to take next.
 	next int64
@@ -49,19 +50,19 @@ type Delivery struct {
 }
 
 // Follow begins to follow a scope at the hub's cursor, or at from if that is not nil. A subscription whose
-// from lies before the log is Behind: CatchUp comes first.
-func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, wake func()) *Subscription {
+// from lies before the log is Behind: CatchUp comes first. The shard on (nil: none) rouses the follower.
+func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, f follower, on *shard) *Subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	log := h.live(s)
-	sub := &Subscription{hub: h, log: log, wake: wake, next: log.end(), done: h.cursor, sent: h.cursor}
+	sub := &Subscription{hub: h, log: log, follower: f, next: log.end(), done: h.cursor, sent: h.cursor}
 	sub.follow.all = all
 	sub.listening.Store(all)
-	log.followers[sub] = struct{}{}
 	h.metrics.followed(1)
 	if from != nil {
 		sub.resume(from)
 	}
+	log.join(sub, on)
 	return sub
 }
 
@@ -86,9 +87,8 @@ func (s *Subscription) Close() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	delete(s.hub.waiting, s)
-	delete(s.log.followers, s)
+	s.log.leave(s)
 	s.hub.metrics.followed(-1)
-	s.log.left = time.Now()
 }
 
 // Listen follows a collection, or with an id one document of it, from the next Take on.
@@ -117,7 +117,7 @@ func (s *Subscription) Answered(c backends.Cursor) {
 func (s *Subscription) Followers() int {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	return len(s.log.followers)
+	return s.log.followers
 }
 
 // WakeOnMove asks for one wake when the hub's cursor moves; false if it has moved since d was taken.

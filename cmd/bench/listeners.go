@@ -17,6 +17,7 @@ import (
 // listeners are subscribers that do no more than count what comes: on a small machine they compute beside the server.
 type listeners struct {
 	conns   []net.Conn
+	closed  chan struct{}
 	running sync.WaitGroup
 	got     atomic.Int64
 
@@ -31,7 +32,7 @@ var stamp = []byte(`"at":"`)
 
 // listen opens n subscriptions at an address; every hundredth measures how late changes are.
 func listen(address string, n int) (*listeners, error) {
-	l := &listeners{}
+	l := &listeners{closed: make(chan struct{})}
 	for i := range n {
 		conn, err := upgrade(address)
 		if err != nil {
@@ -41,7 +42,23 @@ func listen(address string, n int) (*listeners, error) {
 		l.conns = append(l.conns, conn)
 		l.running.Go(func() { l.count(conn, i%100 == 0) })
 	}
+	l.running.Go(l.live)
 	return l, nil
+}
+
+// live sends pongs, unasked, often enough to be taken for alive: pings go unread.
+func (l *listeners) live() {
+	pong := []byte{0x8a, 0x80, 0, 0, 0, 0} // empty and masked (RFC 6455, 5.2)
+	for {
+		select {
+		case <-l.closed:
+			return
+		case <-time.After(20 * time.Second):
+		}
+		for _, c := range l.conns {
+			_, _ = c.Write(pong) // one that has gone is missed elsewhere
+		}
+	}
 }
 
 // upgrade dials and shakes hands, reading not a byte more than the answer.
@@ -129,6 +146,7 @@ func (l *listeners) await(want int64) error {
 }
 
 func (l *listeners) close() {
+	close(l.closed)
 	for _, c := range l.conns {
 		_ = c.Close()
 	}
