@@ -99,7 +99,7 @@ func (c *wire) sendFrame(parts ...[]byte) error {
 }
 
 func (c *wire) tryFrame(frame []byte) (Progress, error) {
-	if c.tries == nil || !c.writing.TryLock() {
+	if !c.tries.able() || !c.writing.TryLock() {
 		return Busy, nil
 	}
 	defer c.writing.Unlock()

@@ -23,7 +23,7 @@ type line struct {
 
 	writing sync.Mutex // held for a whole message, but for its rest
 	rest    []byte     // of the message that a try has begun: it goes before any other
-	tries   *trier     // nil: this connection cannot be tried, every write may wait
+	tries   trier      // unable: every write may wait
 }
 
 // take takes a connection over. A plain one is never tried.
@@ -32,7 +32,7 @@ func (l *line) take(conn net.Conn, stall time.Duration, plain bool) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // a hint; the stall time holds without it
 		if !plain {
-			l.tries = newTrier(tcp)
+			l.tries.take(tcp)
 		}
 	}
 }
@@ -48,11 +48,11 @@ const (
 )
 
 // CanTry tells whether a try may succeed on this connection at all: it is a TCP connection without TLS, on Linux.
-func (l *line) CanTry() bool { return l.tries != nil }
+func (l *line) CanTry() bool { return l.tries.able() }
 
 // try writes one message as far as the peer takes it at once; it waits for nothing.
 func (l *line) try(message []byte) (Progress, error) {
-	if l.tries == nil || !l.writing.TryLock() {
+	if !l.tries.able() || !l.writing.TryLock() {
 		return Busy, nil
 	}
 	defer l.writing.Unlock()
@@ -97,7 +97,7 @@ func (l *line) sendLocked(parts ...[]byte) error {
 			return err
 		}
 	}
-	if l.tries != nil {
+	if l.tries.able() {
 		return l.SetWriteDeadline(time.Time{}) // or tries would fail once it is over
 	}
 	return nil

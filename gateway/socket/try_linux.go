@@ -17,18 +17,20 @@ type trier struct {
 	err     error
 }
 
-// newTrier is nil for a connection that has no descriptor any more.
-func newTrier(conn *net.TCPConn) *trier {
+// able tells whether take has found a descriptor.
+func (t *trier) able() bool { return t.raw != nil }
+
+// take leaves t unable if the connection has no descriptor any more.
+func (t *trier) take(conn *net.TCPConn) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return nil
+		return
 	}
-	t := &trier{raw: raw}
+	t.raw = raw
 	t.attempt = func(fd uintptr) bool {
 		t.n, t.err = syscall.Write(int(fd), t.message)
 		return true // whatever came of it: net is not to wait until the peer takes more
 	}
-	return t
 }
 
 // write is write(2): how many bytes the kernel takes now, 0 if there is no room.
