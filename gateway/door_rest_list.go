@@ -31,7 +31,7 @@ func (g *Gateway) serveList(c *call, w http.ResponseWriter, r *http.Request) *pr
 	if refused != nil {
 		return refused
 	}
-	out := &longAnswer{out: g.newOut(r.Context(), w), max: g.config.ListBytes}
+	out := &longAnswer{w: w, out: g.newOut(r.Context(), w), max: g.config.ListBytes}
 	out.fits = func() bool { return g.fits(r.Context(), c, out.weight(walk.told)) }
 	out.add([]byte(`{"docs":[`))
 	if refused := g.tellDocs(r.Context(), c, walk, out, w.Header()); refused != nil {
@@ -116,7 +116,7 @@ func (g *Gateway) serveCollections(c *call, w http.ResponseWriter, r *http.Reque
 	if refused != nil {
 		return refused
 	}
-	out := &longAnswer{out: g.newOut(r.Context(), w), max: g.config.ListBytes}
+	out := &longAnswer{w: w, out: g.newOut(r.Context(), w), max: g.config.ListBytes}
 	out.add([]byte(`{"collections":[`))
 	for i, name := range names {
 		if i > 0 {
@@ -233,6 +233,7 @@ type longAnswer struct {
 	held  bytes.Buffer
 	bytes int
 	max   int
+	w     http.ResponseWriter
 	begun bool
 	// fits, if set, is asked once, before the status goes out.
 	fits func() bool
@@ -265,8 +266,8 @@ func errListTooLarge(limit int) *protocol.Error {
 
 func (a *longAnswer) begin() *protocol.Error {
 	a.begun = true
-	a.out.w.Header().Set("Content-Type", "application/json")
-	a.out.w.WriteHeader(http.StatusOK)
+	a.w.Header().Set("Content-Type", "application/json")
+	a.w.WriteHeader(http.StatusOK)
 	held := a.held.Bytes()
 	a.held = bytes.Buffer{}
 	return a.pass(held)
@@ -285,7 +286,7 @@ func (a *longAnswer) end(p []byte) *protocol.Error {
 		return refused
 	}
 	if !a.begun {
-		a.out.w.Header().Set("Content-Length", strconv.Itoa(a.held.Len()))
+		a.w.Header().Set("Content-Length", strconv.Itoa(a.held.Len()))
 		if refused := a.begin(); refused != nil {
 			return refused
 		}

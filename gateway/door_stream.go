@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -24,32 +25,28 @@ func (g *Gateway) serveStream(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, refused)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	s := &Stream{
-		gateway: g, scope: scope, rev: wantsRev(query), cancel: cancel, out: g.newOut(ctx, w),
-		woken: make(chan struct{}, 1), leaving: make(chan struct{}),
-	}
-	begin(w)
 	text := resumeText(r, query)
 	if text == "" && malformed != nil {
 		text = protocol.ResetEventID // the cursor may be what was malformed
 	}
-	defer func() {
-		if s.sub != nil {
-			s.sub.Close()
+	s := &Stream{gateway: g, scope: scope, rev: wantsRev(query), leaving: make(chan struct{})}
+	streamHeader(w.Header())
+	if !g.config.PlainSockets {
+		if response := socket.Respond(w, r, g.config.Stall); response != nil {
+			g.serveDirect(s, response, text)
+			return
 		}
-	}()
-	if !s.open(ctx, text) {
-		s.leave()
-		return
 	}
+	w.WriteHeader(http.StatusOK)
+	ctx, cancel := context.WithCancel(r.Context())
+	s.ctx, s.cancel, s.out, s.woken = ctx, cancel, g.newOut(ctx, w), make(chan struct{}, 1)
+	defer cancel()
 	if !g.admitStream(s) {
 		s.leave()
 		return
 	}
 	defer g.dismissStream(s)
-	s.run(ctx)
+	s.run(text)
 }
 
 // resumeText is the cursor that the client holds. EventSource keeps the URL it began with, so what it has heard
@@ -61,18 +58,16 @@ func resumeText(r *http.Request, query url.Values) string {
 	return query.Get("cursor")
 }
 
-func begin(w http.ResponseWriter) {
-	h := w.Header()
+func streamHeader(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(http.StatusOK)
 }
 
 // open follows the scope from where the client is, and only then says so: what is committed after the first line
 // comes. It is false when the place cannot be told for a passing reason, or the peer has gone.
-func (s *Stream) open(ctx context.Context, text string) bool {
+func (s *Stream) open(text string) bool {
 	hub := s.gateway.hub
 	opening := text
 	var from backends.Cursor
@@ -81,7 +76,7 @@ func (s *Stream) open(ctx context.Context, text string) bool {
 		s.recent, from = true, hub.Recently()
 		opening = protocol.EncodeCursor(s.scope, from.Append(nil))
 	default:
-		decoded, err := hub.DecodeCursor(ctx, s.scope, text)
+		decoded, err := hub.DecodeCursor(s.ctx, s.scope, text)
 		switch {
 		case errors.Is(err, backends.ErrCursor):
 			s.reason, from = ResetExpired, s.gateway.replays.start(s.scope)
@@ -93,7 +88,7 @@ func (s *Stream) open(ctx context.Context, text string) bool {
 			from, s.last = decoded, decoded
 		}
 	}
-	s.sub = hub.Follow(s.scope, from, true, s, nil)
+	s.sub = hub.Follow(s.scope, from, true, s, s.shard)
 	return s.tell([]byte("retry: 1000\n"), protocol.AppendEventID(nil, opening)) && s.out.flush() == nil
 }
 

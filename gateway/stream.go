@@ -4,22 +4,23 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Stream is one SSE response: a position in its scope's log, and one goroutine, the request's own, which tells what
-// comes and waits for more.
+// Stream is one SSE response: a position in its scope's log. One goroutine at a time tells what comes: the request's own,
+// which waits for more in between; or of a direct stream the shard, and others where it would have to wait.
 type Stream struct {
 	gateway *Gateway
 	scope   protocol.Scope
 	rev     bool // documents carry _rev
 	out     *out
+	ctx     context.Context
 	cancel  context.CancelFunc
 	sub     *Subscription
-	woken   chan struct{} // holds one: there may be something to take
 	leaving chan struct{} // closed when the gateway stops
 	told    sync.Once     // that it does
 
@@ -30,7 +31,10 @@ type Stream struct {
 	// awaited is the snapshot of the newest page of a replay: no id stands before the stream has reached it.
 	awaited backends.Cursor
 	owed    bool // an id is: something was told since the last one, or a heartbeat is due
-	beat    bool
+	beat    atomic.Bool
+
+	woken chan struct{} // holds one: there may be something to take; nil of a direct stream
+	directness
 }
 
 // streamStep is what a stream does next.
@@ -44,42 +48,60 @@ const (
 )
 
 // run tells changes until the client goes, takes nothing for too long, or the gateway stops.
-func (s *Stream) run(ctx context.Context) {
+func (s *Stream) run(text string) {
 	beat := time.NewTicker(s.gateway.config.StreamHeartbeat)
 	defer beat.Stop()
-	for ok := s.begin(ctx); ok; {
-		messages, next := s.gather()
-		switch next {
-		case streamSend:
-			ok = s.tell(messages...) && s.out.flush() == nil && !s.isLeaving()
-		case streamCatchUp:
-			ok = s.catchUp(ctx)
-		case streamReplay:
-			ok = s.replay(ctx)
-		default:
-			ok = s.wait(ctx, beat.C)
+	defer func() {
+		if s.sub != nil {
+			s.sub.Close()
 		}
+	}()
+	for ok := s.begin(text); ok && s.pass(); {
+		ok = s.wait(beat.C)
 	}
-	if ctx.Err() == nil {
+	if s.ctx.Err() == nil {
 		s.leave()
 	}
 }
 
 // begin tells what comes before the live changes.
-func (s *Stream) begin(ctx context.Context) bool {
+func (s *Stream) begin(text string) bool {
 	switch {
+	case !s.open(text):
+		return false
 	case s.recent:
-		return s.tellRecent(ctx)
+		return s.tellRecent(s.ctx)
 	case s.reason != "":
-		return s.replay(ctx)
+		return s.replay(s.ctx)
 	}
 	return true
 }
 
+// pass tells all that there is; false when the stream is over.
+func (s *Stream) pass() bool {
+	for ok := true; ok; {
+		messages, next := s.gather()
+		switch next {
+		case streamSend:
+			ok = s.tell(messages...) && s.out.flush() == nil && !s.isLeaving()
+		case streamCatchUp:
+			ok = s.catchUp(s.ctx)
+		case streamReplay:
+			ok = s.replay(s.ctx)
+		default:
+			return s.out.rest() == nil && !s.isLeaving() // most streams are idle most of the time
+		}
+	}
+	return false
+}
+
 // gather collects the next messages: changes, and an id where everything up to a snapshot has been told.
 func (s *Stream) gather() (messages [][]byte, next streamStep) {
-	if s.beat {
-		messages, s.beat, s.owed = append(messages, heartbeat), false, true
+	if s.beat.Swap(false) {
+		messages, s.owed = append(messages, heartbeat), true
+	}
+	if j := s.takeJoint(); j != nil {
+		return append(messages, j.bytes), streamSend
 	}
 	if _, behind := s.sub.Position(); behind {
 		if len(messages) > 0 {
@@ -110,6 +132,23 @@ func (s *Stream) gather() (messages [][]byte, next streamStep) {
 			return nil, streamWait
 		}
 	}
+}
+
+// takeJoint is what all streams are told that are level.
+func (s *Stream) takeJoint() *joint {
+	if s.awaited != nil || s.reason != "" {
+		return nil
+	}
+	f := asEvents
+	if s.rev {
+		f = asEventsRev
+	}
+	j := s.sub.takeJoint(f)
+	if j != nil {
+		s.gateway.config.Metrics.delivered(doorStream, j.changes)
+		s.owed, s.last = false, j.cursor
+	}
+	return j
 }
 
 // text is a change as this client can hear it. Until a replay is over, a document that was missing from the pages
@@ -149,17 +188,14 @@ func (s *Stream) tell(messages ...[]byte) bool {
 }
 
 // wait ends when there may be something to tell; false when the stream is over.
-func (s *Stream) wait(ctx context.Context, beat <-chan time.Time) bool {
-	if s.out.rest() != nil { // most streams are idle most of the time
-		return false
-	}
+func (s *Stream) wait(beat <-chan time.Time) bool {
 	select {
 	case <-s.woken:
 	case <-beat:
-		s.beat = true
+		s.beat.Store(true)
 	case <-s.leaving:
 		return false
-	case <-ctx.Done():
+	case <-s.ctx.Done():
 		return false
 	}
 	return true
@@ -175,7 +211,10 @@ func (s *Stream) isLeaving() bool {
 }
 
 // goAway has the stream end as soon as it can; any goroutine may call it.
-func (s *Stream) goAway() { s.told.Do(func() { close(s.leaving) }) }
+func (s *Stream) goAway() {
+	s.told.Do(func() { close(s.leaving) })
+	s.wake()
+}
 
 // leave asks the client to connect again, at a time of its own, and ends the body well: EventSource then does.
 func (s *Stream) leave() {
@@ -186,19 +225,20 @@ func (s *Stream) leave() {
 // cut ends the stream at once; any goroutine may call it before the request is over.
 func (s *Stream) cut() {
 	s.cancel()
-	s.out.cut()
+	s.out.sink.Cut()
 }
 
-// wake tells the stream's goroutine that there may be something to take.
+// wake tells the stream that there may be something to take.
 func (s *Stream) wake() {
+	if s.woken == nil {
+		s.wakeDirect()
+		return
+	}
 	select {
 	case s.woken <- struct{}{}:
 	default: // it will look anyway
 	}
 }
-
-// rouse is wake.
-func (s *Stream) rouse() { s.wake() }
 
 // catchUp reads from the database what the log has dropped. It is false when that takes too long: the client will
 // come back with its cursor.

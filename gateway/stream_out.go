@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -10,18 +11,26 @@ import (
 // out writes a long body for one goroutine. It gives up on a peer that takes nothing for the stall time; what is
 // small is joined into writes of about frameBytes.
 type out struct {
-	ctx     context.Context
-	w       http.ResponseWriter
-	control *http.ResponseController
-	stall   time.Duration
-	joined  *[]byte // nil while there is nothing to join
+	ctx    context.Context
+	sink   sink
+	joined *[]byte // nil while there is nothing to join
+}
+
+// sink takes what an out writes, and gives up on a peer as an out does.
+type sink interface {
+	io.Writer
+	Flush() error
+	// Finish ends the body, once all of it is flushed.
+	Finish()
+	// Cut makes a write that is under way fail, and all that follow; any goroutine may call it.
+	Cut()
 }
 
 // joins are the buffers of those who are not idle.
 var joins = sync.Pool{New: func() any { b := make([]byte, 0, frameBytes); return &b }}
 
 func (g *Gateway) newOut(ctx context.Context, w http.ResponseWriter) *out {
-	return &out{ctx: ctx, w: w, control: http.NewResponseController(w), stall: g.config.Stall}
+	return &out{ctx: ctx, sink: &responseSink{ctx, w, http.NewResponseController(w), g.config.Stall}}
 }
 
 // write takes p, which it neither keeps nor changes.
@@ -65,19 +74,16 @@ func (o *out) flush() error {
 	if err := o.send(); err != nil {
 		return err
 	}
-	return o.control.Flush()
+	return o.sink.Flush()
 }
 
-// close is flush for the last time: the connection may serve another request, which the deadline is not meant for.
+// close is flush for the last time.
 func (o *out) close() error {
 	err := o.flush()
 	_ = o.rest() // it is empty now
-	_ = o.control.SetWriteDeadline(time.Time{})
+	o.sink.Finish()
 	return err
 }
-
-// cut makes a write that is under way fail; any goroutine may call it, once ctx has ended.
-func (o *out) cut() { _ = o.control.SetWriteDeadline(time.Unix(1, 0)) }
 
 func (o *out) send() error {
 	if o.joined == nil {
@@ -88,15 +94,34 @@ func (o *out) send() error {
 	return err
 }
 
-// put sets the deadline before it looks at ctx: whoever ends ctx cuts afterwards, and so cuts this write too.
 func (o *out) put(p []byte) error {
 	if len(p) == 0 {
 		return o.ctx.Err()
 	}
-	_ = o.control.SetWriteDeadline(time.Now().Add(o.stall)) // without deadlines the server's own must do
-	if err := o.ctx.Err(); err != nil {
-		return err
-	}
-	_, err := o.w.Write(p)
+	_, err := o.sink.Write(p)
 	return err
 }
+
+// responseSink writes to net/http's connection.
+type responseSink struct {
+	ctx     context.Context
+	w       http.ResponseWriter
+	control *http.ResponseController
+	stall   time.Duration
+}
+
+// Write sets the deadline before it looks at ctx: whoever ends ctx cuts afterwards, and so cuts this write too.
+func (s *responseSink) Write(p []byte) (int, error) {
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.stall)) // without deadlines the server's own must do
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.w.Write(p)
+}
+
+func (s *responseSink) Flush() error { return s.control.Flush() }
+
+// Finish takes the deadline away: the connection may serve another request, which it is not meant for.
+func (s *responseSink) Finish() { _ = s.control.SetWriteDeadline(time.Time{}) }
+
+func (s *responseSink) Cut() { _ = s.control.SetWriteDeadline(time.Unix(1, 0)) }

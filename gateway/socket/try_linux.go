@@ -17,6 +17,8 @@ type trier struct {
 	err     error
 }
 
+const canTry = true
+
 // able tells whether take has found a descriptor.
 func (t *trier) able() bool { return t.raw != nil }
 
