@@ -187,7 +187,7 @@ func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 func (w *world) start() {
 	server := httptest.NewUnstartedServer(nil)
 	w.address = server.Listener.Addr().String()
-	config := gateway.DefaultConfig()
+	config := defaultConfig()
 	config.Hosts = []string{w.address, w.proxy.address()}
 	config.Origins = []string{w.page.URL}
 	config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))

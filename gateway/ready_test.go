@@ -74,7 +74,7 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	b := &sick{Backend: model.New(model.Options{}), feed: make(chan struct{})}
 	registry := prometheus.NewRegistry()
-	config := gateway.DefaultConfig()
+	config := defaultConfig()
 	config.Hosts, config.Log = []string{"h"}, slog.New(slog.NewTextHandler(io.Discard, nil))
 	config.Metrics = gateway.NewMetrics(registry)
 	g, err := gateway.New(context.Background(), b, config)

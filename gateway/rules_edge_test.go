@@ -141,7 +141,7 @@ var edgeRules = []rule{
 		id: "drain/goaway", says: "a gateway that stops says so, answers what it was asked, and closes with 1001",
 		check: func(r *trial) {
 			b := r.harness.Open(r)
-			config := gateway.DefaultConfig()
+			config := defaultConfig()
 			config.Hosts = []string{"gate.test"}
 			g, err := gateway.New(r.ctx, b, config)
 			require.NoError(r, err)

@@ -318,7 +318,7 @@ var sseRules = []rule{
 	{
 		id: "stream/drain", says: "a gateway that stops says when to come back and ends every stream well",
 		check: func(r *trial) {
-			config := gateway.DefaultConfig()
+			config := defaultConfig()
 			config.Hosts = []string{"gate.test"}
 			config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 			g, err := gateway.New(r.ctx, r.harness.Open(r), config)
@@ -352,7 +352,7 @@ var sseRules = []rule{
 	{
 		id: "stream/http2", says: "the stream is the same over HTTP/2",
 		check: func(r *trial) {
-			config := gateway.DefaultConfig()
+			config := defaultConfig()
 			config.Hosts = []string{"gate.test"}
 			config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 			g, err := gateway.New(r.ctx, r.harness.Open(r), config)

@@ -47,6 +47,7 @@ func unsupported(address string) error {
 func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr, metrics *gateway.Metrics) (*gateway.Gateway, error) {
 	config := gateway.DefaultConfig()
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, metrics, c.Forward
+	config.PlainSockets = c.PlainSockets
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, strings.ToLower(host))
 		config.Origins = append(config.Origins, c.scheme()+"://"+strings.ToLower(host))

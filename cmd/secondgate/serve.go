@@ -44,6 +44,7 @@ type serve struct {
 	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
 	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
 	DrainDelay    time.Duration `help:"How long to say not ready and go on serving before stopping, so that a proxy can notice." default:"0s"`
+	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone, a goroutine each: slower, and independent of their insides."`
 	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
 	LogFormat     string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
 	LogLevel      string        `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
