@@ -40,7 +40,9 @@ func (g *Gateway) serveDirect(s *Stream, response *socket.Response, text string)
 
 // live has the stream begin, and ends it when the peer does.
 func (s *Stream) live(text string) {
+	s.mu.Lock()
 	s.timer = time.AfterFunc(s.gateway.config.StreamHeartbeat, s.tick)
+	s.mu.Unlock()
 	s.tasks.Go(func() {
 		if s.begin(text) {
 			s.drain()

@@ -1,17 +1,18 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
 	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/protocol"
 )
 
-// subscribers is how many follow one scope.
+// subscribers is how many follow.
 const subscribers = 1000
 
 // paced is how many writes a second make the 25,000 deliveries of the first figure.
@@ -19,37 +20,70 @@ const paced = 25
 
 // source is a server under measurement, its subscribers, and how to have it tell them something.
 type source struct {
+	name      string
 	server    *server
 	listeners *listeners
+	reach     int               // subscribers that get each change
 	send      func(n int) error // so many changes
 	end       func() error
 	cost      series // CPU-seconds per million deliveries
 	most      series // deliveries/s
 }
 
-// benchFanout has 1,000 subscribers of one scope told of what is written, by the gateway and by the raw writer.
+// benchFanout has 1,000 subscribers told of what is written, by the gateway and by the raw writer.
 func benchFanout(p *plan) error {
-	raw, err := rawSource()
-	if err != nil {
-		return err
-	}
-	ours, err := gatewaySource(p)
-	if err != nil {
-		return errors.Join(err, raw.end())
-	}
-	err = p.interleave(
-		func() error { return raw.pace(p.time * 2) }, func() error { return ours.pace(p.time * 2) }, raw.ramp, ours.ramp,
+	sources, err := p.sources(
+		rawSource,
+		func(p *plan) (*source, error) { return socketSource(p, "b  the gateway, WebSocket") },
+		func(p *plan) (*source, error) {
+			return socketSource(p, "c  the same with --plain-sockets", "--plain-sockets")
+		},
+		func(p *plan) (*source, error) { return streamSource(p, "d  the gateway, SSE") },
+		manyScopes, tenCollections,
 	)
-	if err := errors.Join(err, ours.end(), raw.end()); err != nil {
+	if err != nil {
 		return err
 	}
-	fmt.Printf("%d subscribers of one scope, documents of 300 bytes       CPU-s per million deliveries   most deliveries/s, p99 < 250 ms\n", subscribers)
-	fmt.Printf("  %-56s %-30s %s\n", "a  raw writer, one write(2) per client and message", raw.cost, raw.most)
-	fmt.Printf("  %-56s %-30s %s\n", "b  the gateway, WebSocket, SQLite FULL", ours.cost, ours.most)
-	goal("CPU per million deliveries at 25k/s, b / a", ours.cost.over(raw.cost), true, 1.6)
-	goal("most deliveries/s, b / a", ours.most.over(raw.most), false, 10)
+	var measurements []func() error
+	for _, s := range sources {
+		measurements = append(measurements, func() error { return s.pace(p.time * 2) }, s.ramp)
+	}
+	err = p.interleave(measurements...)
+	for _, s := range sources {
+		err = errors.Join(err, s.end())
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d subscribers, documents of 300 bytes, SQLite FULL         CPU-s per million deliveries   most deliveries/s, p99 < 250 ms\n", subscribers)
+	for _, s := range sources {
+		fmt.Printf("  %-56s %-30s %s\n", s.name, s.cost, s.most)
+	}
+	raw, ws, plain, sse, scopes, collections := sources[0], sources[1], sources[2], sources[3], sources[4], sources[5]
+	goal("CPU per million deliveries at 25k/s, b / a", ws.cost.over(raw.cost), true, 1.2)
+	goal("the same plain, c / a", plain.cost.over(raw.cost), true, 1.6)
+	goal("the same by SSE, d / a", sse.cost.over(raw.cost), true, 1.2)
+	goal("most deliveries/s, b / a", ws.most.over(raw.most), false, 10)
+	goal("the same by SSE, d / a", sse.most.over(raw.most), false, 10)
+	goal("100 scopes, e / b", scopes.most.over(ws.most), false, 0.5)
+	goal("changes=none, f / b", collections.most.over(ws.most), false, 0.5)
 	fmt.Println()
 	return nil
+}
+
+// sources starts all of them, or none.
+func (p *plan) sources(starts ...func(*plan) (*source, error)) (all []*source, err error) {
+	for _, start := range starts {
+		s, failed := start(p)
+		if failed != nil {
+			for _, begun := range all {
+				failed = errors.Join(failed, begun.end())
+			}
+			return nil, failed
+		}
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 // stamped is a document of about 300 bytes that says when it was written.
@@ -57,12 +91,12 @@ func stamped() string {
 	return fmt.Sprintf(`{"at":"%d","text":"%s"}`, time.Now().UnixNano(), strings.Repeat("x", 260))
 }
 
-func rawSource() (*source, error) {
+func rawSource(*plan) (*source, error) {
 	server, err := startRaw()
 	if err != nil {
 		return nil, err
 	}
-	l, err := listen(server.url, subscribers)
+	l, err := listen(bySocket, subscribers, func(int) string { return server.url })
 	if err != nil {
 		return nil, errors.Join(err, server.stop())
 	}
@@ -70,7 +104,7 @@ func rawSource() (*source, error) {
 	if err != nil {
 		return nil, errors.Join(err, server.stop())
 	}
-	s := &source{server: server, listeners: l}
+	s := &source{name: "a  raw writer, one write(2) per client and message", server: server, listeners: l, reach: subscribers}
 	s.send = func(n int) error {
 		var lines strings.Builder
 		for range n { // as long as a change of the gateway's
@@ -90,36 +124,82 @@ func rawSource() (*source, error) {
 	return s, nil
 }
 
-func gatewaySource(p *plan) (*source, error) {
-	server, err := startServer(p)
+// socketSource is one scope, followed whole over WebSocket.
+func socketSource(p *plan, name string, flags ...string) (*source, error) {
+	return gatewaySource(p, name, bySocket, subscribers, 1, func(base string, i int) string { return socketURL(base, 0) }, flags...)
+}
+
+func streamSource(p *plan, name string) (*source, error) {
+	return gatewaySource(p, name, byStream, subscribers, 1, func(base string, i int) string { return streamURL(base, 0) })
+}
+
+// manyScopes has ten subscribers in each of 100 scopes.
+func manyScopes(p *plan) (*source, error) {
+	return gatewaySource(p, "e  WebSocket, 100 scopes of 10 subscribers", bySocket, subscribers, 100, func(base string, i int) string { return socketURL(base, i%100) })
+}
+
+// tenCollections has every subscriber follow ten collections one by one; the writes go to the first.
+func tenCollections(p *plan) (*source, error) {
+	subscribing := &way{marker: bySocket.marker, pongs: true, open: func(address string) (net.Conn, error) {
+		conn, err := upgrade(address)
+		for i := 0; err == nil && i < 10; i++ {
+			err = say(conn, fmt.Sprintf(`{"type":"second:data:subscribe","requestId":"%d","collection":"%c"}`, i, 'c'+i))
+		}
+		return conn, err
+	}}
+	s, err := gatewaySource(p, "f  WebSocket, changes=none, 10 collections each", subscribing, subscribers, 1, func(base string, i int) string {
+		return socketURL(base, 0, "changes", "none")
+	})
+	time.Sleep(time.Second) // for the answers
+	return s, err
+}
+
+// scopeOf is one of many scopes.
+func scopeOf(i int) protocol.Scope {
+	return protocol.Scope{Workspace: scope.Workspace, App: fmt.Sprint(scope.App, i)}
+}
+
+func socketURL(base string, i int, parameters ...string) string {
+	return "http" + strings.TrimPrefix(client.URL(base, scopeOf(i), parameters...), "ws")
+}
+
+func streamURL(base string, i int) string {
+	return strings.Replace(client.DataURL(base, scopeOf(i), ""), "/data?", "/data/stream?", 1)
+}
+
+// gatewaySource has n listeners over so many scopes, to which the writes go in turn.
+func gatewaySource(p *plan, name string, by *way, n, scopes int, address func(base string, i int) string, flags ...string) (*source, error) {
+	server, err := startServer(p, flags...)
 	if err != nil {
 		return nil, err
 	}
-	l, err := listen("http"+strings.TrimPrefix(client.URL(server.url, scope), "ws"), subscribers)
+	l, err := listen(by, n, func(i int) string { return address(server.url, i) })
 	if err != nil {
 		return nil, errors.Join(err, server.stop())
 	}
-	ctx := context.Background()
-	writer, err := client.Dial(ctx, client.URL(server.url, scope, "changes", "none"))
-	if err != nil {
-		return nil, errors.Join(err, server.stop())
-	}
-	go func() { // reads the answers until the end
-		for err := error(nil); err == nil; {
-			_, err = writer.NextFrame(ctx)
+	s := &source{name: name, server: server, listeners: l, reach: n / scopes}
+	var writers []net.Conn
+	for i := range scopes {
+		writer, err := upgrade(socketURL(server.url, i, "changes", "none"))
+		if err != nil {
+			l.close()
+			return nil, errors.Join(err, server.stop())
 		}
-	}()
-	s := &source{server: server, listeners: l}
+		writers = append(writers, writer)
+		l.keep(writer)
+		go func() { _, _ = io.Copy(io.Discard, writer) }() // the answers, until the end
+	}
+	next := 0
 	s.send = func(n int) error {
 		for range n {
-			if err := writer.SendText(ctx, fmt.Appendf(nil, `{"type":"second:data:insert","requestId":"r","collection":"c","data":%s}`, stamped())); err != nil {
+			next++
+			if err := say(writers[next%scopes], fmt.Sprintf(`{"type":"second:data:insert","requestId":"r","collection":"c","data":%s}`, stamped())); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	s.end = func() error {
-		writer.Cut()
 		l.close()
 		return server.stop()
 	}
@@ -138,39 +218,39 @@ func (s *source) run(rate int, length time.Duration) error {
 		sent = due
 		time.Sleep(time.Until(begun.Add(tick * time.Duration(time.Since(begun)/tick+1))))
 	}
-	return s.listeners.await(want + int64(sent)*subscribers)
+	return s.listeners.await(want + int64(sent*s.reach))
 }
 
-// pace measures the CPU of 25,000 deliveries a second.
+// pace measures the CPU of 25,000 deliveries a second, or of the writes that make as many where each reaches fewer.
 func (s *source) pace(length time.Duration) error {
-	before, err := cpuOf(s.server.pid())
+	before, err := s.server.cpu()
 	if err != nil {
 		return err
 	}
 	got := s.listeners.got.Load()
-	if err := s.run(paced, length); err != nil {
+	if err := s.run(paced*subscribers/s.reach, length); err != nil {
 		return err
 	}
-	after, err := cpuOf(s.server.pid())
+	after, err := s.server.cpu()
 	s.cost = append(s.cost, (after-before)/float64(s.listeners.got.Load()-got)*1e6)
 	return err
 }
 
-// ramp raises the rate by half until changes come too late; the last rate before is the most.
+// ramp raises the rate by a quarter until changes come too late; the last rate before is the most. What was left when the
+// last was sent counts too: the rate was not kept up with.
 func (s *source) ramp() error {
 	best := 0
-	for rate := paced; rate < 20_000; rate += max(rate/2, 1) {
+	for rate := paced * subscribers / s.reach; rate < 20_000; rate += rate / 4 {
 		s.listeners.p99()
 		begun := time.Now()
 		if err := s.run(rate, 2*time.Second); err != nil {
 			return err
 		}
-		// What was left when the last was sent counts too: the rate was not kept up with.
 		if s.listeners.p99() > 250 || time.Since(begun) > 3*time.Second {
 			break
 		}
 		best = rate
 	}
-	s.most = append(s.most, float64(best)*subscribers)
+	s.most = append(s.most, float64(best*s.reach))
 	return nil
 }

@@ -16,34 +16,101 @@ import (
 
 // listeners are subscribers that do no more than count what comes: on a small machine they compute beside the server.
 type listeners struct {
+	way     *way
 	conns   []net.Conn
 	closed  chan struct{}
 	running sync.WaitGroup
 	got     atomic.Int64
 
 	mu   sync.Mutex
-	late []float64 // ms, of some
+	kept []net.Conn // to be kept alive
+	late []float64  // ms, of some
 }
 
-var marker = []byte(`"second:data:change"`)
+// way is how listeners listen.
+type way struct {
+	open   func(address string) (net.Conn, error)
+	marker []byte // stands once in each change
+	pongs  bool   // the server wants to hear that they live
+}
+
+var (
+	bySocket = &way{open: upgrade, marker: []byte(`"second:data:change"`), pongs: true}
+	byStream = &way{open: stream, marker: []byte("data: {")}
+)
 
 // stamp begins the time at which a document was written, in Unix nanoseconds.
 var stamp = []byte(`"at":"`)
 
-// listen opens n subscriptions at an address; every hundredth measures how late changes are.
-func listen(address string, n int) (*listeners, error) {
-	l := &listeners{closed: make(chan struct{})}
+// listen opens n subscriptions, each at an address of its own; a hundred of them measure how late changes
+// are.
+func listen(by *way, n int, address func(i int) string) (*listeners, error) {
+	l := &listeners{way: by, closed: make(chan struct{})}
 	for i := range n {
-		conn, err := upgrade(address)
+		conn, err := by.open(address(i))
 		if err != nil {
 			l.close()
 			return nil, err
 		}
 		l.conns = append(l.conns, conn)
-		l.running.Go(func() { l.count(conn, i%100 == 0) })
+		if by.pongs {
+			l.keep(conn)
+		}
+		l.running.Go(func() { l.count(conn, i%max(n/100, 1) == 0) })
 	}
 	l.running.Go(l.live)
 	return l, nil
+}
+
+// keep has a connection kept alive and closed with the listeners'.
+func (l *listeners) keep(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = append(l.kept, conn)
+}
+
+// upgrade dials and shakes hands.
+func upgrade(address string) (net.Conn, error) {
+	return request(address, "HTTP/1.1 101", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+}
+
+// stream dials and asks for events.
+func stream(address string) (net.Conn, error) {
+	return request(address, "HTTP/1.1 200", "Accept: text/event-stream\r\n")
+}
+
+// request reads not a byte more than the head of the answer.
+func request(address, wanted, fields string) (net.Conn, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", u.RequestURI(), u.Host, fields)
+	var head []byte
+	for one := make([]byte, 1); err == nil && !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, one[0]) {
+		_, err = io.ReadFull(conn, one)
+	}
+	if err == nil && !bytes.HasPrefix(head, []byte(wanted)) {
+		err = fmt.Errorf("%s answers %q", address, head)
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// say sends one text message, masked by zeros (RFC 6455, 5.3).
+func say(conn net.Conn, text string) error {
+	frame := textFrame(text)
+	head := len(frame) - len(text)
+	frame[1] |= 0x80
+	masked := append(append(append([]byte{}, frame[:head]...), 0, 0, 0, 0), text...)
+	_, err := conn.Write(masked)
+	return err
 }
 
 // live sends pongs, unasked, often enough to be taken for alive: pings go unread.
@@ -55,34 +122,12 @@ func (l *listeners) live() {
 			return
 		case <-time.After(20 * time.Second):
 		}
-		for _, c := range l.conns {
+		l.mu.Lock()
+		for _, c := range l.kept {
 			_, _ = c.Write(pong) // one that has gone is missed elsewhere
 		}
+		l.mu.Unlock()
 	}
-}
-
-// upgrade dials and shakes hands, reading not a byte more than the answer.
-func upgrade(address string) (net.Conn, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		return nil, err
-	}
-	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", u.RequestURI(), u.Host)
-	var head []byte
-	for one := make([]byte, 1); err == nil && !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, one[0]) {
-		_, err = io.ReadFull(conn, one)
-	}
-	if err == nil && !bytes.HasPrefix(head, []byte("HTTP/1.1 101")) {
-		err = fmt.Errorf("%s answers %q", address, head)
-	}
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
 }
 
 // count reads until the connection ends. A marker that two reads share is found in what the first has left.
@@ -95,13 +140,13 @@ func (l *listeners) count(conn net.Conn, measures bool) {
 			return
 		}
 		seen := buffer[:kept+n]
-		found := bytes.Count(seen, marker)
+		found := bytes.Count(seen, l.way.marker)
 		l.got.Add(int64(found))
 		if measures && found > 0 {
 			l.measure(seen)
 		}
 		kept = 0
-		if rest := len(marker) - 1; len(seen) >= rest && !bytes.HasSuffix(seen, marker) {
+		if rest := len(l.way.marker) - 1; len(seen) >= rest && !bytes.HasSuffix(seen, l.way.marker) {
 			kept = copy(buffer, seen[len(seen)-rest:])
 		}
 	}
@@ -124,15 +169,21 @@ func (l *listeners) measure(seen []byte) {
 
 // p99 is how late changes were since the last call, in ms.
 func (l *listeners) p99() float64 {
+	_, p99 := l.lateness()
+	return p99
+}
+
+// lateness is p50 and p99 of how late changes were since the last call, in ms.
+func (l *listeners) lateness() (p50, p99 float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	late := l.late
 	l.late = nil
 	if len(late) == 0 {
-		return 0
+		return 0, 0
 	}
 	slices.Sort(late)
-	return late[len(late)*99/100]
+	return late[len(late)/2], late[len(late)*99/100]
 }
 
 // await waits until all changes have come.
@@ -147,7 +198,7 @@ func (l *listeners) await(want int64) error {
 
 func (l *listeners) close() {
 	close(l.closed)
-	for _, c := range l.conns {
+	for _, c := range append(l.conns, l.kept...) {
 		_ = c.Close()
 	}
 	l.running.Wait()

@@ -25,6 +25,9 @@ type plan struct {
 	postgres string
 	mongodb  string // the same for MongoDB
 	only     string
+	// url is a gateway that runs already, empty for one of our own; pid its process, 0 if that is not known.
+	url string
+	pid int
 }
 
 func main() {
@@ -37,6 +40,8 @@ func main() {
 	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)")
 	flag.StringVar(&p.mongodb, "mongodb", "", "URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)")
 	flag.StringVar(&p.only, "only", "", "measure this alone: writes, fanout, lists, upserts, postgres, mongodb")
+	flag.StringVar(&p.url, "url", "", "a gateway that runs, such as http://127.0.0.1:8080: only what can be measured from outside is then; it is written to in the workspace bench")
+	flag.IntVar(&p.pid, "pid", 0, "its process, on this machine, for CPU and memory")
 	raw := flag.Bool("raw", false, "be the raw writer, the floor of fanout")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
 	flag.Parse()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,12 +12,20 @@ import (
 
 // server is a gateway in a process of its own, so that its CPU can be told from the clients'.
 type server struct {
-	command *exec.Cmd
-	url     string
+	command  *exec.Cmd // nil: it runs without us
+	url      string
+	external int // its process then, 0 if it is not known
 }
 
-func startServer(p *plan) (*server, error) {
-	return startCommand(exec.Command(p.binary, "serve", "--listen", "127.0.0.1:0", "--backend", "sqlite:"+p.file(fmt.Sprint("gateway", serial.Add(1)))))
+// startServer starts a gateway of its own on SQLite; or takes the one that runs, if the plan names it.
+func startServer(p *plan, flags ...string) (*server, error) {
+	if p.url != "" {
+		return &server{url: strings.TrimSuffix(p.url, "/"), external: p.pid}, nil
+	}
+	return startCommand(exec.Command(p.binary, append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--admin", "", "--log-level", "error",
+		"--backend", "sqlite:" + p.file(fmt.Sprint("gateway", serial.Add(1))),
+	}, flags...)...))
 }
 
 // startCommand starts a program that prints where it listens.
@@ -35,12 +44,29 @@ func startCommand(command *exec.Cmd) (*server, error) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, stdout) }() // ends with the process
 	_, url, _ := strings.Cut(strings.TrimSpace(line), " on ")
-	return &server{command, strings.TrimSuffix(url, "/")}, nil
+	return &server{command: command, url: strings.TrimSuffix(url, "/")}, nil
 }
 
-func (s *server) pid() int { return s.command.Process.Pid }
+// cpu is the time that the server has computed, in seconds; not a number if nobody has told which process it is.
+func (s *server) cpu() (float64, error) {
+	if s.process() == 0 {
+		return math.NaN(), nil
+	}
+	return cpuOf(s.process())
+}
+
+// process is the server's number, 0 if it is not known.
+func (s *server) process() int {
+	if s.command == nil {
+		return s.external
+	}
+	return s.command.Process.Pid
+}
 
 func (s *server) stop() error {
+	if s.command == nil {
+		return nil
+	}
 	if err := s.command.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}

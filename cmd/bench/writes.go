@@ -176,7 +176,7 @@ func (s *server) measure(p *plan, r *rate) error {
 		}
 		defer clients[i].Close()
 	}
-	return r.measure(p, func() (float64, error) { return cpuOf(s.pid()) }, func(caller int, n int64) error {
+	return r.measure(p, s.cpu, func(caller int, n int64) error {
 		return ask(ctx, clients[caller], fmt.Appendf(nil, `{"type":"second:data:insert","requestId":"%d","collection":"c","mutationId":"m%d","data":%s}`, n, n, document(n)))
 	})
 }
