@@ -89,7 +89,8 @@ func (s *Session) run() {
 	s.timer = time.AfterFunc(s.gateway.config.Heartbeat, s.beat)
 	s.mu.Unlock()
 	s.tasks.Go(s.drain) // draining is set from the beginning: nothing may be sent before welcome
-	for s.read() {
+	for ok := true; ok; ok = s.read() {
+		s.conn.Await()
 	}
 }
 

@@ -116,10 +116,7 @@ func rawSource(*plan) (*source, error) {
 	}
 	s.end = func() error {
 		l.close()
-		_ = writer.Close()
-		_ = server.command.Process.Kill() // it serves for ever
-		_ = server.command.Wait()
-		return nil
+		return errors.Join(writer.Close(), server.stop())
 	}
 	return s, nil
 }

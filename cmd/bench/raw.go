@@ -102,5 +102,9 @@ func startRaw() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startCommand(exec.Command(self, "-raw"))
+	s, err := startCommand(exec.Command(self, "-raw"))
+	if err == nil {
+		s.raw = true
+	}
+	return s, err
 }

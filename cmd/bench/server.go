@@ -15,6 +15,7 @@ type server struct {
 	command  *exec.Cmd // nil: it runs without us
 	url      string
 	external int // its process then, 0 if it is not known
+	raw      bool
 }
 
 // startServer starts a gateway of its own on SQLite; or takes the one that runs, if the plan names it.
@@ -66,6 +67,11 @@ func (s *server) process() int {
 func (s *server) stop() error {
 	if s.command == nil {
 		return nil
+	}
+	if s.raw { // it serves for ever
+		err := s.command.Process.Kill()
+		_ = s.command.Wait() // killed: that is no news
+		return err
 	}
 	if err := s.command.Process.Signal(os.Interrupt); err != nil {
 		return err

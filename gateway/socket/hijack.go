@@ -9,11 +9,13 @@ import (
 )
 
 const (
-	// readBuffer is that of the library's reader: requests are short, connections many. Longer ones go by it.
-	readBuffer = 512
+	// readBuffer is that of the library's reader, the least there is: what has come waits in a buffer of the arrivals.
+	readBuffer = 16
+	// plainReadBuffer is that of one who reads the connection itself: requests are short. Longer ones go by it.
+	plainReadBuffer = 512
 	// writeBuffer is that of the library's writer, which writes control frames alone: they are at most 127 bytes, and each
 	// must be one Write.
-	writeBuffer = 256
+	writeBuffer = 128
 	// plainWriteBuffer is that of a writer that writes messages too.
 	plainWriteBuffer = 4 << 10
 )
@@ -34,11 +36,14 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.wire = &wire{early: bytes.Clone(early)}
+	h.wire = &wire{unread: bytes.Clone(early)}
 	h.wire.take(conn, h.stall, h.plain)
-	size := writeBuffer
-	if h.plain {
-		size = plainWriteBuffer
+	reads, writes := readBuffer, writeBuffer
+	if !h.wire.CanTry() {
+		reads = plainReadBuffer
 	}
-	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, size)), nil
+	if h.plain {
+		writes = plainWriteBuffer
+	}
+	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, reads), bufio.NewWriterSize(h.wire, writes)), nil
 }

@@ -60,6 +60,18 @@ func (f *incoming) scan(b []byte) int {
 	return len(b)
 }
 
+// limit is how many bytes there are at least until a header or a frame ends, of n that could be passed on: whoever takes no
+// more at once holds nothing of the next frame.
+func (f *incoming) limit(n int) int {
+	switch {
+	case f.blind:
+		return n
+	case f.left > 0:
+		return int(min(uint64(n), f.left))
+	}
+	return min(n, f.headerSize()-f.have)
+}
+
 // skip takes bytes of which none will be passed on.
 func (f *incoming) skip(b []byte) {
 	for len(b) > 0 && !f.blind {

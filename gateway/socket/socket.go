@@ -60,6 +60,10 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	return &Conn{ws, h.wire, o.Plain}, nil
 }
 
+// Await returns when Read has something to read, or would fail; or at once, where that cannot be told. A goroutine that
+// waits for hours does so here on half the stack.
+func (c *Conn) Await() { c.wire.await() }
+
 // Read returns the next text message. Any error ends the connection.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	kind, message, err := c.ws.Read(ctx)

@@ -15,6 +15,9 @@ type trier struct {
 	message []byte // of the attempt that is under way
 	n       int
 	err     error
+
+	arrival func(fd uintptr) bool // made once too
+	arrived *[]byte               // one of the arrivals, with what has come
 }
 
 const canTry = true
@@ -33,6 +36,26 @@ func (t *trier) take(conn *net.TCPConn) {
 		t.n, t.err = syscall.Write(int(fd), t.message)
 		return true // whatever came of it: net is not to wait until the peer takes more
 	}
+	t.arrival = t.receive
+}
+
+// await waits until something has arrived; false if nothing will.
+func (t *trier) await() bool {
+	t.arrived = nil
+	return t.raw.Read(t.arrival) == nil && t.arrived != nil
+}
+
+// receive is read(2) into a buffer; false if nothing has come yet.
+func (t *trier) receive(fd uintptr) bool {
+	buffer := arrivals.Get().(*[]byte)
+	n, err := syscall.Read(int(fd), (*buffer)[:cap(*buffer)])
+	if n > 0 {
+		*buffer = (*buffer)[:n]
+		t.arrived = buffer
+		return true
+	}
+	arrivals.Put(buffer)
+	return !errors.Is(err, syscall.EAGAIN)
 }
 
 // write is write(2): how many bytes the kernel takes now, 0 if there is no room.

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,8 +15,11 @@ const farewell = 5 * time.Second
 // [Frame] has made goes by it.
 type wire struct {
 	line
-	early   []byte // what came with the handshake
-	closing bool   // a close frame has been sent: no message may follow (RFC 6455 §5.5.1); under writing
+	reading sync.Mutex // held while bytes are waited for or taken
+	unread  []byte     // what came with the handshake, or was awaited
+	buffer  *[]byte    // that unread is in, if it is one of the arrivals
+
+	closing bool // a close frame has been sent: no message may follow (RFC 6455 §5.5.1); under writing
 
 	frames  incoming
 	refused bool // the reader has been told of invalid text
@@ -23,6 +27,9 @@ type wire struct {
 	// asked is when the read that is under way began, in Unix nanoseconds; 0 while there is none.
 	asked atomic.Int64
 }
+
+// arrivals are the buffers of what has come and has not been read.
+var arrivals = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 // silent is for how long a reader has waited for the peer's next byte. The silence of a peer that is not read does
 // not count.
@@ -34,9 +41,13 @@ func (c *wire) silent() time.Duration {
 	return time.Since(time.Unix(0, asked))
 }
 
+// Read never passes on bytes of two frames, where that matters to await.
 func (c *wire) Read(b []byte) (int, error) {
 	if c.frames.invalid {
 		return 0, c.refuse(b)
+	}
+	if c.tries.able() {
+		b = b[:c.frames.limit(len(b))]
 	}
 	n, err := c.receive(b)
 	valid := c.frames.scan(b[:n])
@@ -50,14 +61,35 @@ func (c *wire) Read(b []byte) (int, error) {
 	return valid, nil
 }
 
+// await waits until something has come or nothing will, which Read tells, on a stack that stays small: below the library it
+// is twice as big. The library holds nothing back that it has not handed out, since Read gives it no more than it asks for.
+func (c *wire) await() {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if len(c.unread) > 0 || !c.tries.able() {
+		return
+	}
+	c.asked.Store(time.Now().UnixNano())
+	if c.tries.await() {
+		c.buffer = c.tries.arrived
+		c.unread = *c.buffer
+	}
+	c.asked.Store(0)
+}
+
 func (c *wire) receive(b []byte) (int, error) {
-	if len(c.early) == 0 {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if len(c.unread) == 0 {
 		c.asked.Store(time.Now().UnixNano())
 		defer c.asked.Store(0)
 		return c.Conn.Read(b)
 	}
-	n := copy(b, c.early)
-	c.early = c.early[n:]
+	n := copy(b, c.unread)
+	if c.unread = c.unread[n:]; len(c.unread) == 0 && c.buffer != nil {
+		arrivals.Put(c.buffer)
+		c.buffer = nil
+	}
 	return n, nil
 }
 

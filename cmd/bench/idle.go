@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// idlers is how many subscribe and hear nothing.
+const idlers = 5000
+
+// benchIdle measures what a subscriber costs in memory while nothing happens.
+func benchIdle(p *plan) error {
+	var raw, socket, events series
+	err := p.interleave(
+		func() error {
+			return raw.idle(startRaw, bySocket, func(base string) string { return base })
+		},
+		func() error {
+			return socket.idle(func() (*server, error) { return startServer(p) }, bySocket, func(base string) string { return socketURL(base, 0) })
+		},
+		func() error {
+			return events.idle(func() (*server, error) { return startServer(p) }, byStream, func(base string) string { return streamURL(base, 0) })
+		},
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d idle subscribers                                         KiB of resident memory each\n", idlers)
+	fmt.Printf("  %-56s %s\n", "a  raw writer, which keeps a descriptor of each", raw)
+	fmt.Printf("  %-56s %s\n", "b  the gateway, WebSocket", socket)
+	fmt.Printf("  %-56s %s\n", "c  the gateway, SSE", events)
+	goal("KiB each, WebSocket", socket, true, 9)
+	goal("KiB each, SSE", events, true, 5.5)
+	fmt.Println()
+	return nil
+}
+
+// idle starts a server and measures what all subscribers together add to its memory.
+func (s *series) idle(start func() (*server, error), by *way, address func(base string) string) error {
+	server, err := start()
+	if err != nil {
+		return err
+	}
+	before, err := resident(server.process())
+	if err != nil {
+		return errors.Join(err, server.stop())
+	}
+	l, err := listen(by, idlers, func(int) string { return address(server.url) })
+	if err != nil {
+		return errors.Join(err, server.stop())
+	}
+	time.Sleep(5 * time.Second) // for what the handshakes leave behind
+	after, err := resident(server.process())
+	*s = append(*s, (after-before)/idlers)
+	l.close()
+	return errors.Join(err, server.stop())
+}
+
+// resident is the memory that a process keeps, in KiB (proc(5), status).
+func resident(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(text), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(after)[0])
+	return float64(kib), err
+}
