@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/go-chi/chi/v5"
 
@@ -67,7 +66,7 @@ func (g *Gateway) open(conn *socket.Conn, o opening, from backends.Cursor, reset
 	s := &Session{gateway: g, conn: conn, id: newConnectionID(), scope: o.scope, principal: Anonymous}
 	s.draining = true // the hub wakes whoever follows: until run, there is no drain to start, and none may be
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.cond = sync.NewCond(&s.mu)
+	s.cond.L = &s.mu
 	if conn.CanTry() {
 		s.shard = g.shards.assign()
 	}

@@ -29,7 +29,7 @@ func (g *Gateway) serveStream(w http.ResponseWriter, r *http.Request) {
 	if text == "" && malformed != nil {
 		text = protocol.ResetEventID // the cursor may be what was malformed
 	}
-	s := &Stream{gateway: g, scope: scope, rev: wantsRev(query), leaving: make(chan struct{})}
+	s := &Stream{gateway: g, scope: scope, rev: wantsRev(query)}
 	streamHeader(w.Header())
 	if !g.config.PlainSockets {
 		if response := socket.Respond(w, r, g.config.Stall); response != nil {

@@ -39,7 +39,7 @@ type Session struct {
 	tasks  sync.WaitGroup // worker, drain, and the one that closes
 
 	mu   sync.Mutex
-	cond *sync.Cond // there is room again, or the session ends
+	cond sync.Cond // there is room again, or the session ends
 
 	queue      []task
 	queueBytes int

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +20,7 @@ type Stream struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	sub     *Subscription
-	leaving chan struct{} // closed when the gateway stops
-	told    sync.Once     // that it does
+	leaving atomic.Bool // the gateway stops
 
 	recent bool   // it opened without a cursor: the last seconds come first
 	reason string // of the reset that it opens with
@@ -193,26 +191,17 @@ func (s *Stream) wait(beat <-chan time.Time) bool {
 	case <-s.woken:
 	case <-beat:
 		s.beat.Store(true)
-	case <-s.leaving:
-		return false
 	case <-s.ctx.Done():
 		return false
 	}
 	return true
 }
 
-func (s *Stream) isLeaving() bool {
-	select {
-	case <-s.leaving:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Stream) isLeaving() bool { return s.leaving.Load() }
 
 // goAway has the stream end as soon as it can; any goroutine may call it.
 func (s *Stream) goAway() {
-	s.told.Do(func() { close(s.leaving) })
+	s.leaving.Store(true)
 	s.wake()
 }
 

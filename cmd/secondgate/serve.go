@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -28,6 +29,9 @@ const (
 	sendBuffer = 128 << 10 // what the kernel may take for one client, in bytes
 	// idleTime is above what proxies keep their connections for, so that none is closed under a request of theirs.
 	idleTime = 120 * time.Second
+	// gcPercent is half of Go's default: thousands of idle subscribers take a tenth less memory, and a write no measurable CPU
+	// more (docs/performance.md).
+	gcPercent = 50
 )
 
 // serve is the command of that name, and all that can be configured of it.
@@ -53,6 +57,9 @@ type serve struct {
 // Run serves until ctx ends, then drains.
 func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	slog.SetDefault(c.logger(os.Stderr))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	for _, name := range unknownVariables(parsed.Model, os.Environ()) {
 		slog.Warn("no flag has this environment variable", "name", name)
 	}

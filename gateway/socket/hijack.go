@@ -25,7 +25,9 @@ type hijacker struct {
 	http.ResponseWriter
 	stall time.Duration
 	plain bool
-	wire  *wire // once it has been handed over
+
+	wire   *wire // once it has been handed over
+	reader *bufio.Reader
 }
 
 // Hijack implements http.Hijacker. Reader and writer must be new ones, since net/http's go to the original connection;
@@ -45,5 +47,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if h.plain {
 		writes = plainWriteBuffer
 	}
-	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, reads), bufio.NewWriterSize(h.wire, writes)), nil
+	h.reader = bufio.NewReaderSize(h.wire, reads)
+	return h.wire, bufio.NewReadWriter(h.reader, bufio.NewWriterSize(h.wire, writes)), nil
 }

@@ -54,11 +54,8 @@ func (s *Response) Flush() error { return s.line.Flush() }
 
 // Wait returns when the peer has closed the connection, or Finish or Cut ends it. What the peer sends is dropped.
 func (s *Response) Wait() {
-	var scratch [64]byte // a goroutine for each connection waits here, on a stack that is to stay small
-	for {
-		if _, err := s.line.Read(scratch[:]); err != nil {
-			return
-		}
+	for s.line.tries.await() {
+		arrivals.Put(s.line.tries.arrived)
 	}
 }
 

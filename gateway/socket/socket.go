@@ -56,6 +56,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
+	h.reader.Reset(h.wire) // the library has put a reader of what was buffered before it, which is nothing
 	ws.SetReadLimit(o.ReadLimit)
 	return &Conn{ws, h.wire, o.Plain}, nil
 }
