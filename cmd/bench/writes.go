@@ -13,7 +13,6 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/sqlite"
-	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -85,13 +84,15 @@ func benchWrites(p *plan) error {
 	if err != nil {
 		return err
 	}
-	var a, b, c rate
+	var a, b, c, d, e rate
 	err = p.interleave(
 		func() error {
 			return a.measure(p, own, func(_ int, n int64) error { return floor.write(protocol.NewID(time.Now()), document(n)) })
 		},
 		func() error { return b.measure(p, own, func(_ int, n int64) error { return insert(ctx, backend, n) }) },
-		func() error { return server.measure(p, &c) },
+		func() error { return server.measure(p, &c, talkSocket, (*talker).insertSocket) },
+		func() error { return server.measure(p, &d, talkREST, (*talker).insertREST) },
+		func() error { return server.pipeline(p, &e) },
 	)
 	stopFeed()
 	if err := errors.Join(err, server.stop(), backend.Close(), floor.close()); err != nil {
@@ -102,17 +103,22 @@ func benchWrites(p *plan) error {
 		name string
 		r    rate
 	}{
-		{"a  plain table, grouped commits, no change log", a}, {"b  Backend.Write in-process, mutationId and feed on", b}, {"c  the same through WebSocket (CPU: the server's)", c},
+		{"a  plain table, grouped commits, no change log", a}, {"b  Backend.Write in-process, mutationId and feed on", b},
+		{"c  the same through WebSocket (CPU: the server's)", c}, {"d  the same through REST (CPU: the server's)", d},
+		{"e  one WebSocket, 64 in flight (CPU: the server's)", e},
 	} {
 		allocs := row.r.allocs.String()
-		if row.name[0] == 'c' {
+		if row.name[0] >= 'c' {
 			allocs = "-" // those are the clients'
 		}
 		fmt.Printf("  %-56s %-22s %-20s %s\n", row.name, row.r.perSecond, row.r.cpu, allocs)
 	}
-	goal("server CPU per write, c / a", c.cpu.over(a.cpu), true, 6)
 	goal("writes/s, b / a", b.perSecond.over(a.perSecond), false, 0.25)
-	goal("writes/s, c / b", c.perSecond.over(b.perSecond), false, 0.6)
+	goal("server CPU per write, WebSocket, c / a", c.cpu.over(a.cpu), true, 5)
+	goal("server CPU per write, REST, d / a", d.cpu.over(a.cpu), true, 5)
+	goal("writes/s, WebSocket, c / b", c.perSecond.over(b.perSecond), false, 0.7)
+	goal("writes/s, REST, d / b", d.perSecond.over(b.perSecond), false, 0.7)
+	goal("writes/s, one connection, e / c", e.perSecond.over(c.perSecond), false, 0.5)
 	fmt.Println()
 	return nil
 }
@@ -145,38 +151,57 @@ func drainFeed(ctx context.Context, b backends.Backend) (stop func(), err error)
 	return func() { cancel(); <-done; _ = feed.Close() }, nil
 }
 
-// ask sends a request and waits for its answer. It looks no closer than it must: on a small machine the clients compute
-// beside the server.
-func ask(ctx context.Context, c *client.Client, request []byte) error {
-	if err := c.SendText(ctx, request); err != nil {
+// measure writes through one connection per caller.
+func (s *server) measure(p *plan, r *rate, connect func(string, protocol.Scope) (*talker, error), insert func(*talker, int64) error) error {
+	talkers := make([]*talker, p.callers)
+	for i := range talkers {
+		var err error
+		if talkers[i], err = connect(s.url, scope); err != nil {
+			return err
+		}
+		defer func() { _ = talkers[i].conn.Close() }()
+	}
+	return r.measure(p, s.cpu, func(caller int, n int64) error { return insert(talkers[caller], n) })
+}
+
+// inFlight is how many requests one connection has under way.
+const inFlight = 64
+
+// pipeline writes through one connection that does not wait for answers, and wants them in order.
+func (s *server) pipeline(p *plan, r *rate) error {
+	t, err := talkSocket(s.url, scope)
+	if err != nil {
 		return err
 	}
-	for {
-		frame, err := c.NextFrame(ctx)
+	defer func() { _ = t.conn.Close() }()
+	before, err := s.cpu()
+	if err != nil {
+		return err
+	}
+	sent, answered, begin := 0, 0, time.Now()
+	for time.Since(begin) < p.time || answered < sent {
+		for sent < answered+inFlight && time.Since(begin) < p.time {
+			n := serial.Add(1)
+			if err := say(t.conn, insertText(fmt.Sprint("r", sent, "."), fmt.Sprint("m", n), document(n))); err != nil {
+				return err
+			}
+			sent++
+		}
+		frame, err := t.answer()
 		if err != nil {
 			return err
 		}
-		if bytes.Contains(frame, []byte(`"error":{`)) {
-			return fmt.Errorf("insert: %s", frame)
-		}
-		if bytes.Contains(frame, []byte(`second:data:insert-response`)) {
-			return nil
+		for more := true; more; answered++ { // one frame may have many
+			if !bytes.Contains(frame, fmt.Appendf(nil, `"r%d."`, answered)) {
+				return fmt.Errorf("answer %d is not the next: %s", answered, frame)
+			}
+			more = answered+1 < sent && bytes.Contains(frame, fmt.Appendf(nil, `"r%d."`, answered+1))
 		}
 	}
-}
-
-// measure writes through one WebSocket per caller.
-func (s *server) measure(p *plan, r *rate) error {
-	ctx := context.Background()
-	clients := make([]*client.Client, p.callers)
-	for i := range clients {
-		var err error
-		if clients[i], err = client.Dial(ctx, client.URL(s.url, scope, "changes", "none")); err != nil {
-			return err
-		}
-		defer clients[i].Close()
-	}
-	return r.measure(p, s.cpu, func(caller int, n int64) error {
-		return ask(ctx, clients[caller], fmt.Appendf(nil, `{"type":"second:data:insert","requestId":"%d","collection":"c","mutationId":"m%d","data":%s}`, n, n, document(n)))
-	})
+	took := time.Since(begin).Seconds()
+	after, err := s.cpu()
+	r.perSecond = append(r.perSecond, float64(answered)/took)
+	r.cpu = append(r.cpu, (after-before)/float64(answered)*1e6)
+	r.allocs = append(r.allocs, 0)
+	return err
 }
