@@ -23,3 +23,19 @@ func Passed(parts ...[]byte) (n int) {
 	}
 	return n
 }
+
+// Held is how many bytes of a message that a try has begun wait for the peer.
+func (c *Conn) Held() int {
+	c.wire.writing.Lock()
+	defer c.wire.writing.Unlock()
+	return len(c.wire.rest)
+}
+
+// Writing tells whether somebody writes, or waits for the peer in the middle of it.
+func (c *Conn) Writing() bool {
+	if !c.wire.writing.TryLock() {
+		return true
+	}
+	c.wire.writing.Unlock()
+	return false
+}

@@ -87,8 +87,8 @@ func (c *Conn) Write(message []byte) error {
 	return c.wire.sendFrame(header[:], message)
 }
 
-// sendFrame writes a frame in parts, all of which are the peer's before anything else is: the library writes control frames
-// beside it, each by one Write, since they fit into its buffer.
+// sendFrame writes a frame in parts, all of which are the peer's before anything else is: the reader's goroutine writes control
+// frames beside it, each by one Write.
 func (c *wire) sendFrame(parts ...[]byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -107,6 +107,19 @@ func (c *wire) tryFrame(frame []byte) (Progress, error) {
 		return Busy, net.ErrClosed
 	}
 	return c.tryLocked(frame)
+}
+
+// pong answers a ping, however long the message under way takes. The library's own pong ends the connection of a peer that has
+// not taken it within 5 s.
+func (c *wire) pong(payload []byte) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.closing {
+		return
+	}
+	if c.sendLocked(append([]byte{0x80 | opPong, byte(len(payload))}, payload...)) != nil {
+		_ = c.Conn.Close() // the reader, which has asked for this, finds out
+	}
 }
 
 // Write takes the library's frames.

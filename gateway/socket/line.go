@@ -23,6 +23,7 @@ type line struct {
 
 	writing sync.Mutex // held for a whole message, but for its rest
 	rest    []byte     // of the message that a try has begun: it goes before any other
+	broken  error      // why half a message may have gone: nothing fits behind it
 	tries   trier      // unable: every write may wait
 }
 
@@ -60,8 +61,8 @@ func (l *line) try(message []byte) (Progress, error) {
 }
 
 func (l *line) tryLocked(message []byte) (Progress, error) {
-	if len(l.rest) > 0 {
-		return Busy, nil
+	if len(l.rest) > 0 || l.broken != nil {
+		return Busy, l.broken
 	}
 	n, err := l.tries.write(message)
 	if err != nil {
@@ -84,7 +85,15 @@ func (l *line) send(parts ...[]byte) error {
 	return l.sendLocked(parts...)
 }
 
+// sendLocked fails for good once it has failed.
 func (l *line) sendLocked(parts ...[]byte) error {
+	if l.broken == nil {
+		l.broken = l.sendAll(parts)
+	}
+	return l.broken
+}
+
+func (l *line) sendAll(parts [][]byte) error {
 	if len(l.rest) > 0 {
 		rest := l.rest
 		l.rest = nil

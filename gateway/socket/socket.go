@@ -48,11 +48,18 @@ type Conn struct {
 // The caller must call CloseNow in the end: the library leaves the descriptor open after a failed read.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	h := &hijacker{ResponseWriter: w, stall: o.Stall, plain: o.Plain}
-	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{
+	options := &websocket.AcceptOptions{
 		Subprotocols:       []string{o.Subprotocol},
 		InsecureSkipVerify: true, // the gateway's exact allowlist has decided already
 		CompressionMode:    websocket.CompressionDisabled,
-	})
+	}
+	if !o.Plain {
+		options.OnPingReceived = func(_ context.Context, payload []byte) bool {
+			h.wire.pong(payload)
+			return false // the library is not to
+		}
+	}
+	ws, err := websocket.Accept(h, r, options)
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}

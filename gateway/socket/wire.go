@@ -11,8 +11,8 @@ import (
 const farewell = 5 * time.Second
 
 // wire is the connection as the library sees it. Reading fails with ErrNotUTF8 in front of the first byte that makes
-// text invalid, wherever in a frame that is. The library writes control frames to it, and messages if it is plain; what
-// [Frame] has made goes by it.
+// text invalid, wherever in a frame that is. The library writes close frames to it, and everything if it is plain; what
+// [Frame] has made goes by it, and so do pings and pongs.
 type wire struct {
 	line
 	reading sync.Mutex // held while bytes are waited for or taken

@@ -27,9 +27,14 @@ type receiver struct {
 
 func receive(t testing.TB) *receiver {
 	t.Helper()
-	r := &receiver{messages: make(chan string, 100), ended: make(chan error, 1)}
+	return receiveBy(t, socket.Options{ReadLimit: 1 << 20, Stall: time.Minute})
+}
+
+func receiveBy(t testing.TB, o socket.Options) *receiver {
+	t.Helper()
+	r := &receiver{messages: make(chan string, 100), ended: make(chan error, 100)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		conn, err := socket.Accept(w, q, socket.Options{ReadLimit: 1 << 20, Stall: time.Minute})
+		conn, err := socket.Accept(w, q, o)
 		if err != nil {
 			r.ended <- err
 			return
@@ -59,15 +64,23 @@ func (r *receiver) dial(t testing.TB, early string) (net.Conn, *bufio.Reader) {
 	conn, err := net.Dial("tcp", r.address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	_, err = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n%s", early)
+	from, _ := shake(t, conn, "", early)
+	return conn, from
+}
+
+// shake sends the handshake, with further header fields, and what comes early; it returns what the server sends after its
+// own, and that one's header fields.
+func shake(t testing.TB, conn net.Conn, fields, early string) (*bufio.Reader, http.Header) {
+	t.Helper()
+	_, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n%s", fields, early)
 	require.NoError(t, err)
 	from := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(from, nil)
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, 101, answer.StatusCode)
-	return conn, from
+	return from, answer.Header
 }
 
 var key = [4]byte{1, 2, 3, 0xFF}
@@ -78,13 +91,15 @@ const closedAsInvalid = "\x88\x14\x03\xeftext must be UTF-8"
 // The first bytes of a connection may come with its handshake, and go another way than the rest.
 func TestTextWithTheHandshake(t *testing.T) {
 	t.Parallel()
-	r := receive(t)
-	_, from := r.dial(t, string(frame(opText, true, "é", key))+string(frame(opText, true, "\xff", key))+string(frame(opClose, true, "", key)))
-	require.Equal(t, "é", <-r.messages)
-	require.ErrorIs(t, <-r.ended, socket.ErrNotUTF8)
-	sent, err := io.ReadAll(from)
-	require.NoError(t, err)
-	require.Equal(t, closedAsInvalid, string(sent))
+	bothWays(t, func(t *testing.T, o socket.Options) {
+		r := receiveBy(t, o)
+		_, from := r.dial(t, string(frame(opText, true, "é", key))+string(frame(opText, true, "\xff", key))+string(frame(opClose, true, "", key)))
+		require.Equal(t, "é", <-r.messages)
+		require.ErrorIs(t, <-r.ended, socket.ErrNotUTF8)
+		sent, err := io.ReadAll(from)
+		require.NoError(t, err)
+		require.Equal(t, closedAsInvalid, string(sent))
+	})
 }
 
 // A peer that has sent much behind its invalid text still learns why it is closed: no reset of the TCP connection
