@@ -106,14 +106,26 @@ func (l *line) sendAll(parts [][]byte) error {
 			return err
 		}
 	}
-	if l.tries.able() {
-		return l.SetWriteDeadline(time.Time{}) // or tries would fail once it is over
-	}
 	return nil
 }
 
-// write gives the peer the stall time for each part of the bytes.
+// write waits only for what a try leaves: it rarely leaves anything, and a deadline costs as much as half a try.
 func (l *line) write(b []byte) error {
+	if !l.tries.able() {
+		return l.patiently(b)
+	}
+	n, err := l.tries.write(b)
+	if err != nil || n == len(b) {
+		return err
+	}
+	if err := l.patiently(b[n:]); err != nil {
+		return err
+	}
+	return l.SetWriteDeadline(time.Time{}) // or tries would fail once it is over
+}
+
+// patiently gives the peer the stall time for each part of the bytes.
+func (l *line) patiently(b []byte) error {
 	for len(b) > 0 {
 		part := b[:min(len(b), chunk)]
 		if err := l.SetWriteDeadline(time.Now().Add(l.stall)); err != nil {
