@@ -53,7 +53,7 @@ func (s *series) idle(start func() (*server, error), by *way, address func(base 
 	if err != nil {
 		return errors.Join(err, server.stop())
 	}
-	time.Sleep(5 * time.Second) // for what the handshakes leave behind
+	time.Sleep(10 * time.Second) // for what the handshakes leave behind
 	after, err := resident(server.process())
 	*s = append(*s, (after-before)/idlers)
 	l.close()

@@ -1,57 +1,84 @@
 package main
 
 import (
-	"runtime"
+	"context"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
+	"time"
 )
 
 const (
-	// smallHeap is how large a heap may always grow, in bytes: Go's own rule collects a small one every 4 MiB, a tenth of the
-	// CPU of a busy gateway.
+	// smallHeap is how large a busy heap may always grow, in bytes: Go's own rule collects a small one every 4 MiB, which is a
+	// tenth of the CPU of a busy gateway.
 	smallHeap = 16 << 20
-	// leastPercent is GOGC for a heap above: by Go's own rule, twice of what lives, thousands of idle subscribers cost half
-	// as much again as they need to.
-	leastPercent = 40
+	// busyPercent is GOGC for a large heap while there is much garbage, which is Go's own rule; quietPercent while there is
+	// little: thousands of idle subscribers would cost half as much again as they need to.
+	busyPercent, quietPercent = 100, 40
 	// mostPercent is not to trust a first look, at next to nothing.
 	mostPercent = 400
+	// busyCycles is from how many collections a second on the heap is busy, and settling for how many seconds it must have
+	// been quiet to be taken for quiet.
+	busyCycles, settling = 2, 3
 )
 
-// keepHeap sets GOGC after each collection by what that found alive, until it is stopped.
-func keepHeap() (stop func()) {
-	stopped := &atomic.Bool{}
-	afterCollection(func() bool {
-		if stopped.Load() {
-			return false
-		}
-		debug.SetGCPercent(gcPercent(liveBytes()))
-		return true
-	})
-	return func() { stopped.Store(true) }
-}
-
-// afterCollection calls f after each collection, soon, as long as it says so.
-func afterCollection(f func() bool) {
-	garbage := new([16]byte) // too big to share a block with others
-	runtime.SetFinalizer(garbage, func(*[16]byte) {
-		if f() {
-			afterCollection(f)
+// keepHeap sets GOGC by how busy the heap is, until ctx ends; the caller waits with the function that it returns. When all
+// has become quiet, as after thousands of handshakes, what they leave behind goes back to the system.
+func keepHeap(ctx context.Context) (wait func()) {
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		k := heapKeeper{set: func(percent int) { debug.SetGCPercent(percent) }, release: debug.FreeOSMemory}
+		for ctx.Err() == nil {
+			k.look(readHeap())
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
 		}
 	})
+	return running.Wait
 }
 
-// gcPercent is GOGC for what the last collection found alive.
-func gcPercent(live int) int {
-	return min(max((smallHeap-live)/(live/100+1), leastPercent), mostPercent)
+// heapKeeper decides once a second.
+type heapKeeper struct {
+	set     func(percent int)
+	release func()
+
+	cycles  int // collections so far
+	quiet   int // seconds
+	percent int
 }
 
-// liveBytes is what the collector's rule counts: the heap that was alive, and stacks and globals.
-func liveBytes() (sum int) {
-	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
-	metrics.Read(samples)
-	for _, s := range samples {
-		sum += int(s.Value.Uint64())
+// look takes how many collections there have been, and how many bytes the last one found alive.
+func (k *heapKeeper) look(cycles, live int) {
+	busy := cycles-k.cycles >= busyCycles
+	k.cycles = cycles
+	if k.quiet++; busy {
+		k.quiet = 0
 	}
-	return sum
+	percent := quietPercent
+	if k.quiet < settling {
+		percent = min(max((smallHeap-live)/(live/100+1), busyPercent), mostPercent)
+	}
+	if k.quiet == settling {
+		k.release()
+	}
+	if percent != k.percent { // setting it stops the world for a moment
+		k.percent = percent
+		k.set(percent)
+	}
+}
+
+// readHeap reads how many collections there have been, and what counts as alive in their rule: heap, stacks and globals.
+func readHeap() (cycles, live int) {
+	samples := []metrics.Sample{
+		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}
+	metrics.Read(samples)
+	for _, s := range samples[1:] {
+		live += int(s.Value.Uint64())
+	}
+	return int(samples[0].Value.Uint64()), live
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"runtime"
+	"context"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -9,29 +9,38 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestGCPercent(t *testing.T) {
-	for live, percent := range map[int]int{0: 400, 1 << 20: 400, 4 << 20: 299, 8 << 20: 99, 16 << 20: 40, 1 << 30: 40} {
-		require.Equal(t, percent, gcPercent(live), "%d bytes", live)
-	}
+func TestHeapKeeper(t *testing.T) {
+	var percents []int
+	released := 0
+	k := heapKeeper{set: func(percent int) { percents = append(percents, percent) }, release: func() { released++ }}
+	cycles := 0
+	look := func(more, live int) { cycles += more; k.look(cycles, live) }
+
+	look(0, 1<<20)  // it begins as if it were busy, small
+	look(9, 8<<20)  // it grows
+	look(9, 40<<20) // beyond the small
+	look(1, 40<<20)
+	look(1, 40<<20)
+	require.Zero(t, released)
+	look(1, 40<<20) // three quiet seconds
+	look(0, 40<<20)
+	look(0, 40<<20)
+	require.Equal(t, 1, released, "once")
+	look(2, 40<<20) // busy at once
+	require.Equal(t, []int{400, 99 + 1, 40, 100}, percents)
 }
 
-// TestKeepHeap: every collection sets what the heap asks for, until that is stopped.
+// TestKeepHeap: what is set is what a test's small heap asks for.
 func TestKeepHeap(t *testing.T) {
-	before := debug.SetGCPercent(100)
+	before := debug.SetGCPercent(7)
 	defer debug.SetGCPercent(before)
-	setsAnew := func() bool {
-		debug.SetGCPercent(7)
-		runtime.GC()
-		for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if now := debug.SetGCPercent(7); now != 7 {
-				return now >= leastPercent && now <= mostPercent
-			}
-		}
-		return false
-	}
-	stop := keepHeap()
-	require.True(t, setsAnew())
-	require.True(t, setsAnew())
-	stop()
-	require.Eventually(t, func() bool { return !setsAnew() }, 10*time.Second, time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	wait := keepHeap(ctx)
+	require.Eventually(t, func() bool {
+		now := debug.SetGCPercent(7)
+		debug.SetGCPercent(now)
+		return now >= quietPercent && now <= mostPercent
+	}, 10*time.Second, time.Millisecond)
+	cancel()
+	wait()
 }

@@ -25,9 +25,9 @@ type hijacker struct {
 	http.ResponseWriter
 	stall time.Duration
 	plain bool
+	wire  *wire // ours, to be filled in
 
-	wire   *wire // once it has been handed over
-	reader *bufio.Reader
+	reader *bufio.Reader // the library's, once it has been handed over
 }
 
 // Hijack implements http.Hijacker. Reader and writer must be new ones, since net/http's go to the original connection;
@@ -38,7 +38,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.wire = &wire{unread: bytes.Clone(early)}
+	h.wire.unread = bytes.Clone(early)
 	h.wire.take(conn, h.stall, h.plain)
 	reads, writes := readBuffer, writeBuffer
 	if !h.wire.CanTry() {

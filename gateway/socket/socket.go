@@ -47,15 +47,16 @@ type Conn struct {
 // Accept upgrades the request, or answers it with an error status. The caller has checked Host and Origin.
 // The caller must call CloseNow in the end: the library leaves the descriptor open after a failed read.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
-	h := &hijacker{ResponseWriter: w, stall: o.Stall, plain: o.Plain}
+	conn := &wire{}
+	h := &hijacker{ResponseWriter: w, stall: o.Stall, plain: o.Plain, wire: conn}
 	options := &websocket.AcceptOptions{
 		Subprotocols:       []string{o.Subprotocol},
 		InsecureSkipVerify: true, // the gateway's exact allowlist has decided already
 		CompressionMode:    websocket.CompressionDisabled,
 	}
 	if !o.Plain {
-		options.OnPingReceived = func(_ context.Context, payload []byte) bool {
-			h.wire.pong(payload)
+		options.OnPingReceived = func(_ context.Context, payload []byte) bool { // it keeps conn, and must not keep w
+			conn.pong(payload)
 			return false // the library is not to
 		}
 	}
@@ -63,9 +64,9 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
-	h.reader.Reset(h.wire) // the library has put a reader of what was buffered before it, which is nothing
+	h.reader.Reset(conn) // the library has put a reader of what was buffered before it, which is nothing
 	ws.SetReadLimit(o.ReadLimit)
-	return &Conn{ws, h.wire, o.Plain}, nil
+	return &Conn{ws, conn, o.Plain}, nil
 }
 
 // Await returns when Read has something to read, or would fail; or at once, where that cannot be told. A goroutine that
