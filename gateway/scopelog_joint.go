@@ -131,3 +131,8 @@ func (s *Subscription) takeJoint(f form) *joint {
 
 // level: the log has nothing more for now.
 func (s *Subscription) level() bool { return s.next == s.log.tail.Load() }
+
+// idle: nothing else waits either.
+func (s *Subscription) idle() bool {
+	return s.level() && !s.behind && s.reset == "" && len(s.pending) == 0
+}

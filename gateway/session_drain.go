@@ -49,8 +49,11 @@ func (s *Session) serve() {
 	case progress == socket.Begun:
 		p = parcel{step: stepFlush}
 	}
-	s.tasks.Go(func() { s.drainFrom(p) })
+	s.drainLater(p)
 }
+
+// drainLater has a goroutine drain.
+func (s *Session) drainLater(p parcel) { s.tasks.Go(func() { s.drainFrom(p) }) }
 
 // try sends what takes no waiting.
 func (s *Session) try(p *parcel) (socket.Progress, error) {
@@ -83,7 +86,7 @@ func (s *Session) drainHere() {
 		p = s.gather()
 	}
 	if p.step != stepEnd {
-		s.tasks.Go(func() { s.drainFrom(p) })
+		s.drainLater(p)
 	}
 }
 

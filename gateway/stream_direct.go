@@ -109,7 +109,11 @@ func (s *Stream) serve() {
 		return
 	}
 	j := s.takeJoint()
-	if j == nil {
+	switch {
+	case j != nil:
+	case s.awaited == nil && s.reason == "" && s.sub.idle() && s.rests(true): // it was told before it was roused
+		return
+	default:
 		s.tasks.Go(s.drain)
 		return
 	}

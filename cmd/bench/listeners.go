@@ -130,23 +130,30 @@ func (l *listeners) live() {
 	}
 }
 
-// count reads until the connection ends. A marker that two reads share is found in what the first has left.
+// count reads until the connection ends.
 func (l *listeners) count(conn net.Conn, measures bool) {
-	buffer := make([]byte, 32<<10)
-	kept := 0
-	for {
-		n, err := conn.Read(buffer[kept:])
-		if err != nil {
-			return
-		}
-		seen := buffer[:kept+n]
-		found := bytes.Count(seen, l.way.marker)
+	l.read(conn, func(seen []byte, found int) {
 		l.got.Add(int64(found))
 		if measures && found > 0 {
 			l.measure(seen)
 		}
+	})
+}
+
+// read tells what comes and how many changes are in it. A marker that two reads share is found in what the first has left.
+func (l *listeners) read(from io.Reader, tell func(seen []byte, found int)) {
+	marker := l.way.marker
+	buffer := make([]byte, 32<<10)
+	kept := 0
+	for {
+		n, err := from.Read(buffer[kept:])
+		if err != nil {
+			return
+		}
+		seen := buffer[:kept+n]
+		tell(seen, bytes.Count(seen, marker))
 		kept = 0
-		if rest := len(l.way.marker) - 1; len(seen) >= rest && !bytes.HasSuffix(seen, l.way.marker) {
+		if rest := len(marker) - 1; len(seen) >= rest && !bytes.HasSuffix(seen, marker) {
 			kept = copy(buffer, seen[len(seen)-rest:])
 		}
 	}

@@ -76,7 +76,7 @@ func (p *plan) run() error {
 	for _, part := range []struct {
 		name string
 		run  func(*plan) error
-	}{{"writes", benchWrites}, {"fanout", benchFanout}, {"idle", benchIdle}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}, {"mongodb", benchMongoDB}} {
+	}{{"writes", benchWrites}, {"fanout", benchFanout}, {"latency", benchLatency}, {"trouble", benchTrouble}, {"scopes", benchScopes}, {"idle", benchIdle}, {"lists", benchLists}, {"upserts", benchUpserts}, {"postgres", benchPostgres}, {"mongodb", benchMongoDB}} {
 		if p.only != "" && p.only != part.name {
 			continue
 		}

@@ -40,6 +40,15 @@ func (s series) over(floor series) series {
 	return out
 }
 
+// less is the series less a constant, never below 0.
+func (s series) less(constant float64) series {
+	out := make(series, len(s))
+	for i := range s {
+		out[i] = max(s[i]-constant, 0)
+	}
+	return out
+}
+
 // goal prints a ratio beside the goal that the project set itself.
 func goal(what string, ratio series, atMost bool, limit float64) {
 	sign, ok := ">=", ratio.median() >= limit

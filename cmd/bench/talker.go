@@ -76,6 +76,20 @@ func (t *talker) answer() ([]byte, error) {
 	}
 }
 
+// bookmark reads up to the next bookmark, and returns its cursor.
+func (t *talker) bookmark() (string, error) {
+	for {
+		frame, err := t.frame()
+		if err != nil {
+			return "", err
+		}
+		if _, after, ok := bytes.Cut(frame, []byte(`"second:data:bookmark","cursor":"`)); ok {
+			cursor, _, _ := bytes.Cut(after, []byte(`"`))
+			return string(cursor), nil
+		}
+	}
+}
+
 // frame reads the server's next frame; what it returns holds until the next.
 func (t *talker) frame() ([]byte, error) {
 	var head [10]byte
