@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -60,8 +61,11 @@ func (s *series) idle(start func() (*server, error), by *way, address func(base 
 	return errors.Join(err, server.stop())
 }
 
-// resident is the memory that a process keeps, in KiB (proc(5), status).
+// resident is the memory that a process keeps, in KiB (proc(5), status); not a number if nobody has told which it is.
 func resident(pid int) (float64, error) {
+	if pid == 0 {
+		return math.NaN(), nil
+	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -56,7 +57,10 @@ func goal(what string, ratio series, atMost bool, limit float64) {
 		sign, ok = "<=", ratio.median() <= limit
 	}
 	verdict := "met"
-	if !ok {
+	switch {
+	case math.IsNaN(ratio.median()):
+		verdict = "not measured: name the server's process by -pid"
+	case !ok:
 		verdict = "MISSED"
 	}
 	fmt.Printf("  %-58s %-22s goal %s %-5v %s\n", what, ratio, sign, limit, verdict)
