@@ -14,11 +14,11 @@ const latencyRate = 100
 // benchLatency measures how long a write takes until another client sees it, beside a bare fsync of the same disk.
 func benchLatency(p *plan) error {
 	var sync, socket, events struct{ p50, p99 series }
-	ws, err := gatewaySource(p, "", bySocket, 1, 1, func(base string, i int) string { return socketURL(base, 0) })
+	ws, err := gatewaySource(p, "", bySocket, 1, 1, socketAt)
 	if err != nil {
 		return err
 	}
-	sse, err := gatewaySource(p, "", byStream, 1, 1, func(base string, i int) string { return streamURL(base, 0) })
+	sse, err := gatewaySource(p, "", byStream, 1, 1, streamURL)
 	if err != nil {
 		return errors.Join(err, ws.end())
 	}

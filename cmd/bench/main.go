@@ -74,6 +74,9 @@ func (p *plan) run() error {
 		defer func() { _ = os.RemoveAll(dir) }()
 		p.dir = dir
 	}
+	if p.url != "" {
+		fmt.Println("The gateway is", p.url, "and the floors are this program's own, on SQLite in", p.dir)
+	}
 	fmt.Printf("SQLite, synchronous=FULL, %d callers, %d rounds of %v, interleaved; median [least, most]\n\n", p.callers, p.rounds, p.time)
 	for _, part := range []struct {
 		name string

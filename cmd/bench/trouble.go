@@ -35,7 +35,7 @@ func benchTrouble(p *plan) error {
 const troubleRate = 200
 
 func (p *plan) stalled(calm, stalled *series) error {
-	s, err := gatewaySource(p, "", bySocket, 200, 1, func(base string, i int) string { return socketURL(base, 0) })
+	s, err := gatewaySource(p, "", bySocket, 200, 1, socketAt)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (p *plan) stalled(calm, stalled *series) error {
 	}
 	*calm = append(*calm, late)
 	for range 5 {
-		conn, failed := small(upgrade(socketURL(s.server.url, 0)))
+		conn, failed := small(upgrade(socketURL(s.server.url, s.first)))
 		if err = errors.Join(err, failed); failed == nil {
 			s.listeners.keep(conn)
 		}
@@ -78,7 +78,7 @@ func small(conn net.Conn, err error) (net.Conn, error) {
 }
 
 func (p *plan) storm(busy, storm *series) error {
-	s, err := gatewaySource(p, "", bySocket, 900, 1, func(base string, i int) string { return socketURL(base, 0) })
+	s, err := gatewaySource(p, "", bySocket, 900, 1, socketAt)
 	if err != nil {
 		return err
 	}
@@ -87,19 +87,19 @@ func (p *plan) storm(busy, storm *series) error {
 		return errors.Join(err, s.end())
 	}
 	*busy = append(*busy, late)
-	old, err := cursorNow(s.server.url)
+	old, err := cursorNow(s.server.url, s.first)
 	if err != nil {
 		return errors.Join(err, s.end())
 	}
 	l := &latecomers{}
 	for range 100 {
-		l.running.Go(func() { l.follow(socketURL(s.server.url, 0), 6400) })
+		l.running.Go(func() { l.follow(socketURL(s.server.url, s.first), 6400) })
 	}
 	time.Sleep(100 * time.Millisecond)
 	sent := s.listeners.got.Load()
 	time.AfterFunc(2*time.Second, func() {
 		for range 1000 {
-			l.running.Go(func() { l.follow(socketURL(s.server.url, 0, "cursor", old), 0) })
+			l.running.Go(func() { l.follow(socketURL(s.server.url, s.first, "cursor", old), 0) })
 		}
 	})
 	late, err = s.lateAt(troubleRate, 3*p.time)
@@ -110,8 +110,8 @@ func (p *plan) storm(busy, storm *series) error {
 }
 
 // cursorNow is the cursor of a bookmark.
-func cursorNow(base string) (string, error) {
-	t, err := talkSocket(base, scopeOf(0))
+func cursorNow(base string, i int) (string, error) {
+	t, err := talkSocket(base, scopeOf(i))
 	if err != nil {
 		return "", err
 	}
