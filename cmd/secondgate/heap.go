@@ -22,9 +22,10 @@ const (
 	busyCycles, settling = 2, 3
 )
 
-// keepHeap sets GOGC by how busy the heap is, until ctx ends; the caller waits with the function that it returns. When all
-// has become quiet, as after thousands of handshakes, what they leave behind goes back to the system.
-func keepHeap(ctx context.Context) (wait func()) {
+// keepHeap sets GOGC by how busy the heap is, until it is stopped. When all has become quiet, as after thousands of
+// handshakes, what they leave behind goes back to the system.
+func keepHeap() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		tick := time.NewTicker(time.Second)
@@ -38,7 +39,7 @@ func keepHeap(ctx context.Context) (wait func()) {
 			}
 		}
 	})
-	return running.Wait
+	return func() { cancel(); running.Wait() }
 }
 
 // heapKeeper decides once a second.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -34,13 +33,11 @@ func TestHeapKeeper(t *testing.T) {
 func TestKeepHeap(t *testing.T) {
 	before := debug.SetGCPercent(7)
 	defer debug.SetGCPercent(before)
-	ctx, cancel := context.WithCancel(t.Context())
-	wait := keepHeap(ctx)
+	stop := keepHeap()
 	require.Eventually(t, func() bool {
 		now := debug.SetGCPercent(7)
 		debug.SetGCPercent(now)
 		return now >= quietPercent && now <= mostPercent
 	}, 10*time.Second, time.Millisecond)
-	cancel()
-	wait()
+	stop()
 }

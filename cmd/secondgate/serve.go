@@ -54,7 +54,7 @@ type serve struct {
 func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	slog.SetDefault(c.logger(os.Stderr))
 	if os.Getenv("GOGC") == "" {
-		defer keepHeap(ctx)()
+		defer keepHeap()()
 	}
 	for _, name := range unknownVariables(parsed.Model, os.Environ()) {
 		slog.Warn("no flag has this environment variable", "name", name)
