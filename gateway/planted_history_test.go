@@ -41,6 +41,7 @@ type lyingFeed struct {
 
 func (f *lyingFeed) Next(ctx context.Context) (backends.Batch, error) {
 	if f.rest != nil {
+		time.Sleep(10 * time.Millisecond) // or both parts go out as one message, which is no harm
 		batch := backends.Batch{Changes: f.rest, Cursor: f.last.Cursor}
 		f.rest = nil
 		return batch, nil

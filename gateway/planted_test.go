@@ -20,7 +20,7 @@ type planted struct {
 var plantedBugs = []planted{
 	{
 		name: "a message before the welcome", // whether a drain that starts too early shows depends on the scheduler
-		file: "door_socket.go", old: "o.all, s.wake)", new: "o.all, s.wake)\n\ts.push(encodeBookmark(o.scope, s.sub.Sent()))",
+		file: "door_socket.go", old: "o.all, s, s.shard)", new: "o.all, s, s.shard)\n\ts.push(encodeBookmark(o.scope, s.sub.Sent()))",
 		test: "TestRules/welcome/first", rule: "welcome/first",
 	},
 	{
