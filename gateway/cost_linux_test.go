@@ -27,11 +27,6 @@ import (
 // What a delivery and an idle subscriber cost is not a matter of time, so it is a test; what is one, cmd/bench measures. None
 // of these tests is parallel: they count for the whole process.
 
-// streamRequest opens an event stream.
-func streamRequest(url string) string {
-	return fmt.Sprintf("GET %s/stream HTTP/1.1\r\nHost: %s\r\n\r\n", dataPath, strings.TrimPrefix(url, "http://"))
-}
-
 // TestDeliveryAllocatesNothing: what is allocated for a change does not grow with the number of its followers.
 func TestDeliveryAllocatesNothing(t *testing.T) {
 	if testing.Short() || defaultConfig().PlainSockets {

@@ -40,7 +40,10 @@ func (s *Session) serve() {
 	p := s.gather()
 	progress, err := s.try(&p)
 	switch {
-	case p.step == stepEnd || !s.sent(err) || progress == socket.Whole && s.over(&p):
+	case p.step == stepEnd || err == nil && progress == socket.Whole && s.over(&p):
+		return
+	case err != nil:
+		s.tasks.Go(func() { s.sent(err) }) // to close waits for the reader
 		return
 	case progress == socket.Whole:
 		s.tasks.Add(1)

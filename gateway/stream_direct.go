@@ -111,7 +111,7 @@ func (s *Stream) serve() {
 	j := s.takeJoint()
 	switch {
 	case j != nil:
-	case s.awaited == nil && s.reason == "" && s.sub.idle() && s.rests(true): // it was told before it was roused
+	case s.awaited == nil && s.reason == "" && s.sub.idle() && s.rests(): // it was told before it was roused
 		return
 	default:
 		s.tasks.Go(s.drain)
@@ -121,7 +121,7 @@ func (s *Stream) serve() {
 	switch {
 	case err != nil:
 		s.response.Cut()
-	case progress == socket.Whole && s.rests(true):
+	case progress == socket.Whole && s.rests():
 	case progress == socket.Whole:
 		s.tasks.Add(1)
 		s.shard.add(s)
@@ -142,7 +142,7 @@ func (s *Stream) drainBehind(j *joint, progress socket.Progress) {
 // drain tells what there is to tell, and ends when there is no more.
 func (s *Stream) drain() {
 	for s.pass() {
-		if s.rests(false) {
+		if s.rests() {
 			return
 		}
 	}
@@ -151,12 +151,12 @@ func (s *Stream) drain() {
 	}
 }
 
-// rests: nobody tells from here on, unless something has come since somebody looked. A stream that has told a joint may be
-// behind the log all the same.
-func (s *Stream) rests(joint bool) bool {
+// rests: nobody tells from here on, unless something has come since somebody looked. What was made for all may leave a
+// stream behind the log.
+func (s *Stream) rests() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.again || joint && !s.sub.level() {
+	if s.again || !s.sub.level() {
 		s.again = false
 		return false
 	}

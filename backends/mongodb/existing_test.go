@@ -97,6 +97,7 @@ func TestExistingIsWritten(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want(0, s.raw("plain"), bson.D{{Key: "z", Value: int32(2)}, {Key: "when", Value: when},
 				{Key: "a", Value: bson.D{{Key: "y", Value: 1.0}, {Key: "x", Value: object}}}, {Key: "new", Value: bson.D{{Key: "$date", Value: int32(1)}}}}).String(), s.raw("plain").String())
+			first := s.told(f).Changes // or it may be one with the next, of the same document
 			_, err = s.write(m("2"), backends.Write{Op: backends.Update, ID: "plain", Data: []byte(`{"a.y":"other"}`), Paths: true})
 			require.NoError(t, err)
 			require.Equal(t, bson.D{{Key: "y", Value: "other"}, {Key: "x", Value: object}}, decoded(t, s.raw("plain").Lookup("data", "a")), "beside a nested field")
@@ -115,7 +116,7 @@ func TestExistingIsWritten(t *testing.T) {
 				`c/plain:update{"a":{"x":"`+objectID+`","y":"other"},"new":{"$date":1},"when":"2020-01-02T03:04:05.678Z","z":2} `+
 				`c/`+objectID+`:update{"m":null,"n":2} `+
 				`c/extended:update{"list":["2020-01-02T03:04:05.678Z",8,{"a":2,"b":"2020-01-02T03:04:05.678Z"},9]} `+
-				`c/old:update{"n":6} c/gone:delete`, summary(s.told(f).Changes))
+				`c/old:update{"n":6} c/gone:delete`, summary(append(first, s.told(f).Changes...)))
 			n, err := s.docs.CountDocuments(t.Context(), bson.D{})
 			require.NoError(t, err)
 			require.EqualValues(t, 4, n, "an upsert has made no second document")
