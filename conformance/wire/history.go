@@ -216,12 +216,33 @@ func (r *run) writing() bool {
 	return r.ctx.Err() == nil && (took < r.Duration || took < longer*r.Duration && len(r.short()) > 0)
 }
 
-// forget drops the database's history now and then.
+// forget drops the database's history now and then. Where that voids every cursor, a slow machine would hardly see one that
+// is still good, so first a few of each kind go on at theirs.
 func (r *run) forget() {
 	rng := r.rand("forget", 0)
 	for r.writing() {
-		r.pause(time.Duration(200+rng.IntN(300)) * time.Millisecond)
+		enough := r.wentOn(3)
+		for r.writing() {
+			r.pause(time.Duration(200+rng.IntN(300)) * time.Millisecond)
+			if enough() {
+				break
+			}
+		}
 		r.Forget()
+	}
+}
+
+// wentOn tells whether, since it was called, so many have gone on at their cursors: sockets, subscriptions and streams.
+func (r *run) wentOn(times int64) func() bool {
+	now := func() Counts {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.counts
+	}
+	before := now()
+	return func() bool {
+		n := now()
+		return min(n.Resumes-before.Resumes, n.Resubscribes-before.Resubscribes, n.StreamResumes-before.StreamResumes) >= times
 	}
 }
 

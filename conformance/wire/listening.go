@@ -27,6 +27,7 @@ type listening struct {
 	// awaited are snapshots that the copy may have got to: it counts at an id that has reached them all.
 	awaited []backends.Cursor
 	dirty   bool // something came after the last id
+	told    bool // an id came on this stream
 	done    bool
 }
 
@@ -136,6 +137,8 @@ func (l *listening) expect() {
 
 // watch follows one stream until it is cut.
 func (l *listening) watch() {
+	early := l.rng.IntN(4) == 0
+	l.told = false
 	cut := time.After(time.Duration(30+l.rng.IntN(300)) * time.Millisecond)
 	act := time.NewTicker(time.Duration(50+l.rng.IntN(100)) * time.Millisecond)
 	defer act.Stop()
@@ -151,7 +154,9 @@ func (l *listening) watch() {
 				l.list(collections[l.rng.IntN(len(collections))])
 			}
 		case <-cut:
-			if !l.ended.Load() {
+			if !early && !l.told { // see watcher.watch
+				cut = time.After(50 * time.Millisecond)
+			} else if !l.ended.Load() {
 				l.count(func(c *Counts) { c.StreamCuts++ })
 				return
 			}
@@ -205,7 +210,7 @@ func (l *listening) reached(id string) {
 	if l.id = id; id == "reset" {
 		return
 	}
-	l.dirty, l.saved = false, l.copied()
+	l.dirty, l.told, l.saved = false, true, l.copied()
 	l.count(func(c *Counts) { c.IDs++ })
 	at, err := l.run.cursor(id)
 	if err != nil {
