@@ -66,9 +66,12 @@ func (d *Document) AppendPlain(dst []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// AppendTime appends t as RFC 3339 UTC with milliseconds.
+// AppendTime appends t as RFC 3339 UTC with milliseconds. The format without them is one that package time knows by
+// heart, several times faster than any other.
 func AppendTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	dst = t.UTC().AppendFormat(dst, time.RFC3339)
+	ms := t.Nanosecond() / 1e6
+	return append(dst[:len(dst)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
 // AppendString appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD.

@@ -129,3 +129,13 @@ func TestWritableDropsReservedNames(t *testing.T) {
 	_, err := protocol.Writable([]byte(`{"_id":"d2"}`), "d1")
 	require.Equal(t, protocol.CodeInvalidDocument, protocol.CodeOf(err))
 }
+
+func TestAppendTime(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{
+		{}, time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(1_700_000_000_007), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(2026, 2, 28, 23, 30, 0, 120_000_000, time.FixedZone("", -3600)), time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		require.Equal(t, at.UTC().Format("x2006-01-02T15:04:05.000Z"), string(protocol.AppendTime([]byte("x"), at)))
+	}
+}

@@ -1,5 +1,7 @@
 package protocol
 
+import "slices"
+
 // The messages of the event stream (SSE). JSON escapes CR and LF, the only ends of a line there, so that each is one
 // line whatever the document holds.
 
@@ -20,6 +22,7 @@ func AppendEvent(dst []byte, collection, operation, docID string, doc *Document,
 
 // AppendDocument appends a document with its _rev or without.
 func AppendDocument(dst []byte, doc *Document, rev bool) []byte {
+	dst = slices.Grow(dst, doc.size())
 	if rev {
 		return doc.Append(dst)
 	}
