@@ -41,8 +41,9 @@ type Backend interface {
 	// List reads one page of a collection from one snapshot.
 	List(ctx context.Context, s protocol.Scope, q Query) (Page, error)
 
-	// Collections counts the documents of each collection that has any; withheld ones may be counted.
-	Collections(ctx context.Context, s protocol.Scope) (map[string]int, error)
+	// Collections counts the documents of each collection that has any, in a snapshot that has Reached notBefore (nil:
+	// any); withheld ones may be counted.
+	Collections(ctx context.Context, s protocol.Scope, notBefore Cursor) (map[string]int, error)
 
 	// Write carries out the transactions in the order given, each all or nothing by itself, and answers each
 	// at its index. It returns when all are durable and visible to later reads. Transactions of one call

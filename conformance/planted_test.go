@@ -48,6 +48,7 @@ var planted = []struct {
 	{"Since is cut short", "since/exact", with(sinceCut)},
 	{"a list may be older than its bound", "list/bound", with(listUnbound)},
 	{"Get may be older than its bound", "list/bound", with(getUnbound)},
+	{"collections may be counted before their bound", "list/bound-of-collections", with(countUnbound)},
 	{"a list's cursor is one too far", "list/exact", with(listAhead)},
 	{"a list's cursor is one too far", "list/join", with(listAhead)},
 	{"a page skips a document", "list/pages", with(pageSkips)},
@@ -96,6 +97,7 @@ type faulty struct {
 	backends.Backend
 	list  func(context.Context, protocol.Scope, backends.Query) (backends.Page, error)
 	get   func(context.Context, protocol.Ref, backends.Cursor) (*protocol.Document, backends.Cursor, error)
+	count func(context.Context, protocol.Scope, backends.Cursor) (map[string]int, error)
 	write func(context.Context, []backends.Tx) []backends.Outcome
 	since func(context.Context, protocol.Scope, backends.Cursor, int) (backends.Batch, error)
 	gone  func(context.Context, protocol.Scope, backends.Cursor, int) ([]protocol.Ref, backends.Cursor, error)
@@ -115,7 +117,7 @@ type planting struct {
 }
 
 func (p *planting) plant(b backends.Backend) backends.Backend {
-	f := &faulty{Backend: b, list: b.List, get: b.Get, write: b.Write, since: b.Since, gone: b.Gone, watch: b.Watch, parse: b.Cursor, take: b.Take}
+	f := &faulty{Backend: b, list: b.List, get: b.Get, count: b.Collections, write: b.Write, since: b.Since, gone: b.Gone, watch: b.Watch, parse: b.Cursor, take: b.Take}
 	p.bug(f)
 	return f
 }
@@ -149,6 +151,10 @@ func (f *faulty) List(ctx context.Context, s protocol.Scope, q backends.Query) (
 
 func (f *faulty) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
 	return f.get(ctx, r, notBefore)
+}
+
+func (f *faulty) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+	return f.count(ctx, s, notBefore)
 }
 
 func (f *faulty) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
@@ -193,6 +199,12 @@ func listUnbound(f *faulty) {
 func getUnbound(f *faulty) {
 	f.get = func(ctx context.Context, r protocol.Ref, _ backends.Cursor) (*protocol.Document, backends.Cursor, error) {
 		return f.Backend.Get(ctx, r, nil)
+	}
+}
+
+func countUnbound(f *faulty) {
+	f.count = func(ctx context.Context, s protocol.Scope, _ backends.Cursor) (map[string]int, error) {
+		return f.Backend.Collections(ctx, s, nil)
 	}
 }
 

@@ -28,7 +28,7 @@ var errorRules = []Rule{
 		calls := map[string]func() error{
 			"get":         func() error { _, _, err := s.b.Get(ended, note("a"), nil); return err },
 			"list":        func() error { _, err := s.b.List(ended, alpha, backends.Query{Collection: "notes"}); return err },
-			"collections": func() error { _, err := s.b.Collections(ended, alpha); return err },
+			"collections": func() error { _, err := s.b.Collections(ended, alpha, nil); return err },
 			"since":       func() error { _, err := s.b.Since(ended, alpha, c, 1<<20); return err },
 			"write":       func() error { return s.b.Write(ended, []backends.Tx{s.tx(alpha, ups("notes", "b", `{}`))})[0].Err },
 			"find":        func() error { _, err := s.b.Find(ended, "k", "", "", 1); return err },

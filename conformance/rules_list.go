@@ -181,6 +181,20 @@ var listRules = []Rule{
 			s.want("list's cursor has reached the bound", p.Cursor.Reached(f.cursor), true)
 		}
 	}},
+	{"list/bound-of-collections", "collections counted with a bound include what its bound shows, a stranger's new one too", func(t T, h Harness) {
+		s := open(t, h)
+		f := s.watch(s.now())
+		for i := range 30 {
+			made := protocol.Ref{Scope: alpha, Collection: fmt.Sprint("c", i), ID: "a"}
+			s.outside(Step{Kind: "insert", Ref: made, Data: `{}`})
+			for told := false; !told; {
+				for _, c := range f.next().Changes {
+					told = told || c.Ref == made
+				}
+			}
+			s.want("documents of the new collection", s.counts(f.cursor)[made.Collection], 1)
+		}
+	}},
 	{"list/bound-of-list", "a read bounded by an earlier read never goes back behind it", func(t T, h Harness) {
 		s := open(t, h)
 		crowd := s.churn(3)

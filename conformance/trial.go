@@ -185,6 +185,14 @@ func (s *trial) getFrom(r protocol.Ref, notBefore backends.Cursor) (*protocol.Do
 	return d, c
 }
 
+// counts is what Collections tells of alpha.
+func (s *trial) counts(notBefore backends.Cursor) map[string]int {
+	s.Helper()
+	counts, err := s.b.Collections(s.ctx, alpha, notBefore)
+	s.ok("collections", err)
+	return counts
+}
+
 // list reads a whole collection in one page.
 func (s *trial) list(scope protocol.Scope, collection string, notBefore backends.Cursor) backends.Page {
 	s.Helper()

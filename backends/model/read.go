@@ -65,9 +65,9 @@ func cut(docs []protocol.Document, q backends.Query) int {
 }
 
 // Collections counts documents by collection.
-func (b *Backend) Collections(ctx context.Context, s protocol.Scope) (map[string]int, error) {
+func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
 	counts := map[string]int{}
-	_, err := b.read(ctx, nil, func(at *snapshot) {
+	_, err := b.read(ctx, notBefore, func(at *snapshot) {
 		for name, collection := range b.store.tables[s] {
 			if n := len(documents(collection, at)); n > 0 {
 				counts[name] = n

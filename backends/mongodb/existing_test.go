@@ -156,6 +156,11 @@ func TestOutsideWrites(t *testing.T) {
 		}
 		return session.CommitTransaction(ctx)
 	}
+	joined := map[string]string{ // what the feed says instead if both writes of a document come in one batch
+		`c/x:insert{"n":1} c/x:update{"n":2} c/a:delete c/b:update{"n":3}`: `c/x:insert{"n":2} c/a:delete c/b:update{"n":3}`,
+		`c/a:delete c/a:insert{"n":1}`:                                     `c/a:insert{"n":1}`,
+		`c/a:delete c/a:update{"n":7}`:                                     `c/a:update{"n":7}`,
+	}
 	for _, test := range []struct {
 		name string
 		do   func(context.Context, docs) error
@@ -266,7 +271,11 @@ func TestOutsideWrites(t *testing.T) {
 			require.NoError(t, test.do(t.Context(), s.docs))
 			batch := s.told(f)
 			require.False(t, batch.LostAll)
-			require.Equal(t, test.told, summary(batch.Changes), "the feed")
+			want, told := test.told, summary(batch.Changes)
+			if j, twice := joined[want]; twice && told == j {
+				want = j
+			}
+			require.Equal(t, want, told, "the feed")
 			require.Equal(t, summary(latest(batch.Changes)), summary(s.since(start).Changes), "since")
 		})
 	}

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -9,32 +10,67 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// loggedTime is for how long it is believed that the server's log goes back to a time.
+// loggedTime is for how long it is believed what the server's log goes back to.
 const loggedTime = time.Second
 
-// logged is a time that the server's log went back to when that was last asked.
+// logged is what has been asked of late: a time that the server's log went back to, and one that it did not.
 type logged struct {
-	at    bson.Timestamp
-	until time.Time
+	at, not  bson.Timestamp
+	until    time.Time
+	notUntil time.Time
 }
 
-// logged fails with ErrCursor unless the server's log goes back to a cursor. A whole fleet of clients may ask at once.
+// tells what is known of a time: nil where the log goes back to it, else ErrCursor.
+func (l *logged) tells(at bson.Timestamp) (known bool, err error) {
+	now := time.Now()
+	switch {
+	case now.Before(l.until) && !at.Before(l.at):
+		return true, nil
+	case now.Before(l.notUntil) && !at.After(l.not):
+		return true, backends.ErrCursor
+	}
+	return false, nil
+}
+
+// logged fails with ErrCursor unless the server's log goes back to a cursor. A whole fleet of clients may ask at once: one
+// asks the server, and the others hear what it was told.
 func (b *Backend) logged(ctx context.Context, from cursor) error {
-	b.mu.Lock()
-	known := b.log
-	b.mu.Unlock()
-	if !from.at.Before(known.at) && time.Now().Before(known.until) {
-		return nil
+	if known, err := b.knownLog(from); known {
+		return err
 	}
 	return b.do(ctx, "look into the oplog", func(ctx context.Context) error {
-		if err := b.replayable(ctx, from); err != nil {
+		select {
+		case b.looking <- struct{}{}:
+			defer func() { <-b.looking }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if known, err := b.knownLog(from); known {
 			return err
 		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.log = logged{from.at, time.Now().Add(loggedTime)}
-		return nil
+		err := b.replayable(ctx, from)
+		if err == nil || errors.Is(err, backends.ErrCursor) {
+			b.noteLog(from, err == nil)
+		}
+		return err
 	})
+}
+
+func (b *Backend) knownLog(from cursor) (known bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.tells(from.at)
+}
+
+func (b *Backend) noteLog(from cursor, goes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	until := time.Now().Add(loggedTime)
+	if goes {
+		b.log.at, b.log.until = from.at, until
+	} else {
+		b.log.not, b.log.notUntil = from.at, until
+	}
 }
 
 // replayable asks the server, which says so with the first reply only.

@@ -66,6 +66,9 @@ type Backend struct {
 	closed bool
 	life   epoch // of the collection as it was last looked at
 	log    logged
+
+	heads   backends.Shared[head]
+	looking chan struct{} // held by who looks how far back the server's log goes
 }
 
 var _ backends.Backend = (*Backend)(nil)
@@ -85,8 +88,10 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	b := &Backend{
 		options: o, client: client, database: client.Database(name),
 		withheld: &backends.Withheld{Log: o.Log, Report: o.Withheld}, calls: make(chan *call, maxCalls), fields: newFields(),
+		looking: make(chan struct{}, 1),
 	}
 	b.docs = b.database.Collection("app_data")
+	b.heads.Enter, b.heads.Load = b.enter, func(ctx context.Context) (head, error) { return b.head(ctx, nil) }
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.prepare(ctx); err != nil {
 		return nil, errors.Join(refused(closer(ctx, o.URL, err)), b.Close())

@@ -40,8 +40,8 @@ func (b *Backend) find(ctx context.Context, r protocol.Ref) (*stored, error) {
 }
 
 // Collections implements [backends.Backend]. Documents that are withheld count.
-func (b *Backend) Collections(ctx context.Context, s protocol.Scope) (counts map[string]int, err error) {
-	err = b.do(ctx, "count", func(ctx context.Context) error {
+func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (counts map[string]int, err error) {
+	_, err = b.snapshot(ctx, "count", notBefore, func(ctx context.Context) error {
 		found, err := b.docs.Aggregate(ctx, bson.A{
 			bson.D{{Key: "$match", Value: ofScope(s)}},
 			bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$collection"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}},

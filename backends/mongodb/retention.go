@@ -51,8 +51,8 @@ func (b *Backend) resumable(ctx context.Context, from backends.Cursor) (h head, 
 	}
 	// A new primary may be behind what the old one has told for a moment.
 	for try := 0; try < 3; try++ {
-		if h, err = b.head(ctx, nil); err != nil {
-			return h, err
+		if h, err = b.heads.Read(ctx); err != nil {
+			return h, translate(ctx, "read the floor", err)
 		}
 		if at.epoch != h.epoch || at.at.Before(h.floor) {
 			return h, backends.ErrCursor

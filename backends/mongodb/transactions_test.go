@@ -60,7 +60,7 @@ func TestBigTransactions(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, batches, 10)
+	require.Greater(t, batches, 1) // how many depends on who is faster
 	all, err := b.Since(t.Context(), place, start, 0)
 	require.NoError(t, err)
 	require.Len(t, all.Changes, len(copied))

@@ -65,16 +65,12 @@ func (b *Backend) Cursor(ctx context.Context, raw []byte) (backends.Cursor, erro
 	if !ok {
 		return nil, backends.ErrCursor
 	}
-	err := b.read(ctx, "check a cursor", func(ctx context.Context, q querier) error {
-		h, err := b.head(ctx, q)
-		if err != nil {
-			return err
-		}
+	h, err := b.heads.Read(ctx)
+	if err == nil {
 		_, err = h.resumable(at)
-		return err
-	})
+	}
 	if err != nil {
-		return nil, err
+		return nil, b.explain(ctx, "check a cursor", err)
 	}
 	return at, nil
 }
@@ -93,6 +89,15 @@ const (
 // head reads it in the transaction of whoever asks.
 func (b *Backend) head(ctx context.Context, q querier) (head, error) {
 	return b.scanHead(q.QueryRow(ctx, b.sql(headSQL)))
+}
+
+// newHead reads it as a call of its own.
+func (b *Backend) newHead(ctx context.Context) (h head, err error) {
+	err = b.read(ctx, "read the head", func(ctx context.Context, q querier) error {
+		h, err = b.head(ctx, q)
+		return err
+	})
+	return h, err
 }
 
 func (b *Backend) scanHead(r pgx.Row) (h head, err error) {

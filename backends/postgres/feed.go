@@ -16,7 +16,7 @@ var errFeedClosed = errors.New("postgres: the feed is closed")
 // deafPoll is how often the feed looks while notifications are not heard.
 const deafPoll = 150 * time.Millisecond
 
-// lookEvery is the least time between two looks at the log. Under load one look then serves many commits; a lone commit
+// lookEvery is the least time from a look that has found changes to the next. Under load one look then serves many commits; a lone commit
 // is looked for at once.
 const lookEvery = 5 * time.Millisecond
 
@@ -30,7 +30,8 @@ type feed struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	reading sync.WaitGroup
-	looked  time.Time // when the last look ended; the reader's
+	level   bool      // nothing has happened since the last look began, unless there is a poke; the reader's
+	looked  time.Time // when the last look that found changes ended; the reader's
 
 	mu sync.Mutex
 	at cursor
@@ -87,22 +88,25 @@ func (f *feed) Cursor() backends.Cursor {
 // Next implements [backends.Feed].
 func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 	for {
+		f.level = f.level && !f.wait(ctx)
+		f.rest(ctx)
 		if err := f.cause(ctx); err != nil {
 			return backends.Batch{}, err
 		}
-		f.rest(ctx)
 		batch, moved, err := f.look(ctx)
-		f.looked = time.Now()
 		if err != nil {
 			if cause := f.cause(ctx); cause != nil {
 				err = cause // a look that was cut short failed for their reason
 			}
 			return backends.Batch{}, err
 		}
+		f.level = true
+		if len(batch.Changes) > 0 {
+			f.looked = time.Now()
+		}
 		if moved {
 			return batch, nil
 		}
-		f.wait(ctx)
 	}
 }
 
@@ -116,19 +120,22 @@ func (f *feed) cause(ctx context.Context) error {
 	return nil
 }
 
-// wait ends when there may be something to tell.
-func (f *feed) wait(ctx context.Context) {
+// wait ends when there may be something to tell; false if the waiting ended first.
+func (f *feed) wait(ctx context.Context) bool {
 	poll := time.NewTimer(f.backend.pollEvery())
 	defer poll.Stop()
 	select {
 	case <-f.poke:
+		return true
 	case <-poll.C:
+		return true
 	case <-ctx.Done():
 	case <-f.ctx.Done():
 	}
+	return false
 }
 
-// rest leaves some time between two looks.
+// rest leaves some time after a look that has found changes.
 func (f *feed) rest(ctx context.Context) {
 	pause := lookEvery - time.Since(f.looked)
 	if pause <= 0 {

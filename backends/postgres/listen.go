@@ -15,8 +15,8 @@ const (
 	listenCheck = 15 * time.Second
 	// probeTime is how long our own notification may take.
 	probeTime = 3 * time.Second
-	// announceEvery is the least time between two announcements of our commits: each takes a lock that all commits
-	// with a notification, of the whole server, share.
+	// announceEvery is the time from one announcement of our commits to the next, on average at the least, and half of it
+	// after one that was late: each takes a lock that all commits with a notification, of the whole server, share.
 	announceEvery = 10 * time.Millisecond
 )
 
@@ -67,10 +67,11 @@ func (b *Backend) listenOnce() error {
 	b.poke() // for what was committed before we heard
 	for {
 		ctx, cancel := context.WithTimeout(b.ctx, listenCheck)
-		_, err := conn.WaitForNotification(ctx)
+		n, err := conn.WaitForNotification(ctx)
 		quiet := ctx.Err() != nil && b.ctx.Err() == nil
 		cancel()
 		switch {
+		case err == nil && n.Payload == b.self: // the feeds were poked when that was committed
 		case err == nil:
 			b.poke()
 		case !quiet:
@@ -134,20 +135,26 @@ func (b *Backend) committed(requests int) {
 	}
 }
 
-// announceCommits tells other processes that this one has committed, many commits at a time.
+// announceCommits tells other processes that this one has committed, many commits at a time. What was late does not make the
+// next late, or announcements would drift away from commits that come as often.
 func (b *Backend) announceCommits() {
+	var due time.Time
 	for {
 		select {
 		case <-b.ctx.Done():
 			return
 		case <-b.announce:
 		}
-		_ = b.notify("") // who does not hear it polls
 		select {
 		case <-b.ctx.Done():
 			return
-		case <-time.After(announceEvery):
+		case <-time.After(time.Until(due)):
 		}
+		if late := time.Now().Add(-announceEvery / 2); due.Before(late) {
+			due = late
+		}
+		due = due.Add(announceEvery)
+		_ = b.notify(b.self) // who does not hear it polls
 	}
 }
 

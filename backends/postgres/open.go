@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,6 +63,7 @@ type Backend struct {
 	pooled   bool // a pooler is in between: nothing of a session lasts
 	lines    lines
 	channel  string
+	self     string // what our announcements say, so that we do not look for our own commits again
 	withheld *backends.Withheld
 
 	ctx      context.Context
@@ -72,6 +75,7 @@ type Backend struct {
 	sets     sync.Map     // sets of fields of upserts that are registered; see upsert_lock.go
 	texts    sync.Map     // statements, by what they are before the schema's name is in them
 	waiting  atomic.Int64 // calls of Write that wait for a lane or a connection
+	heads    backends.Shared[head]
 
 	mu        sync.Mutex
 	closed    bool
@@ -98,8 +102,9 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		options: options, schema: schema, direct: direct.ConnConfig,
 		withheld: &backends.Withheld{Log: options.Log, Report: options.Withheld},
 		announce: make(chan struct{}, 1), feeds: map[*feed]struct{}{},
-		beginning: make(chan struct{}, 1),
+		beginning: make(chan struct{}, 1), self: strconv.FormatUint(rand.Uint64(), 36),
 	}
+	b.heads.Enter, b.heads.Load = b.enter, b.newHead
 	b.inserts = &queue{make(chan *run, maxRuns), b.insertGroup}
 	b.upserts = &queue{make(chan *run, maxRuns), b.upsertGroup}
 	pooling.ConnConfig.DialFunc, direct.ConnConfig.DialFunc = b.lines.dial, b.lines.dial

@@ -224,10 +224,13 @@ func (l *listing) add(page *backends.Page, doc *protocol.Document) {
 }
 
 // Collections implements [backends.Backend]. Documents that are withheld count.
-func (b *Backend) Collections(ctx context.Context, s protocol.Scope) (counts map[string]int, err error) {
-	err = b.read(ctx, "count", func(ctx context.Context, q querier) error {
+func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (counts map[string]int, err error) {
+	err = b.snapshot(ctx, "count", func(ctx context.Context, tx pgx.Tx, h head) error {
+		if notBefore != nil && !h.Reached(notBefore) {
+			return backends.ErrCursor
+		}
 		counts = map[string]int{}
-		rows, err := q.Query(ctx, b.sql("SELECT collection, count(*) FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 GROUP BY collection"), s.Workspace, s.StoredApp())
+		rows, err := tx.Query(ctx, b.sql("SELECT collection, count(*) FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 GROUP BY collection"), s.Workspace, s.StoredApp())
 		if err != nil {
 			return err
 		}

@@ -81,9 +81,11 @@ func (s snapshot) contains(other snapshot) bool {
 	return true
 }
 
-// append writes xmax, then the distances between the others, downwards: transactions under way are near it.
+// append writes xmax, how many others there are, then the distances between them, downwards: transactions under way are near
+// xmax. Without their number a snapshot that is cut short would be one that has seen more.
 func (s snapshot) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, s.xmax)
+	dst = binary.AppendUvarint(dst, uint64(len(s.xip)))
 	last := s.xmax
 	for _, xid := range slices.Backward(s.xip) {
 		dst = binary.AppendUvarint(dst, last-xid)
@@ -94,14 +96,14 @@ func (s snapshot) append(dst []byte) []byte {
 
 // decodeSnapshot reads what append wrote.
 func decodeSnapshot(b []byte) (s snapshot, ok bool) {
-	n := 0
-	if s.xmax, n = binary.Uvarint(b); n <= 0 {
+	numbers, ok := uvarints(b)
+	if !ok || len(numbers) < 2 || numbers[1] != uint64(len(numbers)-2) {
 		return s, false
 	}
+	s.xmax = numbers[0]
 	last := s.xmax
-	for b = b[n:]; len(b) > 0; b = b[n:] {
-		var distance uint64
-		if distance, n = binary.Uvarint(b); n <= 0 || distance == 0 || distance > last {
+	for _, distance := range numbers[2:] {
+		if distance == 0 || distance > last {
 			return s, false
 		}
 		last -= distance
@@ -109,4 +111,16 @@ func decodeSnapshot(b []byte) (s snapshot, ok bool) {
 	}
 	slices.Reverse(s.xip)
 	return s, true
+}
+
+// uvarints reads one number after the other, to the end.
+func uvarints(b []byte) (numbers []uint64, ok bool) {
+	for len(b) > 0 {
+		x, n := binary.Uvarint(b)
+		if n <= 0 {
+			return nil, false
+		}
+		numbers, b = append(numbers, x), b[n:]
+	}
+	return numbers, true
 }

@@ -24,7 +24,7 @@ func TestPlantedBugs(t *testing.T) {
 		{
 			"own commits told although another gateway's lie between", "own.go",
 			"if last != g.from || ", "if last.seq > g.to.seq || ",
-			"^TestTwoGateways$", "--- FAIL: TestTwoGateways",
+			"^TestAnothersCommitBetweenOwnOnes$", "--- FAIL: TestAnothersCommitBetweenOwnOnes",
 		},
 		{
 			"a mutation remembered although it was refused", "transaction.go",

@@ -156,10 +156,13 @@ func (b *Backend) listPage(ctx context.Context, c *conn, s protocol.Scope, q bac
 
 // Collections implements [backends.Backend]. Documents that are withheld count: finding them would mean
 // reading all data.
-func (b *Backend) Collections(ctx context.Context, s protocol.Scope) (map[string]int, error) {
+func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
 	counts := map[string]int{}
 	const sql = "SELECT collection, count(*) FROM app_data INDEXED BY app_data_by_time WHERE workspace_id = ? AND app_id = ? GROUP BY collection"
 	err := b.snapshot(ctx, "count", func(ctx context.Context, c *conn) error {
+		if _, err := b.reached(ctx, c, notBefore); err != nil {
+			return err
+		}
 		return c.each(ctx, sql, []any{s.Workspace, s.StoredApp()}, func(row []driver.Value) error {
 			var name string
 			var n int64

@@ -54,6 +54,23 @@ func TestTwoGateways(t *testing.T) {
 	}
 }
 
+// TestAnothersCommitBetweenOwnOnes: a feed that has heard of two commits of its own process tells what another has committed
+// between them.
+func TestAnothersCommitBetweenOwnOnes(t *testing.T) {
+	t.Parallel()
+	a := fresh(t)
+	b := open(t, a.Path())
+	f := watch(t, a, nil)
+	write(t, a, tx(insert("1", `{}`)))
+	write(t, b, tx(insert("2", `{}`)))
+	write(t, a, tx(insert("3", `{}`)))
+	folded := map[protocol.Ref]protocol.Document{}
+	for end := now(t, a); !f.Cursor().Reached(end); {
+		fold(folded, next(t, f).Changes)
+	}
+	require.Equal(t, table(t, a), folded)
+}
+
 // TestUpsertIsExact: of 16 callers at two gateways, one makes the document and the others find it.
 func TestUpsertIsExact(t *testing.T) {
 	t.Parallel()
@@ -81,7 +98,7 @@ func TestUpsertIsExact(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, int64(1), made.Load(), "round %d", round)
 	}
-	counts, err := a.Collections(context.Background(), scope)
+	counts, err := a.Collections(context.Background(), scope, nil)
 	require.NoError(t, err)
 	require.Equal(t, 90, counts["notes"])
 }

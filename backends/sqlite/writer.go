@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -40,6 +41,7 @@ func (w *writer) run() {
 	for {
 		select {
 		case j := <-w.jobs:
+			runtime.Gosched() // who can queue without waiting joins the group, and the last one's answers go out
 			w.commit(w.group(j))
 			w.gaps.rest(len(w.jobs) > 0, done)
 		case <-done:

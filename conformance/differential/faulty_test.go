@@ -63,8 +63,8 @@ func (f *faulty) List(ctx context.Context, s protocol.Scope, q backends.Query) (
 	return page, err
 }
 
-func (f *faulty) Collections(ctx context.Context, s protocol.Scope) (map[string]int, error) {
-	all, err := f.Backend.Collections(ctx, s)
+func (f *faulty) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+	all, err := f.Backend.Collections(ctx, s, notBefore)
 	if f.counts != nil && !f.spoilt {
 		f.spoilt = f.counts(all)
 	}

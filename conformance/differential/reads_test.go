@@ -100,7 +100,7 @@ func (q counting) expect(k *known) (string, bool) {
 }
 
 func (q counting) ask(ctx context.Context, s *side) string {
-	counts, err := s.backend.Collections(ctx, q.scope)
+	counts, err := s.backend.Collections(ctx, q.scope, nil)
 	if err != nil {
 		return sayError(err)
 	}

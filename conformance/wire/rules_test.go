@@ -100,7 +100,7 @@ func TestRulesLeaveNothing(t *testing.T) {
 		require.Empty(t, rule.Try(t.Context(), wire.Target{URL: url, Workspace: "w", App: "mine"}))
 	}
 	for _, s := range []protocol.Scope{mine, {Workspace: "w", App: "mine", Draft: true}} {
-		counts, err := b.Collections(t.Context(), s)
+		counts, err := b.Collections(t.Context(), s, nil)
 		require.NoError(t, err)
 		if s.Draft {
 			require.Empty(t, counts)
