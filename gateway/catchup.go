@@ -44,6 +44,7 @@ func (s *Subscription) CatchUp(ctx context.Context, from backends.Cursor) (caugh
 		c.reset = ResetLost
 	default:
 		c.changes, c.cursor = delivery(batch.Changes), batch.Cursor
+		s.hub.tell(c.cursor)
 	}
 	return c, nil
 }

@@ -32,7 +32,7 @@ func (f failing) Get(context.Context, protocol.Ref, backends.Cursor) (*protocol.
 func (f failing) List(context.Context, protocol.Scope, backends.Query) (backends.Page, error) {
 	return backends.Page{}, f.err
 }
-func (f failing) Collections(context.Context, protocol.Scope) (map[string]int, error) {
+func (f failing) Collections(context.Context, protocol.Scope, backends.Cursor) (map[string]int, error) {
 	return nil, f.err
 }
 func (f failing) Cursor(context.Context, []byte) (backends.Cursor, error) { return nil, f.err }

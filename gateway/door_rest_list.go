@@ -88,7 +88,7 @@ func (g *Gateway) cutList(c *call, out *longAnswer, refused *protocol.Error) *pr
 // fits tells whether a list of documents like those told so far will stay within the limit. One that may not is
 // weighed first, so that it can be refused with a status.
 func (g *Gateway) fits(ctx context.Context, c *call, average int) bool {
-	counts, err := g.store.backend.Collections(ctx, c.scope)
+	counts, err := g.store.Collections(ctx, c.scope)
 	if err != nil || counts[c.collection]*average < g.config.ListBytes/2 {
 		return true
 	}
@@ -138,7 +138,7 @@ func (g *Gateway) serveCollections(c *call, w http.ResponseWriter, r *http.Reque
 // collections are the names of the collections that have documents, in order.
 func (g *Gateway) collections(ctx context.Context, s protocol.Scope) (names []string, refused *protocol.Error) {
 	refused = patiently(ctx, func(ctx context.Context) *protocol.Error {
-		counts, err := g.store.backend.Collections(ctx, s)
+		counts, err := g.store.Collections(ctx, s)
 		if err != nil {
 			return g.store.failure(&protocol.Request{Type: protocol.TypeList}, err)
 		}

@@ -121,7 +121,7 @@ func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 // readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages: those may send
 // anything else to anywhere without being asked.
 func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, t protocol.Type) (protocol.Request, *protocol.Error) {
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" && r.Header.Get("Origin") != "" {
+	if r.Header.Get("Origin") != "" && !isJSON(r) {
 		return protocol.Request{}, protocol.Errorf(protocol.CodeInvalidMessage, "a page must send its body as application/json")
 	}
 	body, refused := g.takeBody(w, r)
@@ -135,6 +135,11 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, t protocol.Ty
 	defer release()
 	request, err := protocol.DecodeBody(body, t, g.config.Limits)
 	return request, clientError(err)
+}
+
+func isJSON(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return kind == "application/json"
 }
 
 // takeBody reads at most a frame's worth, within the time of a request.

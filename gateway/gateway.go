@@ -50,7 +50,7 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	c.Metrics.follow(hub)
 	g := &Gateway{
 		config: c, hub: hub,
-		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke, expect: hub.Expect},
+		store:    &Store{backend: b, limits: c.Limits, log: c.Log, now: time.Now, poke: hub.Poke, expect: hub.Expect, told: hub.Told},
 		parsing:  newParseBudget(int64(c.ParseBytes)),
 		sessions: map[*Session]struct{}{}, streams: map[*Stream]struct{}{},
 		replays: replays{hub: hub}, shards: startShards(), probing: make(chan struct{}, 1),

@@ -34,6 +34,7 @@ type Hub struct {
 	mu     sync.Mutex
 	feed   backends.Feed
 	cursor backends.Cursor // of the last batch that was taken from the feed
+	ahead  backends.Cursor // of the newest that followers were told from the database itself, nil for none
 	scopes map[protocol.Scope]*scopeLog
 	// order names the log of each entry, oldest first, so that the shared budget evicts the oldest of all.
 	order []logEntry
@@ -109,6 +110,26 @@ func (h *Hub) Cursor() backends.Cursor {
 	return h.cursor
 }
 
+// Told has reached every snapshot of which a follower may know something. A read that is not older shows all that was told: a
+// database that lags may have told of others' commits and not show them to the next read.
+func (h *Hub) Told() backends.Cursor {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ahead != nil && h.ahead.Reached(h.cursor) {
+		return h.ahead
+	}
+	return h.cursor
+}
+
+// tell notes that followers are about to be told of a snapshot that was read from the database.
+func (h *Hub) tell(c backends.Cursor) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ahead == nil || !h.ahead.Reached(h.cursor) || c.Reached(h.ahead) { // one that the hub has left behind is in nobody's way
+		h.ahead = c
+	}
+}
+
 func (h *Hub) currentFeed() backends.Feed {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,6 +182,9 @@ func (h *Hub) watch(ctx context.Context) error {
 func (h *Hub) deliver(batch backends.Batch) {
 	h.mu.Lock()
 	h.cursor = batch.Cursor
+	if batch.LostAll {
+		h.ahead = nil // it may be another database's
+	}
 	h.marks.note(time.Now(), h.cursor)
 	h.moves++
 	h.arrived(batch.LostAll)

@@ -47,11 +47,11 @@ func (b *bent) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome 
 	return out
 }
 
-func (b *bent) Collections(ctx context.Context, s protocol.Scope) (map[string]int, error) {
+func (b *bent) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
 	if err := b.fault(); err != nil {
 		return nil, err
 	}
-	return b.Backend.Collections(ctx, s)
+	return b.Backend.Collections(ctx, s, notBefore)
 }
 
 func (b *bent) Cursor(ctx context.Context, raw []byte) (backends.Cursor, error) {

@@ -54,19 +54,28 @@ func (j *joints) keep(f form, one *joint) {
 // joint is the log's from a place on. It may be one that was made a moment ago, and more have come since. It is nil where
 // none can be: at the end of the log, outside it, at a reset, and at a batch that is too long for one message.
 func (h *Hub) joint(log *scopeLog, f form, from int64) *joint {
-	log.joints.mu.Lock()
-	defer log.joints.mu.Unlock()
-	if found := log.joints.find(f, from); found != nil {
+	j := &log.joints
+	j.mu.Lock()
+	found := j.find(f, from)
+	j.mu.Unlock()
+	if found != nil {
 		return found
 	}
 	made, changes, level := h.stretch(log, from)
 	if made == nil {
 		return nil
 	}
-	made.bytes = f.encode(log.scope, changes, made.cursor)
-	if level { // who lags is at a place of its own
-		log.joints.keep(f, made)
+	if !level { // who lags is at a place of its own, and nobody is to wait for it
+		made.bytes = f.encode(log.scope, changes, made.cursor)
+		return made
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if found := j.find(f, from); found != nil {
+		return found
+	}
+	made.bytes = f.encode(log.scope, changes, made.cursor)
+	j.keep(f, made)
 	return made
 }
 

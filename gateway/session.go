@@ -65,6 +65,7 @@ type Session struct {
 	probe     bool
 	timer     *time.Timer
 	leaving   bool
+	left      bool // all was answered and the close is under way: a request that comes now is not executed
 	ended     bool
 }
 
@@ -88,7 +89,8 @@ func (s *Session) run() {
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.gateway.config.Heartbeat, s.beat)
 	s.mu.Unlock()
-	s.tasks.Go(s.drain) // draining is set from the beginning: nothing may be sent before welcome
+	s.tasks.Add(1)
+	s.drainSoon() // draining is set from the beginning: nothing may be sent before welcome
 	for ok := true; ok; ok = s.read() {
 		s.conn.Await()
 	}
@@ -159,8 +161,11 @@ func (s *Session) enqueue(t task) bool {
 	for !s.ended && (len(s.queue)+s.executing >= s.gateway.config.Limits.Requests || s.queueBytes > maxQueued) {
 		s.cond.Wait()
 	}
-	if s.ended {
+	switch {
+	case s.ended:
 		return false
+	case s.left: // nobody would get its answer; who asked asks again elsewhere, and what is read on for is the peer's close
+		return true
 	}
 	s.queue = append(s.queue, t)
 	s.queueBytes += t.bytes
@@ -189,16 +194,21 @@ func (s *Session) push(message []byte) {
 
 // wake starts the drain unless it runs.
 func (s *Session) wake() {
-	switch {
-	case !s.begin():
-	case s.shard != nil:
-		s.shard.add(s)
-	default:
-		go func() {
-			defer s.tasks.Done()
-			s.drain()
-		}()
+	if s.begin() {
+		s.drainSoon()
 	}
+}
+
+// drainSoon has a drain that has begun go on, by the shard or a goroutine.
+func (s *Session) drainSoon() {
+	if s.shard != nil {
+		s.shard.add(s)
+		return
+	}
+	go func() {
+		defer s.tasks.Done()
+		s.drain()
+	}()
 }
 
 // rouse is wake in the shard's own goroutine.

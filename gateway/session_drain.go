@@ -47,7 +47,7 @@ func (s *Session) serve() {
 		return
 	case progress == socket.Whole:
 		s.tasks.Add(1)
-		s.shard.add(s)
+		s.shard.addBehind(s)
 		return
 	case progress == socket.Begun:
 		p = parcel{step: stepFlush}
@@ -137,6 +137,8 @@ func (s *Session) over(p *parcel) bool {
 	return true
 }
 
+// drainFrom waits where it has to, and then leaves the rest to the shard: goroutines that have much to send would be a queue
+// that everybody waits in.
 func (s *Session) drainFrom(p parcel) {
 	for ; ; p = s.gather() {
 		ok := true
@@ -156,6 +158,11 @@ func (s *Session) drainFrom(p parcel) {
 			return
 		}
 		if !ok {
+			return
+		}
+		if s.shard != nil {
+			s.tasks.Add(1)
+			s.shard.addBehind(s)
 			return
 		}
 	}
@@ -186,6 +193,7 @@ func (s *Session) gather() parcel {
 	case s.behind():
 		return parcel{step: stepCatchUp}
 	case s.leaving && len(s.queue) == 0 && s.executing == 0:
+		s.left = true
 		return parcel{step: stepLeave}
 	}
 	s.draining = false

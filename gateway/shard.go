@@ -13,14 +13,18 @@ type member interface {
 }
 
 // shard serves members in one goroutine, one after the other: a thousand followers of a change cost no thousand goroutines,
-// and while it makes its round, what comes on is joined. Its queue is bounded by the number of members, each of which is in
-// it once.
+// and while it makes its round, what comes on is joined. Its queues are bounded by the number of members, each of which is in
+// one of them once.
 type shard struct {
 	mu     sync.Mutex
 	cond   *sync.Cond
 	queue  []member
+	behind []member // they have much to be sent, a message of which is all they get before the others' turn
 	closed bool
 }
+
+// behindAtOnce is how many that are behind are served between two rounds of the others.
+const behindAtOnce = 16
 
 // shards are one for each core.
 type shards struct {
@@ -58,7 +62,21 @@ func (s *shards) stop() {
 func (s *shard) add(m member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.queue = append(s.queue, m); len(s.queue) == 1 {
+	s.queue = append(s.queue, m)
+	s.wake()
+}
+
+// addBehind has m served after those who are not behind.
+func (s *shard) addBehind(m member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.behind = append(s.behind, m)
+	s.wake()
+}
+
+// wake tells the shard of the first that waits. The caller holds mu.
+func (s *shard) wake() {
+	if len(s.queue)+len(s.behind) == 1 {
 		s.cond.Signal()
 	}
 }
@@ -75,15 +93,21 @@ func (s *shard) run() {
 	}
 }
 
-// take is everybody who waits; nobody at the end. The last round's memory is used again.
+// take is everybody who waits, but of those who are behind a few; nobody at the end. The last round's memory is used again.
 func (s *shard) take(last []member) []member {
 	clear(last)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.queue) == 0 && !s.closed {
+	for len(s.queue)+len(s.behind) == 0 && !s.closed {
 		s.cond.Wait()
 	}
 	round := s.queue
 	s.queue = last[:0]
+	n := min(len(s.behind), behindAtOnce)
+	round = append(round, s.behind[:n]...)
+	clear(s.behind[:n]) // they may end long before the others have caught up
+	if s.behind = s.behind[n:]; len(s.behind) == 0 {
+		s.behind = nil
+	}
 	return round
 }

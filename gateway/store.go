@@ -21,6 +21,7 @@ type Store struct {
 	now     func() time.Time
 	poke    func() // tells the feed that this process has just committed
 	expect  func(backends.Change)
+	told    func() backends.Cursor // what any client of this process may know of
 }
 
 // Written is a write's answer with what the door needs to know about its changes.
@@ -29,10 +30,10 @@ type Written struct {
 	Outcome backends.Outcome
 }
 
-// List answers second:data:list from one snapshot that has Reached notBefore, cut at maxBytes.
+// List answers second:data:list from one snapshot that has Reached notBefore (nil: all that anybody was told), cut at maxBytes.
 func (s *Store) List(ctx context.Context, scope protocol.Scope, r *protocol.Request, notBefore backends.Cursor, maxBytes int) (protocol.Answer, backends.Cursor) {
 	page, err := s.backend.List(ctx, scope, backends.Query{
-		Collection: r.Collection, After: r.After, Limit: r.Limit, MaxBytes: maxBytes, NotBefore: notBefore,
+		Collection: r.Collection, After: r.After, Limit: r.Limit, MaxBytes: maxBytes, NotBefore: s.orTold(notBefore),
 	})
 	if err != nil {
 		return protocol.Answer{Request: r, Err: s.failure(r, err)}, nil
@@ -40,13 +41,26 @@ func (s *Store) List(ctx context.Context, scope protocol.Scope, r *protocol.Requ
 	return protocol.Answer{Request: r, Docs: page.Docs, Next: page.Next}, page.Cursor
 }
 
-// Doc answers second:data:doc; a document that does not exist is null.
+// orTold is for doors that do not know what the client was told: it may have heard it on a stream beside them.
+func (s *Store) orTold(notBefore backends.Cursor) backends.Cursor {
+	if notBefore == nil {
+		return s.told()
+	}
+	return notBefore
+}
+
+// Doc answers second:data:doc, from such a snapshot; a document that does not exist is null.
 func (s *Store) Doc(ctx context.Context, scope protocol.Scope, r *protocol.Request, notBefore backends.Cursor) (protocol.Answer, backends.Cursor) {
-	doc, cursor, err := s.backend.Get(ctx, protocol.Ref{Scope: scope, Collection: r.Collection, ID: r.DocID}, notBefore)
+	doc, cursor, err := s.backend.Get(ctx, protocol.Ref{Scope: scope, Collection: r.Collection, ID: r.DocID}, s.orTold(notBefore))
 	if err != nil {
 		return protocol.Answer{Request: r, Err: s.failure(r, err)}, nil
 	}
 	return protocol.Answer{Request: r, Doc: doc}, cursor
+}
+
+// Collections counts the documents of each collection, in a snapshot that shows all that anybody was told.
+func (s *Store) Collections(ctx context.Context, scope protocol.Scope) (map[string]int, error) {
+	return s.backend.Collections(ctx, scope, s.told())
 }
 
 // Write answers writes of one principal, which take effect in their order.

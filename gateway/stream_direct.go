@@ -124,7 +124,7 @@ func (s *Stream) serve() {
 	case progress == socket.Whole && s.rests():
 	case progress == socket.Whole:
 		s.tasks.Add(1)
-		s.shard.add(s)
+		s.shard.addBehind(s)
 	default:
 		s.tasks.Go(func() { s.drainBehind(j, progress) })
 	}

@@ -142,7 +142,7 @@ func (p *replay) collections(ctx context.Context) ([]string, error) {
 		return p.names, nil
 	}
 	err = p.retry(ctx, func(ctx context.Context) error {
-		counts, err := p.hub.backend.Collections(ctx, p.scope)
+		counts, err := p.hub.backend.Collections(ctx, p.scope, p.start)
 		p.names = p.names[:0]
 		for name := range counts {
 			p.names = append(p.names, name)
@@ -174,6 +174,7 @@ func (p *replay) page(ctx context.Context, key pageKey) (*replayPageText, error)
 	if err != nil {
 		return nil, err
 	}
+	p.hub.tell(read.Cursor)
 	page := &replayPageText{next: read.Next, cursor: read.Cursor}
 	for i := range read.Docs {
 		page.text = appendState(page.text, key.collection, read.Docs[i].ID, &read.Docs[i], key.rev)
@@ -273,11 +274,12 @@ func (s *Stream) gone(ctx context.Context) ([]protocol.Ref, backends.Cursor, err
 	}
 	defer release()
 	backend := s.gateway.hub.backend
-	if s.last != nil {
-		gone, at, err := backend.Gone(ctx, s.scope, s.last, maxGone)
-		if !errors.Is(err, backends.ErrCursor) {
-			return gone, at, err
-		}
+	gone, at, err := backend.Gone(ctx, s.scope, s.last, maxGone)
+	if s.last != nil && errors.Is(err, backends.ErrCursor) {
+		gone, at, err = backend.Gone(ctx, s.scope, nil, maxGone)
 	}
-	return backend.Gone(ctx, s.scope, nil, maxGone)
+	if err == nil {
+		s.gateway.hub.tell(at)
+	}
+	return gone, at, err
 }

@@ -70,7 +70,8 @@ var sseResetRules = []rule{
 			c := rest{r, r.url}
 			c.do("POST", dataPath, `{"collection":"c","docId":"d0","data":{}}`)
 			w := r.stream("")
-			w.untilID()
+			w.untilDoc("d0")
+			w.untilID() // the first came before the last seconds; from this one on it is live
 			r.backend.loseNext()
 			c.do("POST", dataPath, `{"collection":"c","docId":"d1","data":{}}`)
 			reset := w.until("the reset", func(b told) bool { return b.event == "reset" })

@@ -120,7 +120,8 @@ func (s *Subscription) Followers() int {
 	return s.log.followers
 }
 
-// WakeOnMove asks for one wake when the hub's cursor moves; false if it has moved since d was taken.
+// WakeOnMove asks for one wake when the hub's cursor moves, and has the feed look whether it does: a read may have seen a later
+// snapshot in which nothing has changed that the feed is told of. False if it has moved since d was taken.
 func (s *Subscription) WakeOnMove(d *Delivery) bool {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -128,6 +129,7 @@ func (s *Subscription) WakeOnMove(d *Delivery) bool {
 		return false
 	}
 	s.hub.waiting[s] = struct{}{}
+	s.hub.feed.Poke()
 	return true
 }
 

@@ -118,7 +118,7 @@ func (c *wire) pong(payload []byte) {
 		return
 	}
 	if c.sendLocked(append([]byte{0x80 | opPong, byte(len(payload))}, payload...)) != nil {
-		_ = c.Conn.Close() // the reader, which has asked for this, finds out
+		_ = c.Close() // the reader, which has asked for this, finds out
 	}
 }
 

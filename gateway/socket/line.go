@@ -38,6 +38,12 @@ func (l *line) take(conn net.Conn, stall time.Duration, plain bool) {
 	}
 }
 
+// Close makes whoever reads or writes fail.
+func (l *line) Close() error {
+	l.tries.giveBack()
+	return l.Conn.Close()
+}
+
 // Progress is what a try has come to.
 type Progress int
 
@@ -118,10 +124,7 @@ func (l *line) write(b []byte) error {
 	if err != nil || n == len(b) {
 		return err
 	}
-	if err := l.patiently(b[n:]); err != nil {
-		return err
-	}
-	return l.SetWriteDeadline(time.Time{}) // or tries would fail once it is over
+	return l.patiently(b[n:])
 }
 
 // patiently gives the peer the stall time for each part of the bytes.

@@ -4,19 +4,21 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"syscall"
+	"unsafe"
 )
 
-// trier writes to a descriptor without waiting: net's descriptors do not block, it is net that waits.
+// trier writes to a descriptor without waiting, and beside net, whose bookkeeping for each write costs as much as all of ours: it
+// has the runtime hand the core on to others, since a system call may block. This one cannot, for net's descriptors do not.
 type trier struct {
-	raw     syscall.RawConn
-	attempt func(fd uintptr) bool // made once: a closure for each write would be an allocation for each
+	raw syscall.RawConn
 
-	message []byte // of the attempt that is under way
-	n       int
-	err     error
+	giving sync.Mutex // held while the descriptor is written to, and while it is given back
+	fd     uintptr
+	given  bool // back to net, which closes it: the number may be another's
 
-	arrival func(fd uintptr) bool // made once too
+	arrival func(fd uintptr) bool // made once: a closure for each would be an allocation for each
 	arrived *[]byte               // one of the arrivals, with what has come
 }
 
@@ -28,15 +30,18 @@ func (t *trier) able() bool { return t.raw != nil }
 // take leaves t unable if the connection has no descriptor any more.
 func (t *trier) take(conn *net.TCPConn) {
 	raw, err := conn.SyscallConn()
-	if err != nil {
+	if err != nil || raw.Control(func(fd uintptr) { t.fd = fd }) != nil {
 		return
 	}
 	t.raw = raw
-	t.attempt = func(fd uintptr) bool {
-		t.n, t.err = syscall.Write(int(fd), t.message)
-		return true // whatever came of it: net is not to wait until the peer takes more
-	}
 	t.arrival = t.receive
+}
+
+// giveBack is the end of writing, before the connection is closed. It waits for a write that is under way, which does not wait.
+func (t *trier) giveBack() {
+	t.giving.Lock()
+	defer t.giving.Unlock()
+	t.given = true
 }
 
 // await waits until something has arrived; false if nothing will.
@@ -60,16 +65,17 @@ func (t *trier) receive(fd uintptr) bool {
 
 // write is write(2): how many bytes the kernel takes now, 0 if there is no room.
 func (t *trier) write(message []byte) (int, error) {
-	t.message = message
-	err := t.raw.Write(t.attempt)
-	t.message = nil
-	switch {
-	case err != nil:
-		return 0, err
-	case errors.Is(t.err, syscall.EAGAIN), errors.Is(t.err, syscall.EINTR):
-		return 0, nil
-	case t.err != nil:
-		return 0, os.NewSyscallError("write", t.err)
+	t.giving.Lock()
+	defer t.giving.Unlock()
+	if t.given {
+		return 0, net.ErrClosed
 	}
-	return t.n, nil
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, t.fd, uintptr(unsafe.Pointer(unsafe.SliceData(message))), uintptr(len(message)))
+	switch errno {
+	case 0:
+		return int(n), nil
+	case syscall.EAGAIN, syscall.EINTR:
+		return 0, nil
+	}
+	return 0, os.NewSyscallError("write", errno)
 }
