@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ci/build.sh
-go run ./cmd/bench "$@"
+go run ./cmd/bench -over sqlite,postgres,mongodb "$@"

@@ -13,6 +13,5 @@ echo "== tests with the race detector (SQLite-heavy suites in a short form: it i
 go test -race -short -timeout 20m ./...
 echo "== tests of what clients get, with --plain-sockets, in the same two forms"
 export SECONDGATE_PLAIN_SOCKETS=true
-go test -timeout 20m ./conformance/wire
-go test -timeout 20m -run 'Rules|TestHistory(Model|SQLite)$' ./gateway
-go test -race -short -timeout 20m ./gateway/... ./conformance/wire
+go test -timeout 20m -run 'Rules|TestHistory(Model|SQLite)$' ./gateway ./conformance/wire
+go test -race -short -timeout 20m ./gateway/... ./conformance/wire ./cmd/secondgate

@@ -30,21 +30,21 @@ func (c *cost) measure(f func() (bytes int, err error)) error {
 // benchLists lists 10,000 documents, encoded as a client gets them, beside copying the same rows out of SQLite.
 func benchLists(p *plan) error {
 	ctx := context.Background()
-	b, err := sqlite.Open(ctx, sqlite.Options{Path: p.file("lists")})
+	b, err := p.over.fresh(ctx)
 	if err != nil {
 		return err
 	}
 	if err := fillCollection(ctx, b, "c", listed); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", "file:"+p.file("lists")+"?_pragma=query_only(1)")
+	byHand, err := p.over.rows(ctx, b)
 	if err != nil {
 		return err
 	}
-	var rows, list cost
+	var copied, list cost
 	var documents series
 	err = p.interleave(
-		func() error { return rows.measure(func() (int, error) { return copyRows(ctx, db) }) },
+		func() error { return copied.measure(byHand.copy) },
 		func() error { return list.measure(func() (int, error) { return listAll(ctx, b, nil) }) },
 		func() error {
 			sum := 0
@@ -53,13 +53,13 @@ func benchLists(p *plan) error {
 			return err
 		},
 	)
-	if err := errors.Join(err, db.Close(), b.Close()); err != nil {
+	if err := errors.Join(err, byHand.close(), b.Close()); err != nil {
 		return err
 	}
-	fmt.Printf("A list of %d documents                                    CPU ms                 bytes                allocations\n", listed)
-	fmt.Printf("  %-56s %-22s %-20s %s\n", "the rows copied out of SQLite", rows.cpu, digits(rows.bytes.median()), rows.allocs)
+	fmt.Printf("%-60s CPU ms                 bytes                allocations\n", fmt.Sprintf("A list of %d documents, %s", listed, p.over.name))
+	fmt.Printf("  %-56s %-22s %-20s %s\n", byHand.what, copied.cpu, digits(copied.bytes.median()), copied.allocs)
 	fmt.Printf("  %-56s %-22s %-20s %s\n", "Backend.List and its encoding, pages of 512 KiB", list.cpu, digits(list.bytes.median()), list.allocs)
-	goal("CPU of a list / copying the rows", list.cpu.over(rows.cpu), true, 2)
+	goal("CPU of a list / copying the rows", list.cpu.over(copied.cpu), true, 2)
 	goal("bytes of a list / its documents' JSON", list.bytes.over(documents), true, 1.1)
 	fmt.Println()
 	return nil
@@ -79,8 +79,16 @@ func fillCollection(ctx context.Context, b backends.Backend, collection string, 
 	return nil
 }
 
-// copyRows reads what a list needs in the list's order, and keeps it, as the floor has to.
-func copyRows(ctx context.Context, db *sql.DB) (bytes int, err error) {
+// rowsOfSQLite reads what a list needs.
+func rowsOfSQLite(ctx context.Context, b backends.Backend) (*rows, error) {
+	db, err := sql.Open("sqlite", "file:"+b.(*sqlite.Backend).Path()+"?_pragma=query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	return &rows{"the rows copied out of SQLite", func() (int, error) { return copySQLite(ctx, db) }, db.Close}, nil
+}
+
+func copySQLite(ctx context.Context, db *sql.DB) (bytes int, err error) {
 	rows, err := db.QueryContext(ctx, `SELECT id, data, created_at, updated_at FROM app_data
 		WHERE workspace_id = ? AND app_id = ? AND collection = 'c' ORDER BY updated_at DESC, id`, scope.Workspace, scope.StoredApp())
 	if err != nil {

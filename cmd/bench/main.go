@@ -5,11 +5,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
-	"path/filepath"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -27,6 +27,9 @@ type plan struct {
 	postgres string
 	mongodb  string // the same for MongoDB
 	only     string
+	// over is the database of the parts that are measured over each of them.
+	over    *database
+	started []func() error // servers, and how to end each
 	// url is a gateway that runs already, empty for one of our own; pid its process, 0 if that is not known.
 	url string
 	pid int
@@ -41,14 +44,22 @@ func main() {
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
 	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)")
 	flag.StringVar(&p.mongodb, "mongodb", "", "URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)")
-	flag.StringVar(&p.only, "only", "", "measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, postgres, mongodb")
+	flag.StringVar(&p.only, "only", "", "measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, and what the drivers do by themselves: postgres, mongodb")
+	over := flag.String("over", "sqlite", "the databases to measure over, by commas: sqlite, postgres, mongodb")
 	flag.StringVar(&p.url, "url", "", "a gateway that runs, such as http://127.0.0.1:8080: only what can be measured from outside is then; it is written to in the workspace bench")
 	flag.IntVar(&p.pid, "pid", 0, "its process, on this machine, for CPU and memory")
 	raw := flag.Bool("raw", false, "be the raw writer, the floor of fanout")
+	crowds := flag.Bool("crowd", false, "be the clients in trouble")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
 	flag.Parse()
-	if *raw {
+	switch {
+	case *raw:
 		log.Fatal(serveRaw())
+	case *crowds:
+		if err := serveCrowd(); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	if *profile != "" {
 		file, err := os.Create(*profile)
@@ -60,12 +71,12 @@ func main() {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if err := p.run(); err != nil {
+	if err := p.run(strings.Split(*over, ",")); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func (p *plan) run() error {
+func (p *plan) run(over []string) (err error) {
 	if p.dir == "" {
 		dir, err := os.MkdirTemp("", "secondgate-bench")
 		if err != nil {
@@ -74,31 +85,56 @@ func (p *plan) run() error {
 		defer func() { _ = os.RemoveAll(dir) }()
 		p.dir = dir
 	}
+	defer func() {
+		for _, end := range p.started {
+			err = errors.Join(err, end())
+		}
+	}()
 	if p.url != "" {
+		over = []string{"sqlite"} // the floors'
 		fmt.Println("The gateway is", p.url, "and the floors are this program's own, on SQLite in", p.dir)
 	}
-	fmt.Printf("SQLite, synchronous=FULL, %d callers, %d rounds of %v, interleaved; median [least, most]\n\n", p.callers, p.rounds, p.time)
-	for _, part := range []struct {
-		name string
-		run  func(*plan) error
-		wire bool // it is measured from outside
-	}{
+	fmt.Printf("%d callers, %d rounds of %v, interleaved; median [least, most]\n\n", p.callers, p.rounds, p.time)
+	databases, err := p.databases(over)
+	if err != nil {
+		return err
+	}
+	for _, p.over = range databases {
+		if err := p.parts(overEach); err != nil {
+			return err
+		}
+	}
+	return p.parts(ofOne)
+}
+
+// part is what can be measured by itself.
+type part struct {
+	name string
+	run  func(*plan) error
+	wire bool // it is measured from outside
+}
+
+var (
+	// overEach are measured over each database.
+	overEach = []part{
 		{"writes", benchWrites, true}, {"fanout", benchFanout, true}, {"latency", benchLatency, true},
-		{"trouble", benchTrouble, true}, {"scopes", benchScopes, true}, {"idle", benchIdle, true},
-		{"lists", benchLists, false}, {"upserts", benchUpserts, false},
-		{"postgres", benchPostgres, false}, {"mongodb", benchMongoDB, false},
-	} {
-		if p.only != "" && !slices.Contains(strings.Split(p.only, ","), part.name) || p.url != "" && !part.wire {
+		{"trouble", benchTrouble, true}, {"scopes", benchScopes, true}, {"idle", benchIdle, true}, {"lists", benchLists, false},
+	}
+	// ofOne are of one of them.
+	ofOne = []part{{"upserts", benchUpserts, false}, {"postgres", benchPostgres, false}, {"mongodb", benchMongoDB, false}}
+)
+
+func (p *plan) parts(all []part) error {
+	for _, one := range all {
+		if p.only != "" && !slices.Contains(strings.Split(p.only, ","), one.name) || p.url != "" && !one.wire {
 			continue
 		}
-		if err := part.run(p); err != nil {
+		if err := one.run(p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-func (p *plan) file(name string) string { return filepath.Join(p.dir, name+".db") }
 
 // interleave runs each measurement once per round, in turn, so that what else the machine does hits all alike.
 func (p *plan) interleave(measurements ...func() error) error {

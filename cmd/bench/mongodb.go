@@ -26,27 +26,81 @@ type floorOf struct {
 }
 
 func benchMongoDB(p *plan) error {
-	if p.mongodb == "" {
-		server, err := mongodbtest.Launch()
-		if err != nil {
-			return fmt.Errorf("MongoDB: %w (or name a server with -mongodb)", err)
-		}
-		defer func() { _ = server.Close() }()
-		p.mongodb = server.URL("bench")
+	if err := p.startMongoDB(); err != nil {
+		return err
 	}
 	ctx := context.Background()
-	client, err := mongo.Connect(options.Client().ApplyURI(p.mongodb).SetWriteConcern(writeconcern.Majority()))
+	floor, err := p.plainMongoDB()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Disconnect(ctx) }()
-	floor := &floorOf{client, client.Database("bench_plain").Collection("app_data")}
+	defer func() { _ = floor.client.Disconnect(ctx) }()
 	for _, part := range []func(context.Context, *plan, *floorOf) error{mongoWrites, mongoHot, mongoUpserts, mongoLatency} {
 		if err := part(ctx, p, floor); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *plan) plainMongoDB() (*floorOf, error) {
+	client, err := mongo.Connect(options.Client().ApplyURI(p.mongodb).SetWriteConcern(writeconcern.Majority()))
+	if err != nil {
+		return nil, err
+	}
+	return &floorOf{client, client.Database("bench_plain").Collection("app_data")}, nil
+}
+
+// overMongoDB starts a server, unless the plan names one.
+func (p *plan) overMongoDB() (*database, error) {
+	if err := p.startMongoDB(); err != nil {
+		return nil, err
+	}
+	return &database{
+		name: "MongoDB",
+		url: func(context.Context) (string, error) {
+			return mongodbtest.Named(p.mongodb, fmt.Sprint("bench_", serial.Add(1))), nil
+		},
+		fresh: p.freshMongoDB,
+		floor: func(ctx context.Context) (*floor, error) {
+			plain, err := p.plainMongoDB()
+			if err != nil {
+				return nil, err
+			}
+			end := func() error { return plain.client.Disconnect(ctx) }
+			if err := plain.reset(ctx); err != nil {
+				return nil, errors.Join(err, end())
+			}
+			return &floor{"a  plain inserts by the driver, w:majority", plain.insert, end}, nil
+		},
+		rows: func(ctx context.Context, _ backends.Backend) (*rows, error) {
+			client, err := mongo.Connect(options.Client().ApplyURI(p.mongodb))
+			if err != nil {
+				return nil, err
+			}
+			docs := client.Database("bench").Collection("app_data")
+			return &rows{"the documents copied out of MongoDB by the driver", func() (int, error) { return copyMongoDB(ctx, docs) }, func() error { return client.Disconnect(ctx) }}, nil
+		},
+	}, nil
+}
+
+func copyMongoDB(ctx context.Context, docs *mongo.Collection) (bytes int, err error) {
+	place := bson.D{{Key: "workspaceId", Value: scope.Workspace}, {Key: "appId", Value: scope.StoredApp()}, {Key: "collection", Value: "c"}}
+	found, err := docs.Find(ctx, place, options.Find().SetSort(bson.D{{Key: "updatedAt", Value: -1}, {Key: "_id", Value: 1}}))
+	if err != nil {
+		return 0, err
+	}
+	var all []bson.Raw
+	if err := found.All(ctx, &all); err != nil {
+		return 0, err
+	}
+	for _, doc := range all {
+		bytes += len(doc)
+	}
+	if len(all) != listed {
+		err = fmt.Errorf("%d documents of %d", len(all), listed)
+	}
+	return bytes, err
 }
 
 // reset makes the plain collection anew.

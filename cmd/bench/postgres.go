@@ -13,7 +13,6 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/postgres"
-	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -40,13 +39,8 @@ CREATE INDEX ON bench_plain.mutations USING brin (at) WITH (pages_per_range = 16
 )
 
 func benchPostgres(p *plan) error {
-	if p.postgres == "" {
-		cluster, err := postgrestest.Launch()
-		if err != nil {
-			return fmt.Errorf("PostgreSQL: %w (or name a server with -postgres)", err)
-		}
-		defer func() { _ = cluster.Close() }()
-		p.postgres = cluster.URL()
+	if err := p.startPostgres(); err != nil {
+		return err
 	}
 	ctx := context.Background()
 	for _, part := range []func(context.Context, *plan) error{postgresWrites, postgresUpserts, postgresLatency, postgresScopes} {
@@ -59,30 +53,102 @@ func benchPostgres(p *plan) error {
 
 // freshPostgres opens a schema that is made anew.
 func (p *plan) freshPostgres(ctx context.Context) (backends.Backend, error) {
-	conn, err := pgx.Connect(ctx, p.postgres)
+	url, err := p.schema(ctx, "bench")
 	if err != nil {
 		return nil, err
 	}
+	return postgres.Open(ctx, postgres.Options{URL: url, Log: slog.New(slog.DiscardHandler)})
+}
+
+// schema makes a schema anew, and returns its URL.
+func (p *plan) schema(ctx context.Context, name string) (string, error) {
+	conn, err := pgx.Connect(ctx, p.postgres)
+	if err != nil {
+		return "", err
+	}
 	defer func() { _ = conn.Close(ctx) }()
-	for _, sql := range []string{"DROP SCHEMA IF EXISTS bench CASCADE", "CREATE SCHEMA bench"} {
+	for _, sql := range []string{"DROP SCHEMA IF EXISTS " + name + " CASCADE", "CREATE SCHEMA " + name} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
+			return "", err
+		}
+	}
+	return p.postgres + "&schema=" + name, nil
+}
+
+// overPostgres starts a server, unless the plan names one.
+func (p *plan) overPostgres() (*database, error) {
+	if err := p.startPostgres(); err != nil {
+		return nil, err
+	}
+	return &database{
+		name:  "PostgreSQL",
+		url:   func(ctx context.Context) (string, error) { return p.schema(ctx, fmt.Sprint("bench_", serial.Add(1))) },
+		fresh: p.freshPostgres,
+		floor: func(ctx context.Context) (*floor, error) {
+			pool, err := p.plainPostgres(ctx)
+			if err != nil {
+				return nil, err
+			}
+			insert := func(ctx context.Context, n int64) error { return insertPlain(ctx, pool, n) }
+			return &floor{"a  plain INSERTs by pgx, same columns and indexes", insert, func() error { pool.Close(); return nil }}, nil
+		},
+		rows: func(ctx context.Context, _ backends.Backend) (*rows, error) {
+			conn, err := pgx.Connect(ctx, p.postgres)
+			if err != nil {
+				return nil, err
+			}
+			return &rows{"the rows copied out of PostgreSQL by pgx", func() (int, error) { return copyPostgres(ctx, conn) }, func() error { return conn.Close(ctx) }}, nil
+		},
+	}, nil
+}
+
+func copyPostgres(ctx context.Context, conn *pgx.Conn) (bytes int, err error) {
+	type row struct {
+		id, data         string
+		created, updated time.Time
+	}
+	found, err := conn.Query(ctx, `SELECT id, data::text, created_at, updated_at FROM bench.app_data
+		WHERE workspace_id = $1 AND app_id = $2 AND collection = 'c' ORDER BY updated_at DESC, id`, scope.Workspace, scope.StoredApp())
+	if err != nil {
+		return 0, err
+	}
+	all, err := pgx.CollectRows(found, func(r pgx.CollectableRow) (one row, err error) {
+		err = r.Scan(&one.id, &one.data, &one.created, &one.updated)
+		bytes += len(one.data)
+		return one, err
+	})
+	if err == nil && len(all) != listed {
+		err = fmt.Errorf("%d rows of %d", len(all), listed)
+	}
+	return bytes, err
+}
+
+// plainPostgres is a pool for all callers, and the floors' tables.
+func (p *plan) plainPostgres(ctx context.Context) (*pgxpool.Pool, error) {
+	pool, err := pgxpool.New(ctx, p.postgres+fmt.Sprintf("&pool_max_conns=%d", p.callers))
+	if err != nil {
+		return nil, err
+	}
+	for _, sql := range []string{"DROP SCHEMA IF EXISTS bench_plain CASCADE", plainTables} {
+		if _, err := pool.Exec(ctx, sql); err != nil {
+			pool.Close()
 			return nil, err
 		}
 	}
-	return postgres.Open(ctx, postgres.Options{URL: p.postgres + "&schema=bench", Log: slog.New(slog.DiscardHandler)})
+	return pool, nil
+}
+
+func insertPlain(ctx context.Context, pool *pgxpool.Pool, n int64) error {
+	_, err := pool.Exec(ctx, plainInsert, protocol.NewID(time.Now()), document(n), time.Now())
+	return err
 }
 
 func postgresWrites(ctx context.Context, p *plan) error {
-	pool, err := pgxpool.New(ctx, p.postgres+fmt.Sprintf("&pool_max_conns=%d", p.callers))
+	pool, err := p.plainPostgres(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	for _, sql := range []string{"DROP SCHEMA IF EXISTS bench_plain CASCADE", plainTables} {
-		if _, err := pool.Exec(ctx, sql); err != nil {
-			return err
-		}
-	}
 	backend, err := p.freshPostgres(ctx)
 	if err != nil {
 		return err
@@ -94,10 +160,7 @@ func postgresWrites(ctx context.Context, p *plan) error {
 	var plain, byHand, without, with rate
 	err = p.interleave(
 		func() error {
-			return plain.measure(p, own, func(_ int, n int64) error {
-				_, err := pool.Exec(ctx, plainInsert, protocol.NewID(time.Now()), document(n), time.Now())
-				return err
-			})
+			return plain.measure(p, own, func(_ int, n int64) error { return insertPlain(ctx, pool, n) })
 		},
 		func() error {
 			return byHand.measure(p, own, func(_ int, n int64) error {

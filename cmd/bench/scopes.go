@@ -18,7 +18,7 @@ func benchScopes(p *plan) error {
 	if err := p.interleave(measurements...); err != nil {
 		return err
 	}
-	fmt.Println("One scope is written to, others are followed                 CPU µs/write")
+	fmt.Printf("%-60s CPU µs/write\n", "One scope is written to, others are followed, "+p.over.name)
 	for i, n := range counts {
 		fmt.Printf("  %-56s %s\n", fmt.Sprintf("%d others", n), costs[i])
 	}
@@ -42,7 +42,7 @@ func (p *plan) amongScopes(n int, cost *series) error {
 		}
 		others = append(others, conn)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(settled) // what the handshakes leave behind is none of a write's cost
 	var r rate
 	err = server.measure(p, &r, talkSocket, (*talker).insertSocket)
 	for _, c := range others {

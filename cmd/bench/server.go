@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -18,14 +19,17 @@ type server struct {
 	raw      bool
 }
 
-// startServer starts a gateway of its own on SQLite; or takes the one that runs, if the plan names it.
+// startServer starts a gateway of its own on an empty database; or takes the one that runs, if the plan names it.
 func startServer(p *plan, flags ...string) (*server, error) {
 	if p.url != "" {
 		return &server{url: strings.TrimSuffix(p.url, "/"), external: p.pid}, nil
 	}
+	backend, err := p.over.url(context.Background())
+	if err != nil {
+		return nil, err
+	}
 	return startCommand(exec.Command(p.binary, append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--admin", "", "--log-level", "error",
-		"--backend", "sqlite:" + p.file(fmt.Sprint("gateway", serial.Add(1))),
+		"serve", "--listen", "127.0.0.1:0", "--admin", "", "--log-level", "error", "--backend", backend,
 	}, flags...)...))
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
-	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -19,14 +18,15 @@ func clock() time.Time { return time.Now() }
 func benchUpserts(p *plan) error {
 	ctx := context.Background()
 	var inserts, upserts series
+	fresh := p.overSQLite().fresh
 	err := p.interleave(
-		func() error { return p.tenThousand(ctx, &inserts, p.anySQLite, insertKey) },
-		func() error { return p.tenThousand(ctx, &upserts, p.anySQLite, upsertKey) },
+		func() error { return p.tenThousand(ctx, &inserts, fresh, insertKey) },
+		func() error { return p.tenThousand(ctx, &upserts, fresh, upsertKey) },
 	)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d documents of new keys into a collection of %d           seconds\n", listed, listed)
+	fmt.Printf("%d documents of new keys into a collection of %d, SQLite   seconds\n", listed, listed)
 	fmt.Printf("  %-56s %s\n  %-56s %s\n", "inserts", inserts, "upserts by one field", upserts)
 	goal("upserts / inserts", upserts.over(inserts), true, 3)
 	return nil
@@ -39,11 +39,6 @@ func insertKey(n int64, now time.Time) backends.Write {
 func upsertKey(n int64, now time.Time) backends.Write {
 	filter, _ := protocol.ParseFilter(fmt.Appendf(nil, `{"key":"k%d"}`, n), false) // a plain string: cannot fail
 	return backends.Write{Op: backends.Upsert, Collection: "c", NewID: protocol.NewID(now), Filter: &filter, Data: []byte(document(n))}
-}
-
-// anySQLite opens a file of its own.
-func (p *plan) anySQLite(ctx context.Context) (backends.Backend, error) {
-	return sqlite.Open(ctx, sqlite.Options{Path: p.file(fmt.Sprint("upserts", serial.Add(1)))})
 }
 
 func (p *plan) tenThousand(ctx context.Context, s *series, open func(context.Context) (backends.Backend, error), write func(int64, time.Time) backends.Write) error {

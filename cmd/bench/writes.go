@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
-	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -68,11 +67,11 @@ func own() (float64, error) { return cpu(), nil }
 
 func benchWrites(p *plan) error {
 	ctx := context.Background()
-	floor, err := openPlain(ctx, p.file("plain"))
+	floor, err := p.over.floor(ctx)
 	if err != nil {
 		return err
 	}
-	backend, err := sqlite.Open(ctx, sqlite.Options{Path: p.file("backend")})
+	backend, err := p.over.fresh(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +86,7 @@ func benchWrites(p *plan) error {
 	var a, b, c, d, e rate
 	err = p.interleave(
 		func() error {
-			return a.measure(p, own, func(_ int, n int64) error { return floor.write(protocol.NewID(time.Now()), document(n)) })
+			return a.measure(p, own, func(_ int, n int64) error { return floor.insert(ctx, n) })
 		},
 		func() error { return b.measure(p, own, func(_ int, n int64) error { return insert(ctx, backend, n) }) },
 		func() error { return server.measure(p, &c, talkSocket, (*talker).insertSocket) },
@@ -98,12 +97,12 @@ func benchWrites(p *plan) error {
 	if err := errors.Join(err, server.stop(), backend.Close(), floor.close()); err != nil {
 		return err
 	}
-	fmt.Println("Writes of 300 bytes                                          writes/s               CPU µs/write         allocations/write")
+	fmt.Printf("%-60s writes/s               CPU µs/write         allocations/write\n", "Writes of 300 bytes, "+p.over.name)
 	for _, row := range []struct {
 		name string
 		r    rate
 	}{
-		{"a  plain table, grouped commits, no change log", a}, {"b  Backend.Write in-process, mutationId and feed on", b},
+		{floor.what, a}, {"b  Backend.Write in-process, mutationId and feed on", b},
 		{"c  the same through WebSocket (CPU: the server's)", c}, {"d  the same through REST (CPU: the server's)", d},
 		{"e  one WebSocket, 64 in flight (CPU: the server's)", e},
 	} {

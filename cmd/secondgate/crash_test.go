@@ -248,8 +248,11 @@ func listInto(conn *client.Client, docs map[string]string) error {
 	defer cancel()
 	for q := (protocol.Request{Type: protocol.TypeList, Collection: "c"}); ; {
 		m, err := conn.Call(ctx, q)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case m.Error != nil: // the database is away: this is no empty list
+			return fmt.Errorf("the list was refused: %s", m.Error.Code)
 		}
 		for _, d := range m.Docs {
 			docs[docID(d)] = string(d)

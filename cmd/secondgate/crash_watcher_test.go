@@ -59,7 +59,7 @@ func (w *crashWatcher) watch() {
 			w.resumed++
 			w.mu.Unlock()
 		}
-		for !w.void && !w.complete() {
+		for !w.void && !w.complete() && !w.lost() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // ten heartbeats
 			m, err := conn.Next(ctx)
 			cancel()

@@ -156,7 +156,7 @@ func breakDown(t *testing.T, start func(t *testing.T) (databaseServer, *network,
 		}
 	}
 	o.end()
-	clients.Wait()
+	o.settle(&clients, watchers)
 	o.readers.Wait()
 	docs := o.list()
 	for mutation, id := range o.acked {
@@ -170,6 +170,30 @@ func breakDown(t *testing.T, start func(t *testing.T) (databaseServer, *network,
 	require.Positive(t, o.refused, "REST was never told to try later")
 	t.Logf("%d writes, %d of them carried out before their retry, %d resumes, the slowest answer %s, %d times not ready, %d times REST refused",
 		len(o.acked), o.replayed, o.resumed, o.slowest.Round(time.Millisecond), o.unready, o.refused)
+}
+
+// settle waits until writers and watchers have ended, which the latter do once they have all that was acknowledged. If they
+// do not, it tells what is missing where.
+func (o *outage) settle(clients *sync.WaitGroup, watchers []*crashWatcher) {
+	o.Helper()
+	done := make(chan struct{})
+	go func() { clients.Wait(); close(done) }()
+	select {
+	case <-done:
+		return
+	case <-time.After(recoveryTime):
+	}
+	docs := o.list()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for mutation, id := range o.acked {
+		for i, w := range watchers {
+			if w.docs[id] == "" {
+				o.Errorf("watcher %d lacks %q, which %s was answered with; the database has %q", i, id, mutation, docs[id])
+			}
+		}
+	}
+	o.Fatalf("%d writers have not ended, or a watcher has not; the gateway said: %s", o.writing, o.gateway.log)
 }
 
 func newOutage(t *testing.T, start func(t *testing.T) (databaseServer, *network, string)) *outage {

@@ -11,7 +11,7 @@ import (
 const (
 	// smallHeap is how large a busy heap may always grow, in bytes: Go's own rule collects a small one every 4 MiB, which is a
 	// tenth of the CPU of a busy gateway.
-	smallHeap = 16 << 20
+	smallHeap = 32 << 20
 	// busyPercent is GOGC for a large heap while there is much garbage, which is Go's own rule; quietPercent while there is
 	// little: thousands of idle subscribers would cost half as much again as they need to.
 	busyPercent, quietPercent = 100, 40

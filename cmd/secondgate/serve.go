@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -92,7 +93,7 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	}
 	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
 	fmt.Printf("secondgate serves %s on %s://%s/\n", redact(c.Backend), c.scheme(), listener.Addr())
-	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), listener, g)
+	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), patient{listener}, g)
 }
 
 func (c *serve) logger(w io.Writer) *slog.Logger {
@@ -123,6 +124,15 @@ func (c *serve) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("%s is reachable from other machines and nobody is authenticated: listen on 127.0.0.1, or pass --non-loopback if a proxy guards it", c.Listen)
 	}
 	return listener, nil
+}
+
+// patient is a listener that takes a connection when nobody else can run. When thousands come back at once, their handshakes would
+// else be a queue that every change waits behind; there is one already, the kernel's.
+type patient struct{ net.Listener }
+
+func (l patient) Accept() (net.Conn, error) {
+	runtime.Gosched()
+	return l.Listener.Accept()
 }
 
 // newHTTPServer speaks HTTP/1.1 and HTTP/2, without a certificate the latter to those who know beforehand (RFC 9113 §3.3), as
