@@ -30,12 +30,12 @@ type listeners struct {
 // way is how listeners listen.
 type way struct {
 	open   func(address string) (net.Conn, error)
-	marker []byte // stands once in each change
+	marker []byte // stands once in each change; its first byte is rare, or looking for it costs more than the delivery
 	pongs  bool   // the server wants to hear that they live
 }
 
 var (
-	bySocket = &way{open: upgrade, marker: []byte(`"second:data:change"`), pongs: true}
+	bySocket = &way{open: upgrade, marker: []byte(`second:data:change"`), pongs: true}
 	byStream = &way{open: stream, marker: []byte("data: {")}
 )
 
