@@ -94,7 +94,7 @@ func (b *Backend) change(l *logged, by commit) backends.Change {
 // Since implements [backends.Backend].
 func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (batch backends.Batch, err error) {
 	bound := cmp.Or(maxBytes, math.MaxInt)
-	err = b.snapshot(ctx, "read changes", func(ctx context.Context, tx pgx.Tx, h head) error {
+	err = b.snapshot(ctx, "read changes", nil, func(ctx context.Context, tx pgx.Tx, h head) error {
 		at, err := h.resumable(from)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cur
 
 // Gone implements [backends.Backend].
 func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) (gone []protocol.Ref, at backends.Cursor, err error) {
-	err = b.snapshot(ctx, "read what is gone", func(ctx context.Context, tx pgx.Tx, h head) error {
+	err = b.snapshot(ctx, "read what is gone", nil, func(ctx context.Context, tx pgx.Tx, h head) error {
 		gone, at = nil, h.cursor
 		begin := h.floor
 		if from != nil {

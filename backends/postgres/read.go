@@ -46,14 +46,18 @@ func (b *Backend) explain(ctx context.Context, doing string, err error) error {
 	return translate(ctx, doing, err)
 }
 
-// snapshot is read in one transaction that sees one snapshot, whose head f is given.
-func (b *Backend) snapshot(ctx context.Context, doing string, f func(context.Context, pgx.Tx, head) error) error {
+// snapshot is read in one transaction that sees one snapshot, whose head f is given. It fails with ErrCursor unless that has Reached
+// notBefore (nil: any will do).
+func (b *Backend) snapshot(ctx context.Context, doing string, notBefore backends.Cursor, f func(context.Context, pgx.Tx, head) error) error {
 	return b.read(ctx, doing, func(ctx context.Context, q querier) error {
 		options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		return pgx.BeginTxFunc(ctx, q.(*pgx.Conn), options, func(tx pgx.Tx) error {
 			h, err := b.head(ctx, tx)
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case notBefore != nil && !h.Reached(notBefore):
+				return backends.ErrCursor
 			}
 			return f(ctx, tx, h)
 		})
@@ -113,11 +117,8 @@ func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) 
 		}
 		l.after = &after
 	}
-	err = b.snapshot(ctx, "list", func(ctx context.Context, tx pgx.Tx, h head) error {
+	err = b.snapshot(ctx, "list", q.NotBefore, func(ctx context.Context, tx pgx.Tx, h head) error {
 		page = backends.Page{Cursor: h.cursor}
-		if q.NotBefore != nil && !h.Reached(q.NotBefore) {
-			return backends.ErrCursor
-		}
 		if !storable(q.Collection) {
 			return nil
 		}
@@ -225,10 +226,7 @@ func (l *listing) add(page *backends.Page, doc *protocol.Document) {
 
 // Collections implements [backends.Backend]. Documents that are withheld count.
 func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (counts map[string]int, err error) {
-	err = b.snapshot(ctx, "count", func(ctx context.Context, tx pgx.Tx, h head) error {
-		if notBefore != nil && !h.Reached(notBefore) {
-			return backends.ErrCursor
-		}
+	err = b.snapshot(ctx, "count", notBefore, func(ctx context.Context, tx pgx.Tx, h head) error {
 		counts = map[string]int{}
 		rows, err := tx.Query(ctx, b.sql("SELECT collection, count(*) FROM @.app_data WHERE workspace_id = $1 AND app_id = $2 GROUP BY collection"), s.Workspace, s.StoredApp())
 		if err != nil {
