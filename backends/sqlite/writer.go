@@ -14,14 +14,15 @@ const (
 	maxGroupBytes = 8 << 20 // their data, about
 )
 
-// writer owns the one connection that writes. It commits all that waits as one group: the cost of making
-// it durable is shared, and nobody waits for a timer.
+// writer owns the one connection that writes. It commits all that waits as one group, and what comes while that is carried
+// out: the cost of making it durable is shared, and nobody waits for a timer.
 type writer struct {
 	backend *Backend
 	conn    *conn
 	jobs    chan *job
 	stopped chan struct{} // closed when run has ended
 	gaps    gaps
+	joining time.Duration // for so long jobs may join a transaction that has begun
 
 	// As of the transaction that is open: who writes in it, and how much of the log the live indexes know.
 	actor   string
@@ -31,7 +32,7 @@ type writer struct {
 }
 
 func newWriter(b *Backend, c *conn) *writer {
-	return &writer{backend: b, conn: c, jobs: make(chan *job, maxQueue), version: -1, live: map[place][]*index{}, stopped: make(chan struct{})}
+	return &writer{backend: b, conn: c, jobs: make(chan *job, maxQueue), version: -1, live: map[place][]*index{}, stopped: make(chan struct{}), joining: 5 * time.Millisecond}
 }
 
 // run ends when the backend does, and answers what is queued by then.
@@ -42,7 +43,10 @@ func (w *writer) run() {
 		select {
 		case j := <-w.jobs:
 			runtime.Gosched() // who can queue without waiting joins the group, and the last one's answers go out
-			w.commit(w.group(j))
+			g := &gathered{}
+			g.add(j)
+			w.gather(g)
+			w.commit(g)
 			w.gaps.rest(len(w.jobs) > 0, done)
 		case <-done:
 			w.refuse()
@@ -51,24 +55,37 @@ func (w *writer) run() {
 	}
 }
 
-// group takes what waits, without waiting. Jobs whose callers have gone are dropped.
-func (w *writer) group(j *job) []*job {
-	var group []*job
-	for size := 0; ; {
-		if err := j.ctx.Err(); err != nil {
-			j.err = err
-			j.finished()
-		} else {
-			group = append(group, j)
-			size += j.size
-		}
-		if len(group) >= maxGroup || size >= maxGroupBytes {
-			return group
-		}
+// gathered are the jobs of one commit.
+type gathered struct {
+	jobs  []*job
+	size  int
+	alone bool      // nobody may join
+	until time.Time // when nobody may join any more; zero: not known yet
+}
+
+// add takes a job in, unless its caller has gone.
+func (g *gathered) add(j *job) {
+	if err := j.ctx.Err(); err != nil {
+		j.err = err
+		j.finished()
+		return
+	}
+	g.jobs = append(g.jobs, j)
+	g.size += j.size
+}
+
+func (g *gathered) full() bool {
+	return g.alone || len(g.jobs) >= maxGroup || g.size >= maxGroupBytes || !g.until.IsZero() && time.Now().After(g.until)
+}
+
+// gather takes what waits, without waiting.
+func (w *writer) gather(g *gathered) {
+	for !g.full() {
 		select {
-		case j = <-w.jobs:
+		case j := <-w.jobs:
+			g.add(j)
 		default:
-			return group
+			return
 		}
 	}
 }
@@ -91,18 +108,18 @@ var errCommit = errors.New("commit")
 
 // commit carries out a group and answers it. One job that breaks the transaction, say on a damaged page, takes the
 // others with it; so they are tried again, each alone.
-func (w *writer) commit(group []*job) {
-	if len(group) == 0 {
+func (w *writer) commit(g *gathered) {
+	if len(g.jobs) == 0 {
 		return
 	}
-	err := w.try(group)
-	if err != nil && len(group) > 1 && !errors.Is(err, errCommit) && !errors.Is(err, errBegin) {
-		for _, j := range group {
-			w.commit([]*job{j})
+	err := w.try(g)
+	if err != nil && len(g.jobs) > 1 && !errors.Is(err, errCommit) && !errors.Is(err, errBegin) {
+		for _, j := range g.jobs {
+			w.commit(&gathered{jobs: []*job{j}, alone: true})
 		}
 		return
 	}
-	for _, j := range group {
+	for _, j := range g.jobs {
 		if err != nil {
 			j.err = err
 		}
@@ -112,13 +129,14 @@ func (w *writer) commit(group []*job) {
 
 var errBegin = errors.New("begin")
 
-func (w *writer) try(group []*job) error {
+func (w *writer) try(g *gathered) error {
 	if _, err := w.conn.exec(context.Background(), "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}
 	w.gaps.taken()
 	defer w.gaps.freed()
-	from, at, err := w.within(group)
+	g.until = time.Now().Add(w.joining)
+	from, at, err := w.within(g)
 	if err != nil {
 		w.conn.rollback()
 		return err
@@ -129,16 +147,16 @@ func (w *writer) try(group []*job) error {
 	}
 	w.synced = at.seq
 	w.tidy()
-	for _, j := range group {
+	for _, j := range g.jobs {
 		j.settle(at)
 	}
-	w.backend.tell(told(group, from, at))
-	w.backend.options.Committed(len(group), len(w.jobs))
+	w.backend.tell(told(g.jobs, from, at))
+	w.backend.options.Committed(len(g.jobs), len(w.jobs))
 	return nil
 }
 
-// within runs the group inside the open transaction and returns where the log was and is.
-func (w *writer) within(group []*job) (from, at cursor, err error) {
+// within runs the group, and who joins it meanwhile, inside the open transaction, and returns where the log was and is.
+func (w *writer) within(g *gathered) (from, at cursor, err error) {
 	w.actor = ""
 	if err := w.notice(); err != nil {
 		return from, at, err
@@ -146,10 +164,14 @@ func (w *writer) within(group []*job) (from, at cursor, err error) {
 	if from, err = w.backend.newest(context.Background(), w.conn); err != nil {
 		return from, at, err
 	}
-	for _, j := range group {
+	for i := 0; i < len(g.jobs); i++ {
+		j := g.jobs[i]
 		j.err = w.carryOut(j)
 		if j.err != nil && !refusal(j.err) {
 			return from, at, j.err
+		}
+		if i == len(g.jobs)-1 {
+			w.gather(g)
 		}
 	}
 	if err := w.act(""); err != nil {
