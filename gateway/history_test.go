@@ -25,6 +25,7 @@ func TestHistoryPostgres(t *testing.T) { checkHistory(t, &postgrestest.Harness{}
 func TestHistoryMongoDB(t *testing.T) { checkHistory(t, &mongodbtest.Harness{}, 4) }
 
 func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
+	t.Parallel()
 	b := h.Open(t)
 	oracle := h.Oracle(t, b)
 	url := serve(t, b, func(c *gateway.Config) {

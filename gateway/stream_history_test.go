@@ -41,6 +41,7 @@ type sseHistory struct {
 }
 
 func checkStreamHistory(t *testing.T, h conformance.Harness, forget bool) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	b := h.Open(t)
