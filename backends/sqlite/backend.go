@@ -160,7 +160,9 @@ func (b *Backend) read(ctx context.Context, doing string, f func(context.Context
 	select {
 	case c := <-b.readers:
 		defer func() { b.readers <- c }()
-		return translate(ctx, doing, f(ctx, c))
+		err := f(ctx, c)
+		c.shareCache()
+		return translate(ctx, doing, err)
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-b.ctx.Done():

@@ -18,6 +18,7 @@ import (
 type conn struct {
 	raw   driver.Conn
 	stmts map[string]*statement
+	rows  int // read since it shared the page cache
 }
 
 type statement struct {
@@ -99,6 +100,7 @@ func (c *conn) each(ctx context.Context, sql string, args []any, yield func(row 
 		s.row = make([]driver.Value, len(rows.Columns()))
 	}
 	for n := 1; ; n++ {
+		c.rows++
 		if err := rows.Next(s.row); err != nil {
 			return unless(err, io.EOF)
 		}
@@ -121,6 +123,20 @@ func (c *conn) one(ctx context.Context, sql string, args []any, dest ...any) (fo
 		return errEnough
 	})
 	return found, err
+}
+
+// manyRows is after how many rows read a connection shares the page cache.
+const manyRows = 1000
+
+// shareCache has all connections begin anew with the page cache, after many rows. The library is built with
+// SQLITE_ENABLE_MEMORY_MANAGEMENT, which gives the process one limit of pages: who scans takes all of them, and whoever else has
+// not had its own share then reads each page from the file each time, several for every document of a list.
+func (c *conn) shareCache() {
+	if c.rows < manyRows {
+		return
+	}
+	c.rows = 0
+	c.exec(context.Background(), "PRAGMA shrink_memory") // without it all is slower, no more
 }
 
 // tx runs f in one transaction that sees one snapshot.
