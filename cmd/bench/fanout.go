@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -265,7 +266,13 @@ func (s *source) ramp() error {
 func (s *source) step(rate int, low, high *int) error {
 	s.listeners.p99()
 	begun := time.Now()
-	if err := s.run(rate, 2*time.Second); err != nil {
+	err := s.run(rate, 2*time.Second)
+	if errors.Is(err, errShort) {
+		fmt.Fprintf(os.Stderr, "%s, %d writes/s: %v\n", s.name, rate, err)
+		*high = rate
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if s.listeners.p99() > 250 || time.Since(begun) > 3*time.Second {
