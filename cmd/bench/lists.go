@@ -62,8 +62,8 @@ func benchLists(p *plan) error {
 		return err
 	}
 	lite := own
-	if sqlite := p.overSQLite(); p.over.name != sqlite.name {
-		if lite, err = sqlite.shelf(ctx); err != nil {
+	if floor := p.overSQLite(); p.over.name != floor.name {
+		if lite, err = floor.shelf(ctx); err != nil {
 			return errors.Join(err, own.close())
 		}
 	}
@@ -90,14 +90,14 @@ func benchLists(p *plan) error {
 		return err
 	}
 	fmt.Printf("%-60s CPU ms                 bytes                allocations\n", fmt.Sprintf("A list of %d documents, %s", listed, p.over.name))
-	print := func(what string, c *cost) {
+	row := func(what string, c *cost) {
 		fmt.Printf("  %-56s %-22s %-20s %s\n", what, c.cpu, digits(c.bytes.median()), c.allocs)
 	}
-	print(own.byHand.what, &own.copied)
+	row(own.byHand.what, &own.copied)
 	if lite != own {
-		print(lite.byHand.what, &lite.copied)
+		row(lite.byHand.what, &lite.copied)
 	}
-	print("Backend.List and its encoding, pages of 512 KiB", &list)
+	row("Backend.List and its encoding, pages of 512 KiB", &list)
 	goal("CPU of a list / copying the rows out of SQLite", list.cpu.over(lite.copied.cpu), true, 2)
 	if lite != own {
 		goal("CPU of a list / copying its own rows", list.cpu.over(own.copied.cpu), true, 2)
