@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Imports point down only (docs/design.md): protocol < backends < each backend; protocol, backends, docs/api < gateway;
-# protocol, backends < conformance; everything < cmd. The binary links no test package.
+# Imports point down only (docs/design.md). The binary links no test package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== layers"
@@ -28,9 +27,23 @@ only conformance/differential 'none' # its tests alone know all databases
 only conformance/server conformance
 only conformance/planted conformance
 only conformance/wire protocol backends conformance conformance/client
+# The gateway: hub < sender, store < doors < gateway. A door imports no other door, and backends for its nouns only: that no
+# door gets hold of a Backend is gateway/layers_test.go's.
+below='gateway/(retry|limits|metrics|access|socket)'
+only gateway/socket 'none'
+only gateway/retry protocol
+only gateway/limits 'none'
+only gateway/metrics protocol
+only gateway/access protocol backends
+only gateway/hub protocol backends "$below"
+only gateway/sender gateway/hub
+only gateway/store protocol backends gateway/hub "$below"
+only gateway/door protocol gateway/hub gateway/store "$below"
+for door in ws sse rest proxy; do
+  only "gateway/$door" protocol backends 'gateway/(hub|store|sender|door)' "$below"
+done
 only gateway protocol backends docs/api 'gateway/.*'
 only docs/api 'none'
-only gateway/socket 'none'
 only web 'none'
 if go list -deps ./cmd/secondgate | grep -Ex 'testing|github.com/stretchr/testify.*|go.uber.org/goleak'; then
   echo "the binary links test packages" >&2; bad=1

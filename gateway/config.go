@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -37,7 +38,7 @@ type Config struct {
 	PlainSockets bool
 	Log          *slog.Logger
 	// Metrics counts what happens; nil counts nothing.
-	Metrics *Metrics
+	Metrics *metrics.Metrics
 }
 
 // DefaultConfig serves no host yet.

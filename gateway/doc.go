@@ -1,21 +1,27 @@
-// Package gateway moves data between clients and one backend.
+// Package gateway wires the doors to one backend, runs them and stops them.
 //
-// A write goes door → protocol.Request → [Store] → backends.Backend.Write → answer. A change goes commit →
-// backends.Feed → [Hub] → the scope's log → [Subscription] → door. A write answers its writer; only the feed tells
-// others: foreign SQL, another gateway and an agent take the same path.
+// A write takes this path: door ([ws], [rest]) → protocol.Request → store → backends.Backend.Write → answer. A change takes
+// this one: commit → backends.Feed → hub → the scope's log → subscription → sender → door ([ws], [sse]). A write answers its
+// writer; only the feed tells others: foreign SQL, another gateway and an agent take the same path.
 //
-// # Goroutines
+// # Packages
 //
-// Gateway owns the Hub's loop, the shards, one for each core, and the goroutines of sessions and direct streams, which
-// outlive the requests that began them. A Session (one WebSocket) is its reader, and has a worker while requests
-// wait and a drain while something is to be sent: the shard, where that takes no waiting, else a goroutine. Both end
-// when they have caught up, and the reader waits for them before it returns. A direct Stream (one SSE response) waits for
-// the peer's end instead of reading; any other is its request's own goroutine. Stop order: refuse new → goaway → drain
-// with a deadline → Hub → shards → Feed → Backend.
+// Imports point down only; `make layers` checks it.
+//
+//	gateway                            wires, runs and stops them
+//	ws sse rest                        the doors; proxy is every other path
+//	door                               what doors share: Env, Registry, Body
+//	store            sender            the way to the database; who writes a connection's output
+//	hub                                one feed becomes scope logs and subscriptions
+//	access limits metrics retry socket
+//
+// # Goroutines and the end
+//
+// Gateway owns the hub's loop and the shards. The registry of connections owns sessions and direct streams, which outlive
+// the requests that began them. Stop order: refuse new → goaway → drain with a deadline → hub → shards → feed → backend.
 //
 // # Locks
 //
-// Gateway.mu comes before Session.mu and Stream's, Session.mu and replays.mu before joints.mu, that before Hub.mu, and
-// Hub.mu before crew.mu before shard.mu; the Hub calls no one while it holds its lock. None is held across I/O that can
-// wait.
+// The registry's mutex comes before those of sessions and streams, those before a Sender's and before a replay's, these
+// before the hub's (see package hub). None is held while a peer or the database is waited for.
 package gateway

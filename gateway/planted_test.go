@@ -20,57 +20,57 @@ type planted struct {
 var plantedBugs = []planted{
 	{
 		name: "a message before the welcome", // whether a drain that starts too early shows depends on the scheduler
-		file: "door_socket.go", old: "o.all, s, s.shard)", new: "o.all, s, s.shard)\n\ts.push(encodeBookmark(o.scope, s.sub.Sent()))",
+		file: "ws/open.go", old: "s.sender = sender.New(s, shard)\n", new: "s.sender = sender.New(s, shard)\n\ts.push(protocol.AppendBookmark(nil, \"x\"))\n",
 		test: "TestRules/welcome/first", rule: "welcome/first",
 	},
 	{
 		name: "a bookmark before the stream has reached an answered list",
-		file: "session_drain.go", old: "if waiting == 0 && s.due(d.Cursor) {", new: "if s.due(d.Cursor) || waiting > 0 {",
+		file: "ws/changes.go", old: "if waiting == 0 && s.bookmarkDue(d.Cursor) {", new: "if s.bookmarkDue(d.Cursor) || waiting > 0 {",
 		test: "TestRules/bookmark/after-answers", rule: "bookmark/after-answers",
 	},
 	{
 		name: "changes not held during a read",
-		file: "session_drain.go", old: "if s.holding == 0 && size < frameBytes {", new: "if size < frameBytes {",
+		file: "ws/output.go", old: "if s.holding == 0 && size < hub.FrameBytes {", new: "if size < hub.FrameBytes {",
 		test: "TestRules/reads/never-older", rule: "reads/never-older",
 	},
 	{
 		name: "a change skipped by whoever resumes inside the log",
-		file: "subscription.go", old: "s.behind = !from.Reached(s.log.start)", new: "s.behind = !from.Reached(s.log.start)\n\tdefer func() { s.next = min(s.next+1, s.log.end()) }()",
+		file: "hub/subscription.go", old: "s.behind = !from.Reached(s.log.start)", new: "s.behind = !from.Reached(s.log.start)\n\tdefer func() { s.next = min(s.next+1, s.log.end()) }()",
 		test: "TestRules/resume/exact", rule: "resume/exact",
 	},
 	{
 		name: "a catch-up that loses a change",
-		file: "catchup.go", old: "delivery(batch.Changes), batch.Cursor", new: "delivery(batch.Changes[1:]), batch.Cursor",
+		file: "hub/catchup.go", old: "changesOf(b.Changes), b.Cursor", new: "changesOf(b.Changes[1:]), b.Cursor",
 		test: "TestRules/slow/exact", rule: "slow/exact",
 	},
 	{
 		name: "a leaked scope",
-		file: "hub.go", old: "e := entries[c.Ref.Scope]", new: "c.Ref.Scope = h.anyScope(); e := entries[c.Ref.Scope]",
+		file: "hub/deliver.go", old: "e := entries[c.Ref.Scope]", new: "c.Ref.Scope = h.anyScope(); e := entries[c.Ref.Scope]",
 		test: "TestRules/scopes/isolated", rule: "scopes/isolated",
 	},
 	{
 		name: "a settlement before its bookmark",
-		file: "session_drain.go", old: "if !w.covered(d.Cursor) {", new: "if false {",
+		file: "ws/changes.go", old: "if !w.covered(d.Cursor) {", new: "if false {",
 		test: "TestRules/writes/settled", rule: "writes/settled",
 	},
 	{
 		name: "settlements that never come",
-		file: "session_work.go", old: "if w.Answer.Err == nil && s.concerns(w.Outcome.Changes) {", new: "if false {",
+		file: "ws/work.go", old: "if w.Answer.Err == nil && s.concerns(w.Outcome.Changes) {", new: "if false {",
 		test: "TestRules/writes/settled", rule: "writes/settled",
 	},
 	{
 		name: "a subscription that sends everything",
-		file: "following.go", old: "return f.all || f.follows(c.Ref.Collection, c.Ref.ID)", new: "return true",
+		file: "hub/interest.go", old: "return i.all || i.follows(c.Ref.Collection, c.Ref.ID)", new: "return true",
 		test: "TestRules/subscribe/only", rule: "subscribe/only",
 	},
 	{
-		name: "a buffer that is given back with another's text in it",
-		file: "stream_out.go", old: "if len(*o.joined) > 0 {", new: "if false {",
+		name: "the deletes of a replay stay in a buffer",
+		file: "sse/replay.go", old: "r.start\n\treturn s.body.Rest()", new: "r.start\n\treturn nil",
 		test: "TestStreamRules/sqlite/stream/gone-at-once", rule: "stream/gone-at-once",
 	},
 	{
 		name: "answers out of order",
-		file: "session_work.go", old: "return max(n, 1)\n}", new: "return len(s.queue)\n}",
+		file: "ws/work.go", old: "return max(n, 1)\n}", new: "return len(s.queue)\n}",
 		test: "TestRules/requests/in-order", rule: "requests/in-order",
 	},
 }

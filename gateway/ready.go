@@ -8,13 +8,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// nowhere is a document of no app: reading it asks the database for an answer, whatever that is.
-var nowhere = protocol.Ref{
-	Scope: protocol.Scope{Workspace: "-", App: "-"}, Collection: "-", ID: "-",
-}
-
-// Ready says why clients should not be sent here: the gateway is stopping, its feed is broken, or the database does not
-// answer while ctx lasts. It is nil otherwise.
+// Ready returns why clients should not be sent here: the gateway is stopping, its feed is broken, or the database does not
+// answer while ctx lasts. It returns nil otherwise.
 func (g *Gateway) Ready(ctx context.Context) error {
 	if g.isDraining() {
 		return errors.New("the gateway is stopping")
@@ -31,8 +26,7 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { // a driver may be stuck where no context reaches it; this ends when it does
 		defer func() { <-g.probing }()
-		_, _, err := g.store.backend.Get(ctx, nowhere, nil)
-		done <- err
+		done <- g.env.Store.Ping(ctx)
 	}()
 	select {
 	case err := <-done:
@@ -49,8 +43,7 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	}
 }
 
-// Drain has Ready fail from now on, and nothing else: whoever routes to this gateway gets to know before Shutdown
-// begins.
+// Drain has Ready fail from now on, and nothing else: a proxy in front of the gateway notices before Shutdown begins.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
-func (g *Gateway) isDraining() bool { return g.draining.Load() || g.isStopping() }
+func (g *Gateway) isDraining() bool { return g.draining.Load() || g.env.Registry.Stopping() }

@@ -17,6 +17,7 @@ import (
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/model"
 	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -76,7 +77,7 @@ func TestReady(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	config := defaultConfig()
 	config.Hosts, config.Log = []string{"h"}, slog.New(slog.NewTextHandler(io.Discard, nil))
-	config.Metrics = gateway.NewMetrics(registry)
+	config.Metrics = metrics.New(registry)
 	g, err := gateway.New(context.Background(), b, config)
 	require.NoError(t, err)
 	ready := func() error {
@@ -117,7 +118,7 @@ func TestFeedLag(t *testing.T) {
 	t.Parallel()
 	b := newBent(model.New(model.Options{}))
 	registry := prometheus.NewRegistry()
-	url := serve(t, b, func(c *gateway.Config) { c.Metrics = gateway.NewMetrics(registry) })
+	url := serve(t, b, func(c *gateway.Config) { c.Metrics = metrics.New(registry) })
 	release := b.holdFeed()
 	postMetric(t, url)
 	first := value(t, registry, "secondgate_feed_lag_seconds")

@@ -118,7 +118,7 @@ var streamRules = []rule{
 				p := r.dial("cursor", cursor)
 				r.must(!p.Welcome.Resumed, "garbage was resumed")
 				reset := p.until(protocol.TypeReset)
-				r.must(reset.Reason == gateway.ResetExpired, "the reason is %q", reset.Reason)
+				r.must(reset.Reason == protocol.ResetExpired, "the reason is %q", reset.Reason)
 				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: "d", Data: []byte(`{}`)})
 				p.until(protocol.TypeSettled)
 				r.must(strings.Contains(p.story(), "change d"), "the stream does not go on: %s", p.story())
@@ -225,7 +225,7 @@ var streamRules = []rule{
 			r.backend.loseNext()
 			writer.insert("c", "d1", `{}`)
 			reset := reader.until(protocol.TypeReset)
-			r.must(reset.Reason == gateway.ResetLost, "the reason is %q", reset.Reason)
+			r.must(reset.Reason == protocol.ResetLost, "the reason is %q", reset.Reason)
 			writer.until(protocol.TypeSettled) // by the reset that voids its changes
 			writer.insert("c", "d2", `{}`)
 			r.must(reader.until(protocol.TypeChange).DocID == "d2", "the stream did not go on")

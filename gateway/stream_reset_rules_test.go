@@ -23,7 +23,7 @@ var sseResetRules = []rule{
 				first, _ := w.next()
 				r.must(w.status == 200 && first.id == "reset", "it opens with %d, %+v", w.status, first)
 				second, _ := w.next()
-				r.must(second.event == "reset" && second.Reason == gateway.ResetExpired && second.id == "reset", "then comes %+v", second)
+				r.must(second.event == "reset" && second.Reason == protocol.ResetExpired && second.id == "reset", "then comes %+v", second)
 				w.untilID()
 				inserts, updates := map[string]bool{}, map[string]bool{}
 				for _, b := range w.seen {
@@ -75,7 +75,7 @@ var sseResetRules = []rule{
 			r.backend.loseNext()
 			c.do("POST", dataPath, `{"collection":"c","docId":"d1","data":{}}`)
 			reset := w.until("the reset", func(b told) bool { return b.event == "reset" })
-			r.must(reset.Reason == gateway.ResetLost, "the reason is %q", reset.Reason)
+			r.must(reset.Reason == protocol.ResetLost, "the reason is %q", reset.Reason)
 			w.untilDoc("d1")
 			w.untilID()
 			docs := map[string]string{}
@@ -101,7 +101,7 @@ var sseResetRules = []rule{
 			}
 			again := r.stream("", "Last-Event-ID: "+w.lastID)
 			reset := again.until("the reset", func(b told) bool { return b.event == "reset" })
-			r.must(reset.Reason == gateway.ResetTooMuch, "the reason is %q", reset.Reason)
+			r.must(reset.Reason == protocol.ResetTooMuch, "the reason is %q", reset.Reason)
 			again.untilID()
 			docs := map[string]string{}
 			foldInto(docs, append(w.seen, again.seen...))
@@ -123,7 +123,7 @@ var sseResetRules = []rule{
 			p.do(protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "gone"})
 			again := r.stream("", "Last-Event-ID: "+w.lastID)
 			reset := again.until("the reset", func(b told) bool { return b.event == "reset" })
-			r.must(reset.Reason == gateway.ResetExpired, "the reason is %q", reset.Reason)
+			r.must(reset.Reason == protocol.ResetExpired, "the reason is %q", reset.Reason)
 			again.untilID()
 			docs := map[string]string{}
 			foldInto(docs, append(w.seen, again.seen...))

@@ -17,6 +17,13 @@ const (
 	TypeError    Type = "second:data:error"
 )
 
+// The reasons of a reset, as clients read them.
+const (
+	ResetExpired = "cursor_expired"   // the cursor cannot be resumed
+	ResetTooMuch = "too_many_changes" // listing again costs less than the changes would
+	ResetLost    = "changes_lost"     // the database does not know the changes any more
+)
+
 // Subprotocol is the WebSocket subprotocol of version 1.
 const Subprotocol = "second.data.v1"
 

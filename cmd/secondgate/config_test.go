@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
-	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -174,7 +174,7 @@ func TestOperationsFlags(t *testing.T) {
 // TestOperationsMetrics holds the table of docs/operations.md to what the registry has.
 func TestOperationsMetrics(t *testing.T) {
 	r := prometheus.NewRegistry()
-	gateway.NewMetrics(r).Withheld(protocol.Ref{})
+	metrics.New(r).Withheld(protocol.Ref{})
 	families, err := r.Gather()
 	require.NoError(t, err)
 	want := []string{} // a gateway adds these when it has a feed

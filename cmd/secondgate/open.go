@@ -12,24 +12,25 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres"
 	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/metrics"
 )
 
 // openBackend opens the database that a URL names, by its scheme.
-func (c *serve) openBackend(ctx context.Context, metrics *gateway.Metrics) (backends.Backend, error) {
+func (c *serve) openBackend(ctx context.Context, counts *metrics.Metrics) (backends.Backend, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	switch scheme, path, _ := strings.Cut(c.Backend, ":"); {
 	case scheme == "sqlite" && path != "":
 		return sqlite.Open(ctx, sqlite.Options{
-			Path: strings.TrimPrefix(path, "//"), Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+			Path: strings.TrimPrefix(path, "//"), Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
 		})
 	case isPostgres(scheme):
 		return postgres.Open(ctx, postgres.Options{
-			URL: c.Backend, Direct: c.BackendDirect, Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+			URL: c.Backend, Direct: c.BackendDirect, Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
 		})
 	case isMongo(scheme):
 		return mongodb.Open(ctx, mongodb.Options{
-			URL: c.Backend, Retention: c.Retention, Withheld: metrics.Withheld, Committed: metrics.Committed,
+			URL: c.Backend, Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
 		})
 	}
 	return nil, unsupported(c.Backend)
@@ -44,9 +45,9 @@ func unsupported(address string) error {
 }
 
 // gateway makes the gateway for the address that is listened on.
-func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr, metrics *gateway.Metrics) (*gateway.Gateway, error) {
+func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr, counts *metrics.Metrics) (*gateway.Gateway, error) {
 	config := gateway.DefaultConfig()
-	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, metrics, c.Forward
+	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, strings.ToLower(host))

@@ -51,7 +51,7 @@ func TestProtocolDocument(t *testing.T) {
 	} {
 		has(fmt.Sprintf("### `%s`", m))
 	}
-	for _, reason := range []string{gateway.ResetExpired, gateway.ResetTooMuch, gateway.ResetLost} {
+	for _, reason := range []string{protocol.ResetExpired, protocol.ResetTooMuch, protocol.ResetLost} {
 		has(fmt.Sprintf("| `%s` |", reason))
 	}
 	has("`" + protocol.Subprotocol + "`")

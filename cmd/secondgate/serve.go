@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/web"
 )
 
@@ -75,8 +76,8 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	registry := newRegistry()
-	metrics := gateway.NewMetrics(registry)
-	backend, err := c.openBackend(ctx, metrics)
+	counts := metrics.New(registry)
+	backend, err := c.openBackend(ctx, counts)
 	if err != nil {
 		closeQuietly(adminListener)
 		return err
@@ -86,7 +87,7 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 			slog.Error("closing the database failed", "error", err)
 		}
 	}()
-	g, err := c.gateway(ctx, backend, listener.Addr().(*net.TCPAddr), metrics)
+	g, err := c.gateway(ctx, backend, listener.Addr().(*net.TCPAddr), counts)
 	if err != nil {
 		closeQuietly(adminListener)
 		return err

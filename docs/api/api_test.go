@@ -11,7 +11,6 @@ import (
 
 	"github.com/secondgate/secondgate/docs/api"
 	"github.com/secondgate/secondgate/docs/api/apitest"
-	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -67,7 +66,7 @@ func TestReasons(t *testing.T) {
 	m := read[struct {
 		Defs struct{ Reason struct{ Enum []string } } `json:"$defs"`
 	}](t, "schema/message.json")
-	require.Equal(t, []string{gateway.ResetExpired, gateway.ResetTooMuch, gateway.ResetLost}, m.Defs.Reason.Enum)
+	require.Equal(t, []string{protocol.ResetExpired, protocol.ResetTooMuch, protocol.ResetLost}, m.Defs.Reason.Enum)
 }
 
 // bySchema are the refusals of which a schema can tell; sizes, depth, ids and the rules of JSON are beyond it.

@@ -1,0 +1,42 @@
+package door
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/secondgate/secondgate/gateway/store"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// DataPath is where an app's data is.
+const DataPath = "/api/workspaces/{workspace}/apps/{app}/data"
+
+// ScopeOf is the scope that a request's path and ?version= name.
+func ScopeOf(r *http.Request, query url.Values) (protocol.Scope, *protocol.Error) {
+	s, err := protocol.ParseScope(Segment(r, "workspace"), Segment(r, "app"), query.Get("version"))
+	return s, store.ClientError(err)
+}
+
+// Segment is one decoded part of the path. Ids are data: an encoded slash or dot was never a path. The router matches
+// RawPath where the URL has one, so only then is the part still encoded.
+func Segment(r *http.Request, name string) string {
+	part := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return part
+	}
+	text, err := url.PathUnescape(part)
+	if err != nil {
+		return part // net/http has refused such paths
+	}
+	return text
+}
+
+// WantsRev reports whether documents should carry _rev.
+func WantsRev(query url.Values) bool { return query.Get("rev") == "1" }
+
+// IsText reports whether databases can keep s in a name: UTF-8 without U+0000.
+func IsText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }

@@ -1,0 +1,53 @@
+package hub
+
+import (
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/socket"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Form is how followers get what a log has.
+type Form int
+
+// The forms.
+const (
+	Frame     Form = iota // one WebSocket frame
+	Events                // events of an event stream, documents without _rev
+	EventsRev             // events, documents with _rev
+	forms
+)
+
+// EventsWith is the form of event streams whose documents carry _rev or not.
+func EventsWith(rev bool) Form {
+	if rev {
+		return EventsRev
+	}
+	return Events
+}
+
+// encode joins changes and the bookmark that follows them.
+func (f Form) encode(s protocol.Scope, changes []*Change, c backends.Cursor) []byte {
+	messages := make([][]byte, 0, len(changes)+1)
+	size := 0
+	for _, change := range changes {
+		message := f.message(change)
+		messages, size = append(messages, message), size+len(message)+1
+	}
+	if f == Frame {
+		bookmark := encodeBookmark(s, c)
+		buffer := make([]byte, socket.HeaderSpace, socket.HeaderSpace+size+len(bookmark)+2)
+		return socket.Frame(protocol.AppendFrame(buffer, append(messages, bookmark)...))
+	}
+	buffer := make([]byte, 0, size+256)
+	for _, m := range messages {
+		buffer = append(buffer, m...)
+	}
+	return protocol.AppendEventID(buffer, protocol.EncodeCursor(s, c.Append(nil)))
+}
+
+func (f Form) message(c *Change) []byte {
+	if f == Frame {
+		return c.JSON()
+	}
+	return c.Event(f == EventsRev)
+}

@@ -1,0 +1,53 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+)
+
+const (
+	// recentTime is how far back RecentCursor goes. A client needs less to hand its stream over from one tab to another.
+	recentTime = 10 * time.Second
+	// recentStep is how finely the past is remembered.
+	recentStep = 250 * time.Millisecond
+)
+
+// recentCursors remembers where the feed was in the last ten seconds: from each time on it was at least at that cursor.
+type recentCursors struct{ list []timedCursor }
+
+type timedCursor struct {
+	at     time.Time
+	cursor backends.Cursor
+}
+
+// note adds the cursor of now. Within recentStep it replaces the one before.
+func (r *recentCursors) note(now time.Time, c backends.Cursor) {
+	n := len(r.list)
+	if n >= 2 && r.list[n-1].at.Sub(r.list[n-2].at) < recentStep {
+		r.list[n-1] = timedCursor{now, c}
+	} else {
+		r.list = append(r.list, timedCursor{now, c})
+	}
+	for len(r.list) > 1 && now.Sub(r.list[1].at) >= recentTime {
+		r.list = r.list[1:]
+	}
+}
+
+// before is the newest cursor of that time or earlier, else the oldest that is remembered.
+func (r *recentCursors) before(at time.Time) backends.Cursor {
+	c := r.list[0].cursor
+	for _, one := range r.list {
+		if !one.at.After(at) {
+			c = one.cursor
+		}
+	}
+	return c
+}
+
+// RecentCursor is where the feed was ten seconds ago.
+func (h *Hub) RecentCursor() backends.Cursor {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.recent.before(time.Now().Add(-recentTime))
+}

@@ -1,0 +1,131 @@
+package hub
+
+import "github.com/secondgate/secondgate/backends"
+
+// Delivery is one part of a Subscription's stream.
+type Delivery struct {
+	// Reset, if not empty, says why all copies are void. It comes before Changes.
+	Reset   string
+	Changes []*Change
+	// Boundary: everything up to Cursor has been taken, and a bookmark may stand here.
+	Boundary bool
+	Cursor   backends.Cursor
+	bookmark []byte
+	moves    int64 // the hub's, at the time
+}
+
+// Take hands out what comes next: about maxBytes of changes, ending at a boundary where it can. A subscription that is
+// Behind has nothing to hand out before it has caught up.
+func (s *Subscription) Take(maxBytes int) Delivery {
+	d := Delivery{}
+	if !s.interest.any() {
+		s.skip()
+	}
+	for maxBytes > 0 && s.refill(&d) {
+		c := s.pending[0]
+		s.pending = s.pending[1:]
+		if s.interest.wants(&c.Change) {
+			d.Changes = append(d.Changes, c)
+			maxBytes -= c.size()
+		}
+		s.finishBatch()
+	}
+	s.mark(&d)
+	return d
+}
+
+// skip goes to the log's end: a client that follows nothing misses nothing, and need not keep up. What it reads from here on
+// must not be older, or a later subscription would miss what lies between.
+func (s *Subscription) skip() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.pending, s.nextFloor, s.next, s.behind = nil, nil, s.log.end(), false
+	s.raiseDone(s.hub.cursor)
+	s.Answered(s.done)
+}
+
+// refill makes sure that something is pending. It returns false when nothing is, or when copies have become void.
+func (s *Subscription) refill(d *Delivery) bool {
+	for len(s.pending) == 0 {
+		e := s.nextEntry()
+		if e == nil {
+			return s.handOutReset(d)
+		}
+		s.pending, s.pendingEnd = e.changes, e.cursor
+		s.Answered(e.cursor)
+		if e.reset != "" {
+			s.reset = e.reset
+			s.finishBatch()
+			return s.handOutReset(d)
+		}
+		s.finishBatch()
+	}
+	return s.reset == "" || s.handOutReset(d)
+}
+
+// handOutReset puts a reset, if one is due, into d, where it voids what was taken so far. It always returns false.
+func (s *Subscription) handOutReset(d *Delivery) bool {
+	if s.reset != "" {
+		d.Reset, d.Changes, s.reset = s.reset, nil, ""
+		s.interest.floor = nil
+	}
+	return false
+}
+
+// finishBatch moves done to the end of a batch that has been taken whole. A catch-up may have gone beyond it.
+func (s *Subscription) finishBatch() {
+	if len(s.pending) > 0 {
+		return
+	}
+	s.raiseDone(s.pendingEnd)
+	if s.nextFloor != nil {
+		s.interest.floor, s.nextFloor = s.nextFloor, nil
+	}
+}
+
+// raiseDone moves done on, never back: a catch-up may have read more than the hub has heard of so far.
+func (s *Subscription) raiseDone(c backends.Cursor) {
+	if c.Reached(s.done) {
+		s.done = c
+	}
+}
+
+// nextEntry is the log's next entry; nil at its end. It notes when the log has dropped the position.
+func (s *Subscription) nextEntry() *entry {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if s.next < s.log.first {
+		s.behind = true
+	}
+	if s.behind || s.next == s.log.end() {
+		return nil
+	}
+	s.next++
+	return s.log.entries[s.next-1-s.log.first]
+}
+
+// mark notes a boundary. At the log's end its cursor is the hub's, unless a catch-up has gone beyond that: no change of this
+// scope lies between.
+func (s *Subscription) mark(d *Delivery) {
+	if s.behind || len(s.pending) > 0 {
+		return
+	}
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	d.moves = s.hub.moves
+	if s.next == s.log.end() && s.hub.cursor.Reached(s.done) {
+		s.done = s.hub.cursor
+		s.Answered(s.done)
+		d.bookmark = s.log.bookmarkAt(s.hub.cursor, s.hub.moves)
+	}
+	s.interest.passed(s.done)
+	d.Boundary, d.Cursor = true, s.done
+}
+
+// Bookmark is second:data:bookmark for the delivery's cursor.
+func (s *Subscription) Bookmark(d *Delivery) []byte {
+	if d.bookmark != nil {
+		return d.bookmark
+	}
+	return encodeBookmark(s.log.scope, d.Cursor)
+}

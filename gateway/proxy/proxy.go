@@ -1,0 +1,77 @@
+// Package proxy passes every request that is not the gateway's on to the web app that the gateway stands in front of.
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+
+	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Handler passes requests on, WebSockets included. Those are cut when stopped ends: net/http forgets connections that were
+// upgraded, and the gateway cannot close them in the app's words.
+func Handler(stopped context.Context, to *url.URL, log *slog.Logger) http.Handler {
+	proxy := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { rewrite(r, to) },
+		FlushInterval: -1, // an app's own event streams pass at once
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			appAway(w, r, err, log)
+		},
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(stopped, cancel)()
+		proxy.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// rewrite keeps the Host, by which the app knows its own pages, and adds the forwarding headers. It believes those that the
+// request has only when it comes from this machine, where a proxy may stand before the gateway.
+func rewrite(r *httputil.ProxyRequest, to *url.URL) {
+	r.SetURL(to)
+	r.Out.Host, r.Out.URL.RawQuery = r.In.Host, r.In.URL.RawQuery
+	if isLocal(r.In.RemoteAddr) {
+		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+			if values := r.In.Header.Values(name); len(values) > 0 {
+				r.Out.Header[name] = values
+			}
+		}
+	}
+	proto, host := r.Out.Header.Get("X-Forwarded-Proto"), r.Out.Header.Get("X-Forwarded-Host")
+	r.SetXForwarded()
+	if proto != "" {
+		r.Out.Header.Set("X-Forwarded-Proto", proto)
+	}
+	if host != "" {
+		r.Out.Header.Set("X-Forwarded-Host", host)
+	}
+}
+
+func isLocal(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func appAway(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
+	if r.Context().Err() != nil {
+		return // the client has gone, or the gateway stops
+	}
+	log.Warn("the web app that the gateway stands in front of does not answer", "error", err)
+	door.WriteStatus(w, http.StatusBadGateway, protocol.Errorf(protocol.CodeUnavailable,
+		"the web app behind this gateway does not answer: try again"))
+}

@@ -1,0 +1,92 @@
+package rest
+
+import (
+	"bytes"
+	"cmp"
+	"net/http"
+	"strconv"
+
+	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// heldList is how much of a list is held back before its status goes out, in bytes.
+const heldList = 1 << 20
+
+// longAnswer is a list on its way out: held back until it is over or long, then streamed.
+type longAnswer struct {
+	w     http.ResponseWriter
+	body  *door.Body
+	held  bytes.Buffer
+	bytes int
+	max   int
+	begun bool
+	// fits, if set, is asked once, before the status goes out.
+	fits func() bool
+}
+
+func (h handler) newLongAnswer(w http.ResponseWriter, r *http.Request) *longAnswer {
+	return &longAnswer{w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes}
+}
+
+// weight is the average size of so many documents, in bytes.
+func (a *longAnswer) weight(docs int) int { return a.bytes / cmp.Or(docs, 1) }
+
+// add fails with list_too_large, or when the peer is gone.
+func (a *longAnswer) add(p []byte) *protocol.Error {
+	if a.bytes += len(p); a.bytes > a.max {
+		return errListTooLarge(a.max)
+	}
+	if a.begun {
+		return a.pass(p)
+	}
+	a.held.Write(p)
+	if a.held.Len() < heldList {
+		return nil
+	}
+	if a.fits != nil && !a.fits() {
+		return errListTooLarge(a.max)
+	}
+	return a.begin()
+}
+
+func errListTooLarge(limit int) *protocol.Error {
+	return protocol.Errorf(protocol.CodeListTooLarge, "the list is over %d bytes: page it with limit and after", limit)
+}
+
+func errPeerGone() *protocol.Error {
+	return protocol.Errorf(protocol.CodeUnavailable, "the peer is gone")
+}
+
+func (a *longAnswer) begin() *protocol.Error {
+	a.begun = true
+	a.w.Header().Set("Content-Type", "application/json")
+	a.w.WriteHeader(http.StatusOK)
+	held := a.held.Bytes()
+	a.held = bytes.Buffer{}
+	return a.pass(held)
+}
+
+func (a *longAnswer) pass(p []byte) *protocol.Error {
+	if a.body.Write(p) != nil {
+		return errPeerGone()
+	}
+	return nil
+}
+
+// end adds the last part and sends what is held back.
+func (a *longAnswer) end(p []byte) *protocol.Error {
+	if refused := a.add(p); refused != nil {
+		return refused
+	}
+	if !a.begun {
+		a.w.Header().Set("Content-Length", strconv.Itoa(a.held.Len()))
+		if refused := a.begin(); refused != nil {
+			return refused
+		}
+	}
+	if a.body.Close() != nil {
+		return errPeerGone()
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/gateway/retry"
+	"github.com/secondgate/secondgate/gateway/store"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// call is one REST request as far as its URL and headers say.
+type call struct {
+	principal  access.Principal
+	scope      protocol.Scope
+	docID      string
+	collection string
+	query      url.Values
+	rev        bool // documents carry _rev
+}
+
+// handler serves the door in an Env.
+type handler struct{ env *door.Env }
+
+// serve answers a call, or refuses it before it has written anything.
+type serve func(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error
+
+// Routes adds the paths of an app's documents.
+func Routes(r chi.Router, env *door.Env) {
+	h := handler{env}
+	const document = door.DataPath + "/{docId}"
+	r.Get(door.DataPath, h.call(h.list))
+	r.Head(door.DataPath, h.call(h.list))
+	r.Post(door.DataPath, h.call(h.insert))
+	r.Options(door.DataPath, door.Preflight("GET, HEAD, POST, OPTIONS"))
+	r.Get(document, h.call(h.document))
+	r.Head(document, h.call(h.document))
+	r.Patch(document, h.call(h.update))
+	r.Delete(document, h.call(h.remove))
+	r.Options(document, door.Preflight("GET, HEAD, PATCH, DELETE, OPTIONS"))
+}
+
+// call reads the URL, has the call served and answers refusals.
+func (h handler) call(serve serve) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		c, refused := h.parse(r)
+		if refused == nil {
+			refused = serve(&c, w, r)
+		}
+		if refused != nil {
+			h.env.Refuse(w, refused)
+		}
+	}
+}
+
+func (h handler) parse(r *http.Request) (c call, refused *protocol.Error) {
+	if c.principal, refused = h.env.Mode.Identify(r); refused != nil {
+		return c, refused
+	}
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength != 0 {
+		return c, protocol.Errorf(protocol.CodeInvalidMessage, "%s takes no body", r.Method)
+	}
+	var err error
+	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		return c, protocol.Errorf(protocol.CodeInvalidMessage, "the query is malformed: percent-encode its values")
+	}
+	if c.scope, refused = door.ScopeOf(r, c.query); refused != nil {
+		return c, refused
+	}
+	c.docID, c.collection, c.rev = door.Segment(r, "docId"), c.query.Get("collection"), door.WantsRev(c.query)
+	if !door.IsText(c.docID) || !door.IsText(c.collection) {
+		return c, protocol.Errorf(protocol.CodeInvalidID, "ids and collection names are UTF-8 without U+0000")
+	}
+	return c, nil
+}
+
+// document is GET …/data/{docId}?collection=c.
+func (h handler) document(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	match, refused := parseIfMatch(r)
+	if refused != nil {
+		return refused
+	}
+	request := protocol.Request{Type: protocol.TypeDoc, Collection: c.collection, DocID: c.docID}
+	if refused := c.needsCollection(); refused != nil {
+		return refused
+	}
+	var a protocol.Answer
+	refused = retryUnavailable(r.Context(), func(ctx context.Context) *protocol.Error {
+		a, _ = h.env.Store.Doc(ctx, c.principal, c.scope, &request, store.Read{})
+		return a.Err
+	})
+	switch {
+	case refused != nil:
+		return refused
+	case a.Doc == nil:
+		return protocol.Errorf(protocol.CodeNotFound, "there is no document %q in %q", c.docID, c.collection)
+	case match != "" && match != a.Doc.Rev:
+		return protocol.Errorf(protocol.CodeConflict, "the document has changed since that revision: read it again")
+	}
+	c.answerDocument(w, http.StatusOK, a.Doc)
+	return nil
+}
+
+func (c *call) needsCollection() *protocol.Error {
+	if c.collection == "" {
+		return protocol.Errorf(protocol.CodeInvalidMessage, "name the document's collection: ?collection=")
+	}
+	return nil
+}
+
+// answerDocument answers {"doc"}; doc is null where the document of a replayed write is gone.
+func (c *call) answerDocument(w http.ResponseWriter, status int, doc *protocol.Document) {
+	body := append([]byte(nil), `{"doc":`...)
+	if doc == nil {
+		body = append(body, "null"...)
+	} else {
+		w.Header().Set("ETag", `"`+doc.Rev+`"`)
+		body = protocol.AppendDocument(body, doc, c.rev)
+	}
+	answerJSON(w, status, append(body, "}\n"...))
+}
+
+func answerJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone does not miss it
+}
+
+// retryUnavailable repeats what fails for a passing reason, for as long as a request may take.
+func retryUnavailable(ctx context.Context, attempt func(ctx context.Context) *protocol.Error) *protocol.Error {
+	return retry.Unavailable(ctx, store.RequestTime, attempt)
+}

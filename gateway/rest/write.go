@@ -1,0 +1,163 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/gateway/store"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// insert is POST …/data {collection, data, [docId]}.
+func (h handler) insert(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if len(r.Header.Values("If-Match")) > 0 {
+		return protocol.Errorf(protocol.CodeInvalidMessage, "If-Match is for a document that exists: leave it out of POST")
+	}
+	request, refused := h.readBody(w, r, protocol.TypeInsert)
+	if refused != nil {
+		return refused
+	}
+	a, refused := h.write(r, c, request)
+	if refused == nil {
+		c.answerDocument(w, http.StatusCreated, a.Doc)
+	}
+	return refused
+}
+
+// update is PATCH …/data/{docId} {collection, data}. Names with dots in data lead to nested fields.
+func (h handler) update(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	match, refused := parseIfMatch(r)
+	if refused != nil {
+		return refused
+	}
+	request, refused := h.readBody(w, r, protocol.TypeUpdate)
+	if refused != nil {
+		return refused
+	}
+	request.DocID, request.IfRev, request.Paths = c.docID, match, true
+	a, refused := h.write(r, c, request)
+	if refused == nil {
+		c.answerDocument(w, http.StatusOK, a.Doc)
+	}
+	return refused
+}
+
+// remove is DELETE …/data/{docId}?collection=c.
+func (h handler) remove(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	match, refused := parseIfMatch(r)
+	if refused != nil {
+		return refused
+	}
+	if refused := c.needsCollection(); refused != nil {
+		return refused
+	}
+	_, refused = h.write(r, c, protocol.Request{
+		Type: protocol.TypeDelete, Collection: c.collection, DocID: c.docID, IfRev: match,
+	})
+	if refused == nil {
+		answerJSON(w, http.StatusOK, []byte("{\"ok\":true}\n"))
+	}
+	return refused
+}
+
+// write carries a write out. A passing fault may leave it unknown whether the write happened, so each has a
+// mutation id, one of the gateway's own if the client gave none: trying again has one effect.
+func (h handler) write(r *http.Request, c *call, request protocol.Request) (a protocol.Answer, refused *protocol.Error) {
+	if request.MutationID, refused = idempotencyKey(r); refused != nil {
+		return a, refused
+	}
+	refused = retryUnavailable(r.Context(), func(ctx context.Context) *protocol.Error {
+		a = h.env.Store.Write(ctx, c.principal, c.scope, []*protocol.Request{&request})[0].Answer
+		return a.Err
+	})
+	return a, refused
+}
+
+func idempotencyKey(r *http.Request) (string, *protocol.Error) {
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		return "rest-" + rand.Text(), nil
+	}
+	if len(keys) > 1 || keys[0] == "" || len(keys[0]) > protocol.MaxName || !door.IsText(keys[0]) {
+		return "", protocol.Errorf(protocol.CodeInvalidMessage, "Idempotency-Key must be one text of 1 to %d bytes", protocol.MaxName)
+	}
+	return keys[0], nil
+}
+
+// parseIfMatch is the revision that If-Match names (RFC 9110 §13.1.1), "" for none. "*" asks for what PATCH and
+// DELETE need anyway. A weak or empty tag is handed on as it is written, which no revision ever equals.
+func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
+	values := r.Header.Values("If-Match")
+	if len(values) == 0 {
+		return "", nil
+	}
+	text := strings.TrimSpace(strings.Join(values, ","))
+	if text == "*" {
+		return "", nil
+	}
+	malformed := protocol.Errorf(protocol.CodeInvalidMessage, `If-Match must be one ETag in quotes, such as "abc", or *`)
+	opaque, weak := strings.CutPrefix(text, "W/")
+	if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
+		return "", malformed
+	}
+	inner := opaque[1 : len(opaque)-1]
+	for i := range len(inner) {
+		if inner[i] <= ' ' || inner[i] == '"' || inner[i] == 0x7f {
+			return "", malformed
+		}
+	}
+	if weak || inner == "" {
+		return text, nil
+	}
+	return inner, nil
+}
+
+// readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages: those may send
+// anything else to anywhere without being asked.
+func (h handler) readBody(w http.ResponseWriter, r *http.Request, t protocol.Type) (protocol.Request, *protocol.Error) {
+	if r.Header.Get("Origin") != "" && !isJSON(r) {
+		return protocol.Request{}, protocol.Errorf(protocol.CodeInvalidMessage, "a page must send its body as application/json")
+	}
+	body, refused := h.takeBody(w, r)
+	if refused != nil {
+		return protocol.Request{}, refused
+	}
+	var request protocol.Request
+	var malformed error
+	err := h.env.Parse(r.Context(), body, func(body []byte) {
+		request, malformed = protocol.DecodeBody(body, t, h.env.Limits)
+	})
+	return request, store.ClientError(cmp.Or(err, malformed))
+}
+
+func isJSON(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return kind == "application/json"
+}
+
+// takeBody reads at most a frame's worth, within the time of a request.
+func (h handler) takeBody(w http.ResponseWriter, r *http.Request) ([]byte, *protocol.Error) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(store.RequestTime)) // a connection without deadlines has the server's own
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.env.Limits.FrameBytes)))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", h.env.Limits.FrameBytes)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, protocol.Errorf(protocol.CodeTimeout, "the body took longer than %s", store.RequestTime)
+	case err != nil:
+		return nil, protocol.Errorf(protocol.CodeInvalidMessage, "the body could not be read")
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	return body, nil
+}

@@ -1,0 +1,193 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/gateway/hub"
+	"github.com/secondgate/secondgate/gateway/metrics"
+	"github.com/secondgate/secondgate/gateway/sender"
+	"github.com/secondgate/secondgate/gateway/socket"
+	"github.com/secondgate/secondgate/gateway/store"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// handler serves the door in an Env.
+type handler struct {
+	env     *door.Env
+	replays *replays
+}
+
+// Routes adds GET …/data/stream.
+func Routes(r chi.Router, env *door.Env) {
+	h := handler{env, &replays{store: env.Store}}
+	r.Get(door.DataPath+"/stream", h.serve)
+	r.Options(door.DataPath+"/stream", door.Preflight("GET, OPTIONS"))
+}
+
+// serve answers with a stream. EventSource never tries again after a status other than 200, so only what is wrong for good
+// has one. A passing fault ends the stream, and a cursor that cannot be used is a reset.
+func (h handler) serve(w http.ResponseWriter, r *http.Request) {
+	s, refused := h.parse(r)
+	if refused != nil {
+		h.env.Refuse(w, refused)
+		return
+	}
+	streamHeader(w.Header())
+	if !h.env.PlainSockets {
+		if response := socket.Respond(w, r, h.env.Stall); response != nil {
+			h.serveDirect(s, response)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	s.ctx, s.cancel = context.WithCancel(r.Context())
+	s.body = h.env.ResponseBody(s.ctx, w)
+	s.sender = sender.New(s, nil)
+	defer s.cancel()
+	if !h.env.Registry.Admit(metrics.Stream, s) {
+		s.leave()
+		return
+	}
+	defer h.env.Registry.Dismiss(metrics.Stream, s)
+	s.serve(func() {
+		select {
+		case <-s.over:
+		case <-s.ctx.Done():
+			s.body.Cut()
+		}
+	})
+}
+
+// serveDirect begins a stream that is written beside net/http and outlives its request. The registry waits for it.
+func (h handler) serveDirect(s *Stream, response *socket.Response) {
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.body, s.response = door.NewBody(s.ctx, response), response
+	s.sender = sender.New(s, h.env.Shards.Assign())
+	if !h.env.Registry.Admit(metrics.Stream, s) {
+		defer response.Cut()
+		defer s.cancel()
+		s.leave()
+		return
+	}
+	go func() {
+		defer h.env.Registry.Dismiss(metrics.Stream, s)
+		s.serve(func() {
+			response.Wait()
+			response.Cut()
+		})
+	}()
+}
+
+func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {
+	principal, refused := h.env.Mode.Identify(r)
+	if refused != nil {
+		return nil, refused
+	}
+	query, malformed := url.ParseQuery(r.URL.RawQuery)
+	scope, refused := door.ScopeOf(r, query)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case r.ContentLength != 0:
+		return nil, protocol.Errorf(protocol.CodeInvalidMessage, "GET takes no body")
+	}
+	s := &Stream{
+		env: h.env, replays: h.replays, principal: principal, scope: scope,
+		rev: door.WantsRev(query), cursor: resumeCursor(r, query), over: make(chan struct{}),
+	}
+	if s.cursor == "" && malformed != nil {
+		s.cursor = protocol.ResetEventID // the cursor may be what was malformed
+	}
+	return s, nil
+}
+
+// resumeCursor is the cursor that the client holds. EventSource keeps the URL it began with, so what it has heard since goes
+// before what the URL says.
+func resumeCursor(r *http.Request, query url.Values) string {
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		return id
+	}
+	return query.Get("cursor")
+}
+
+func streamHeader(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no") // nginx
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// open follows the scope from where the client is, and only then says so: what is committed after the first line comes.
+func (s *Stream) open() error {
+	first := s.cursor
+	var from backends.Cursor
+	if s.cursor == "" {
+		s.recent, from = true, s.env.Store.Recent()
+		first = protocol.EncodeCursor(s.scope, from.Append(nil))
+	} else {
+		decoded, err := s.env.Store.Cursor(s.ctx, s.principal, s.scope, s.cursor)
+		switch {
+		case errors.Is(err, backends.ErrCursor):
+			s.reason, from = protocol.ResetExpired, s.replays.start(s.scope)
+			first = protocol.ResetEventID
+		case err != nil:
+			s.env.Log.Warn("a cursor could not be checked", "error", err)
+			return errLeave
+		default:
+			from, s.last = decoded, decoded
+		}
+	}
+	sub, refused := s.env.Store.Follow(s.ctx, s.principal, s.scope, s.sender, store.Follow{
+		From: from, All: true, Shard: s.sender.Shard(),
+	})
+	if refused != nil {
+		return errLeave
+	}
+	s.sub, s.opened = sub, true
+	return s.send([]byte("retry: 1000\n"), protocol.AppendEventID(nil, first))
+}
+
+// maxRecent is how many changes are reduced to their documents' latest states. More come as they are.
+const maxRecent = 10_000
+
+// sendRecent sends the latest state of each document that changed in the last seconds. The client may just have taken over
+// from another one, which had heard all but those.
+func (s *Stream) sendRecent() error {
+	s.recent = false
+	var changes []*hub.Change
+	for boundary := false; !boundary; {
+		if _, behind := s.sub.Behind(); behind {
+			if err := s.catchUp(); err != nil {
+				return err
+			}
+		}
+		d := s.sub.Take(hub.FrameBytes)
+		if d.Reset != "" {
+			s.reason = d.Reset
+			return nil
+		}
+		changes = append(changes, d.Changes...)
+		boundary = d.Boundary && (len(d.Changes) == 0 || len(changes) > maxRecent)
+	}
+	var buffer []byte
+	last := latest(changes)
+	s.env.Metrics.Delivered(metrics.Stream, len(last))
+	for _, c := range last {
+		buffer = appendState(buffer[:0], c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
+		if err := s.body.Write(buffer); err != nil {
+			return err
+		}
+		if s.leaving.Load() {
+			return errLeave
+		}
+	}
+	s.owed = true
+	return s.body.Rest()
+}

@@ -1,0 +1,131 @@
+package sse
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/gateway/hub"
+	"github.com/secondgate/secondgate/gateway/metrics"
+	"github.com/secondgate/secondgate/gateway/sender"
+	"github.com/secondgate/secondgate/gateway/socket"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Stream is one SSE response.
+type Stream struct {
+	env       *door.Env
+	replays   *replays
+	principal access.Principal
+	scope     protocol.Scope
+	rev       bool // documents carry _rev
+	body      *door.Body
+	response  *socket.Response // what body writes to; nil where net/http does
+	sender    *sender.Sender[outgoing]
+	sub       *hub.Subscription // nil before it has opened
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	// over is closed after the last write.
+	over chan struct{}
+
+	// The state of what is sent. The sender's turn owns it.
+	cursor string          // what the client asked to resume from
+	opened bool            // the first line is out
+	recent bool            // it opened without a cursor: the last seconds come first
+	reason string          // of a reset that is due
+	begun  bool            // a write has sent a part
+	owed   bool            // an id is: something was sent since the last one, or a heartbeat is due
+	last   backends.Cursor // the newest that the client has: what it knows goes back to there
+	// awaited is the snapshot of the newest page of a replay: no id stands before the stream has reached it.
+	awaited backends.Cursor
+
+	leaving atomic.Bool // the gateway stops
+	beatDue atomic.Bool
+
+	mu    sync.Mutex
+	timer *time.Timer
+	ended bool
+}
+
+// serve sends until the client goes, takes nothing for too long, or the gateway stops. gone returns when the client has
+// gone or over is closed.
+func (s *Stream) serve(gone func()) {
+	s.mu.Lock()
+	s.timer = time.AfterFunc(s.env.StreamHeartbeat, s.beat)
+	s.mu.Unlock()
+	s.sender.Start()
+	gone()
+	s.cancel()
+	s.mu.Lock()
+	s.ended = true
+	s.timer.Stop()
+	s.mu.Unlock()
+	s.sender.Close()
+	if s.sub != nil {
+		s.sub.Close()
+	}
+}
+
+func (s *Stream) beat() {
+	s.beatDue.Store(true)
+	s.mu.Lock()
+	if !s.ended {
+		s.timer.Reset(s.env.StreamHeartbeat)
+	}
+	s.mu.Unlock()
+	s.sender.Wake()
+}
+
+// GoAway has the stream end as soon as it can.
+func (s *Stream) GoAway() {
+	s.leaving.Store(true)
+	s.sender.Wake()
+}
+
+// Cut ends the stream at once.
+func (s *Stream) Cut() {
+	s.cancel()
+	s.body.Cut()
+}
+
+// text is a change as this client can use it. During a replay each change is sent as insert and as update: clients ignore an
+// update of a document that they do not have, and the pages may lack one that moved meanwhile.
+func (s *Stream) text(c *hub.Change) []byte {
+	if s.awaited == nil {
+		return c.Event(s.rev)
+	}
+	return appendState(nil, c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
+}
+
+// id is the id that is owed, if one may stand here.
+func (s *Stream) id(d *hub.Delivery) []byte {
+	if !d.Boundary || s.awaited != nil && !d.Cursor.Reached(s.awaited) {
+		return nil
+	}
+	if s.awaited != nil {
+		s.awaited, s.owed = nil, true
+	}
+	if !s.owed {
+		return nil
+	}
+	s.owed, s.last = false, d.Cursor
+	return protocol.AppendEventID(nil, protocol.EncodeCursor(s.scope, d.Cursor.Append(nil)))
+}
+
+// takePrepared takes what all level streams get.
+func (s *Stream) takePrepared() *hub.Prepared {
+	if s.awaited != nil || s.reason != "" {
+		return nil
+	}
+	p := s.sub.TakePrepared(hub.EventsWith(s.rev))
+	if p != nil {
+		s.env.Metrics.Delivered(metrics.Stream, p.Changes)
+		s.owed, s.last = false, p.Cursor
+	}
+	return p
+}

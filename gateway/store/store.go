@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/hub"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+const (
+	// RequestTime bounds one request, and so how long a connection's changes wait for a read.
+	RequestTime = 10 * time.Second
+	// catchUpsAtOnce bounds the catch-ups and replays that read the database at once, over all scopes.
+	catchUpsAtOnce = 4
+)
+
+// Store serves the requests of all doors. Any goroutine may call its methods.
+type Store struct {
+	backend backends.Backend
+	hub     *hub.Hub
+	mode    access.Mode
+	limits  protocol.Limits
+	log     *slog.Logger
+	now     func() time.Time
+	slots   chan struct{} // held by each catch-up and each read of a replay
+}
+
+// New serves what the mode allows.
+func New(b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limits, log *slog.Logger) *Store {
+	return &Store{
+		backend: b, hub: h, mode: mode, limits: limits, log: log, now: time.Now,
+		slots: make(chan struct{}, catchUpsAtOnce),
+	}
+}
+
+// Ping returns nil when the database answers, whatever it answers. It is for the gateway itself, not for a client.
+func (s *Store) Ping(ctx context.Context) error {
+	_, _, err := s.backend.Get(ctx, noDocument, nil)
+	return err
+}
+
+// noDocument is a document of no app.
+var noDocument = protocol.Ref{Scope: protocol.Scope{Workspace: "-", App: "-"}, Collection: "-", ID: "-"}
+
+// Failure is err as the client sees it. An error that no client caused goes to the log, and never to the client.
+func (s *Store) Failure(r *protocol.Request, err error) *protocol.Error {
+	e := ClientError(err)
+	if e == nil {
+		s.log.Error("a request failed", "type", string(r.Type), "error", err)
+		return protocol.Errorf(protocol.CodeInternal, "the gateway failed; its log says how")
+	}
+	var w *backends.WriteError
+	if r.Type == protocol.TypeBatch && errors.As(err, &w) {
+		return protocol.Errorf(e.Code, "operations[%d]: %s", w.Index, e.Message)
+	}
+	return e
+}
+
+// ClientError is what a client may see of err; nil if nothing.
+func ClientError(err error) *protocol.Error {
+	var e *protocol.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, backends.ErrCursor): // of a read's notBefore
+		return protocol.Errorf(protocol.CodeUnavailable, "the database was replaced: connect again")
+	case errors.Is(err, context.DeadlineExceeded):
+		return protocol.Errorf(protocol.CodeTimeout,
+			"the request ran out of time: ask again, a write with the same mutationId")
+	case errors.Is(err, context.Canceled):
+		return protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping: connect again")
+	}
+	return nil
+}

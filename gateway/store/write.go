@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// Written is a write's answer, with what the door needs to know about its changes.
+type Written struct {
+	Answer  protocol.Answer
+	Outcome backends.Outcome
+}
+
+// Write answers writes of one principal, which take effect in their order.
+func (s *Store) Write(
+	ctx context.Context, p access.Principal, scope protocol.Scope, requests []*protocol.Request,
+) []Written {
+	out := make([]Written, len(requests))
+	txs := make([]backends.Tx, 0, len(requests))
+	at := make([]int, 0, len(requests)) // of each transaction, the request
+	refused := s.mode.Allow(ctx, p, scope, access.Write)
+	for i, r := range requests {
+		out[i].Answer.Request = r
+		if refused != nil {
+			out[i].Outcome.Err = refused
+			continue
+		}
+		tx, err := s.transaction(p, scope, r)
+		if err != nil {
+			out[i].Outcome.Err = err
+			continue
+		}
+		txs, at = append(txs, tx), append(at, i)
+	}
+	if len(txs) > 0 {
+		for i, o := range s.backend.Write(ctx, txs) {
+			out[at[i]].Outcome = o
+		}
+		s.hub.Poke()
+		s.expectLast(out)
+	}
+	for i := range out {
+		s.complete(&out[i])
+	}
+	return out
+}
+
+// expectLast has the feed's lag measured at the last change of the writes. The changes of a retry were made before.
+func (s *Store) expectLast(out []Written) {
+	for i := len(out) - 1; i >= 0; i-- {
+		o := &out[i].Outcome
+		if n := len(o.Changes); o.Err == nil && !o.Replayed && n > 0 {
+			s.hub.Expect(o.Changes[n-1])
+			return
+		}
+	}
+}
+
+// complete fills in an answer from its outcome.
+func (s *Store) complete(w *Written) {
+	a, r := &w.Answer, w.Answer.Request
+	if w.Outcome.Err != nil {
+		a.Err = s.Failure(r, w.Outcome.Err)
+		return
+	}
+	a.Replayed = w.Outcome.Replayed
+	if r.Type != protocol.TypeBatch {
+		fill(a, w.Outcome.Changes[0])
+		return
+	}
+	a.Results = make([]protocol.Answer, len(r.Operations))
+	for i := range r.Operations {
+		a.Results[i].Request = &r.Operations[i]
+		fill(&a.Results[i], w.Outcome.Changes[i])
+	}
+}
+
+func fill(a *protocol.Answer, c backends.Change) {
+	a.Doc, a.DocID, a.Created = c.Doc, c.Ref.ID, c.Op == backends.Insert
+}
+
+// transaction checks a request and completes it.
+func (s *Store) transaction(
+	p access.Principal, scope protocol.Scope, r *protocol.Request,
+) (backends.Tx, error) {
+	tx := backends.Tx{
+		Scope: scope, By: p.Actor, At: protocol.Millis(s.now()),
+		Mutation: r.MutationID, Principal: p.ID,
+	}
+	if r.MutationID != "" {
+		tx.Digest = digest(r)
+	}
+	if r.Type != protocol.TypeBatch {
+		w, err := s.write(r, tx.At)
+		tx.Writes = []backends.Write{w}
+		return tx, err
+	}
+	for i := range r.Operations {
+		w, err := s.write(&r.Operations[i], tx.At)
+		if err != nil {
+			return tx, &backends.WriteError{Index: i, Err: err}
+		}
+		tx.Writes = append(tx.Writes, w)
+	}
+	return tx, nil
+}
+
+// digest is of everything that the request asks for. It tells a retry from another request.
+func digest(r *protocol.Request) [32]byte {
+	asked := *r
+	asked.RequestID, asked.MutationID = "", ""
+	return sha256.Sum256(asked.Append(make([]byte, 0, 256+len(r.Data)+len(r.Filter))))
+}
+
+// write is one operation. Data and Filter of a decoded request are canonical already.
+func (s *Store) write(r *protocol.Request, now time.Time) (w backends.Write, err error) {
+	w = backends.Write{
+		Collection: r.Collection, ID: r.DocID, IfRev: r.IfRev, Paths: r.Paths, MaxBytes: s.limits.DocumentBytes,
+	}
+	id := r.DocID
+	switch r.Type {
+	case protocol.TypeInsert:
+		w.Op = backends.Insert
+		if err := checkInsert(r); err != nil {
+			return w, err
+		}
+		if w.ID == "" {
+			w.ID = protocol.NewID(now)
+		}
+	case protocol.TypeUpdate:
+		w.Op = backends.Update
+	case protocol.TypeDelete:
+		w.Op = backends.Delete
+		return w, nil
+	case protocol.TypeUpsert:
+		w.Op, w.NewID = backends.Upsert, protocol.NewID(now)
+		if r.Filter != nil {
+			filter, err := protocol.ParseFilter(r.Filter, r.Paths)
+			if err != nil {
+				return w, err
+			}
+			w.Filter, id = &filter, filter.ID
+		}
+	}
+	w.Data, err = protocol.Writable(r.Data, id)
+	return w, err
+}
+
+func checkInsert(r *protocol.Request) error {
+	if err := protocol.CheckNewCollection(r.Collection); err != nil || r.DocID == "" {
+		return err
+	}
+	return protocol.CheckNewID(r.DocID)
+}
