@@ -29,8 +29,8 @@ type Gateway struct {
 	probing  chan struct{} // held by the one read that asks whether the database answers
 }
 
-// New starts to follow the backend, which the caller closes after Shutdown. It fails with what Validate says, or when the
-// backend cannot be followed.
+// New starts to follow the backend, which the caller closes after Shutdown. It fails with what
+// Validate says, or when the backend cannot be followed.
 func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -54,8 +54,8 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	return g, nil
 }
 
-// Shutdown refuses new connections, lets those that are open finish what they were asked, and ends. It cuts what has not
-// finished when ctx ends. The backend can be closed afterwards.
+// Shutdown refuses new connections, lets those that are open finish what they were asked, and ends.
+// It cuts what has not finished when ctx ends. The backend can be closed afterwards.
 func (g *Gateway) Shutdown(ctx context.Context) {
 	g.env.Registry.Drain(ctx)
 	g.cancel()

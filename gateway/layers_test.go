@@ -32,8 +32,8 @@ func load(t *testing.T, overlay map[string][]byte, names ...string) []*packages.
 	return loaded
 }
 
-// readsDatabase reports whether a type has a way to the database of its own: a method of a Backend that returns documents,
-// changes or feeds.
+// readsDatabase reports whether a type has a way to the database of its own: a method of a Backend
+// that returns documents, changes or feeds.
 func readsDatabase(backend *types.Interface, t types.Type) bool {
 	for _, name := range []string{"Get", "List", "Since", "Gone", "Watch"} {
 		want, _, _ := types.LookupFieldOrMethod(backend, true, nil, name)

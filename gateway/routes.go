@@ -14,8 +14,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/ws"
 )
 
-// Handler serves the gateway's own paths. At every other one it serves what Config.Forward names, or else page (nil:
-// nothing).
+// Handler serves the gateway's own paths. At every other one it serves what Config.Forward names,
+// or else page (nil: nothing).
 func (g *Gateway) Handler(page http.Handler) http.Handler {
 	allowed := &access.Allowlist{Hosts: g.config.Hosts, Origins: g.config.Origins, Refuse: g.env.Refuse}
 	r := chi.NewRouter()
@@ -35,7 +35,8 @@ func (g *Gateway) Handler(page http.Handler) http.Handler {
 	return r
 }
 
-// elsewhere serves the paths that are not the gateway's. A web app behind the gateway checks origins by rules of its own.
+// elsewhere serves the paths that are not the gateway's. A web app behind the gateway checks
+// origins by rules of its own.
 func (g *Gateway) elsewhere(page http.Handler, allowed *access.Allowlist) http.Handler {
 	nothing := allowed.ServedOrigins(http.HandlerFunc(door.PathNotFound))
 	other, isNothing := nothing, isAPI
@@ -54,8 +55,9 @@ func (g *Gateway) elsewhere(page http.Handler, allowed *access.Allowlist) http.H
 	})
 }
 
-// isOurs reports whether no web app behind the gateway has the path, also where the gateway has nothing there: below
-// /api/workspaces/{w}/apps/{a}/data, /api/internal/app-data-*, and below /.well-known/secondgate.
+// isOurs reports whether no web app behind the gateway has the path, also where the gateway has
+// nothing there: below /api/workspaces/{w}/apps/{a}/data, /api/internal/app-data-*, and below
+// /.well-known/secondgate.
 func isOurs(path string) bool {
 	if strings.HasPrefix(path, "/api/internal/app-data-") || strings.HasPrefix(path, descriptionPath) {
 		return true

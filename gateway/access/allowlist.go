@@ -8,8 +8,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Allowlist holds the exact values of Host and Origin that are served. The WebSocket library's own check is not enough:
-// it takes a page that names itself in both headers, and an origin of "null" with an empty host.
+// Allowlist holds the exact values of Host and Origin that are served. The WebSocket library's own
+// check is not enough: it takes a page that names itself in both headers, and an origin of "null"
+// with an empty host.
 type Allowlist struct {
 	// Hosts are in lower case, port included.
 	Hosts   []string
@@ -30,8 +31,8 @@ func (a *Allowlist) ServedHosts(next http.Handler) http.Handler {
 	})
 }
 
-// ServedOrigins refuses requests of pages from other origins. It stands before every door of the gateway's own; a web app
-// behind the gateway has rules of its own.
+// ServedOrigins refuses requests of pages from other origins. It stands before every door of the
+// gateway's own; a web app behind the gateway has rules of its own.
 func (a *Allowlist) ServedOrigins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.allows(r.Header.Values("Origin")) {
@@ -43,7 +44,8 @@ func (a *Allowlist) ServedOrigins(next http.Handler) http.Handler {
 	})
 }
 
-// allows takes a request without an Origin header, for it comes from no browser, and refuses one with two.
+// allows takes a request without an Origin header, for it comes from no browser, and refuses one
+// with two.
 func (a *Allowlist) allows(origins []string) bool {
 	return len(origins) == 0 || len(origins) == 1 && slices.Contains(a.Origins, origins[0])
 }

@@ -27,15 +27,18 @@ const (
 	Write
 )
 
-// Mode decides who a request is from and what its principal may do. There is one per gateway; any goroutine may call it.
+// Mode decides who a request is from and what its principal may do. There is one per gateway; any
+// goroutine may call it.
 type Mode interface {
 	// Identify names the principal of a request. Its error is shown to the client.
 	Identify(r *http.Request) (Principal, *protocol.Error)
-	// Allow returns nil when the principal has the right in the scope, and what the client is told otherwise.
+	// Allow returns nil when the principal has the right in the scope, and what the client is told
+	// otherwise.
 	Allow(ctx context.Context, p Principal, s protocol.Scope, right Right) *protocol.Error
 }
 
-// None is the mode for local use: everyone who reaches the listener is the local owner and may do everything.
+// None is the mode for local use: everyone who reaches the listener is the local owner and may do
+// everything.
 type None struct{}
 
 var localOwner = Principal{Actor: backends.Actor{Kind: "anonymous"}}

@@ -10,8 +10,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/hub"
 )
 
-// Body writes a long answer for one goroutine at a time. It joins what is small into writes of about hub.FrameBytes, and
-// gives up on a peer that takes nothing for the stall time.
+// Body writes a long answer for one goroutine at a time. It joins what is small into writes of
+// about hub.FrameBytes, and gives up on a peer that takes nothing for the stall time.
 type Body struct {
 	ctx    context.Context
 	sink   Sink
@@ -116,7 +116,8 @@ type responseSink struct {
 	stall   time.Duration
 }
 
-// Write sets the deadline before it looks at ctx: a caller of Cut ends ctx first, so its deadline cuts this write too.
+// Write sets the deadline before it looks at ctx: a caller of Cut ends ctx first, so its deadline
+// cuts this write too.
 func (s *responseSink) Write(p []byte) (int, error) {
 	_ = s.control.SetWriteDeadline(time.Now().Add(s.stall)) // without deadlines the server's own must do
 	if err := s.ctx.Err(); err != nil {

@@ -26,8 +26,8 @@ type Env struct {
 	Log      *slog.Logger
 
 	Limits protocol.Limits
-	// Heartbeat is the time between bookmarks on a quiet socket, StreamHeartbeat that between the comments and ids of a
-	// quiet event stream.
+	// Heartbeat is the time between bookmarks on a quiet socket, StreamHeartbeat that between the
+	// comments and ids of a quiet event stream.
 	Heartbeat, StreamHeartbeat time.Duration
 	// Stall is how long a peer may take no byte.
 	Stall time.Duration
@@ -54,6 +54,6 @@ func (e *Env) Refuse(w http.ResponseWriter, refused *protocol.Error) {
 	WriteError(w, refused)
 }
 
-// RetryAfter is how long a client should wait before it connects again, in milliseconds. It is random: clients that left
-// together do not come back together.
+// RetryAfter is how long a client should wait before it connects again, in milliseconds. It is
+// random: clients that left together do not come back together.
 func RetryAfter() int { return 100 + rand.IntN(900) }

@@ -2,8 +2,8 @@ package door
 
 import "net/http"
 
-// CrossOrigin lets pages of an allowed origin read the answer. The allowlist stands before it, so every origin that gets
-// here is on it.
+// CrossOrigin lets pages of an allowed origin read the answer. The allowlist stands before it, so
+// every origin that gets here is on it.
 func CrossOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -9,7 +9,8 @@ import (
 
 // Connection is what a Registry drains: a Session or a Stream. Any goroutine may call its methods.
 type Connection interface {
-	// GoAway asks the client to connect again elsewhere, and has the connection end once it has answered everything.
+	// GoAway asks the client to connect again elsewhere, and has the connection end once it has
+	// answered everything.
 	GoAway()
 	// Cut ends the connection at once.
 	Cut()
@@ -37,8 +38,8 @@ func (r *Registry) Stopping() bool {
 	return r.stopping
 }
 
-// Admit registers a connection of a door, as metrics name it. Drain waits until the caller dismisses it. It returns false
-// once the gateway is stopping.
+// Admit registers a connection of a door, as metrics name it. Drain waits until the caller
+// dismisses it. It returns false once the gateway is stopping.
 func (r *Registry) Admit(door string, c Connection) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +61,8 @@ func (r *Registry) Dismiss(door string, c Connection) {
 	r.ended.Done()
 }
 
-// Drain admits no connection any more, asks all to go away and waits for them. It cuts those that are left when ctx ends.
+// Drain admits no connection any more, asks all to go away and waits for them. It cuts those that
+// are left when ctx ends.
 func (r *Registry) Drain(ctx context.Context) {
 	r.mu.Lock()
 	r.stopping = true

@@ -21,8 +21,8 @@ func ScopeOf(r *http.Request, query url.Values) (protocol.Scope, *protocol.Error
 	return s, store.ClientError(err)
 }
 
-// Segment is one decoded part of the path. Ids are data: an encoded slash or dot was never a path. The router matches
-// RawPath where the URL has one, so only then is the part still encoded.
+// Segment is one decoded part of the path. Ids are data: an encoded slash or dot was never a path.
+// The router matches RawPath where the URL has one, so only then is the part still encoded.
 func Segment(r *http.Request, name string) string {
 	part := chi.URLParam(r, name)
 	if r.URL.RawPath == "" {

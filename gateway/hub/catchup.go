@@ -6,8 +6,8 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// CatchUp is what the database had for a subscription that is Behind: the changes from its position up to Cursor, or the
-// reason why there are none.
+// CatchUp is what the database had for a subscription that is Behind: the changes from its position
+// up to Cursor, or the reason why there are none.
 type CatchUp struct {
 	Changes []*Change
 	Cursor  backends.Cursor
@@ -15,8 +15,8 @@ type CatchUp struct {
 	next    int64 // the log's end before the database was read
 }
 
-// Turn waits until no other catch-up of the scope is under way: whole fleets come back at once. The caller calls release.
-// It fails with ctx's error. Any goroutine may call it.
+// Turn waits until no other catch-up of the scope is under way: whole fleets come back at once. The
+// caller calls release. It fails with ctx's error. Any goroutine may call it.
 func (s *Subscription) Turn(ctx context.Context) (release func(), err error) {
 	select {
 	case s.log.catchingUp <- struct{}{}:
@@ -26,8 +26,8 @@ func (s *Subscription) Turn(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// BeginCatchUp notes where the log ends. It comes before the database is read: what is committed later is in the log. Any
-// goroutine may call it.
+// BeginCatchUp notes where the log ends. It comes before the database is read: what is committed
+// later is in the log. Any goroutine may call it.
 func (s *Subscription) BeginCatchUp() CatchUp {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

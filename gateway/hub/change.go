@@ -7,7 +7,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Change is a change on its way to followers. Each form of it is encoded at most once, for all of them.
+// Change is a change on its way to followers. Each form of it is encoded at most once, for all of
+// them.
 type Change struct {
 	backends.Change
 	once   sync.Once

@@ -19,8 +19,8 @@ func (h *Hub) deliver(batch backends.Batch) {
 	}
 }
 
-// record appends a batch under the lock. It returns the subscriptions that waited for the cursor to move, and the groups
-// that have something to take.
+// record appends a batch under the lock. It returns the subscriptions that waited for the cursor to
+// move, and the groups that have something to take.
 func (h *Hub) record(batch backends.Batch) (waiting []*Subscription, groups []*shardGroup) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,7 +77,8 @@ func (h *Hub) entries(batch backends.Batch) map[protocol.Scope]*entry {
 	return entries
 }
 
-// append adds an entry to a log, then drops old entries until the log and all logs together are within their bounds.
+// append adds an entry to a log, then drops old entries until the log and all logs together are
+// within their bounds.
 func (h *Hub) append(log *scopeLog, e *entry) {
 	h.order = append(h.order, logEntry{log, log.append(e)})
 	h.stats.bytes += e.bytes

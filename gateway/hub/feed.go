@@ -34,7 +34,8 @@ func (h *Hub) reopen(ctx context.Context, cause error) {
 	})
 }
 
-// watch opens the feed at the last cursor. Where that has expired it opens the feed at now, and every copy is void.
+// watch opens the feed at the last cursor. Where that has expired it opens the feed at now, and
+// every copy is void.
 func (h *Hub) watch(ctx context.Context) error {
 	feed, err := h.source.Watch(ctx, h.Cursor())
 	lost := errors.Is(err, backends.ErrCursor)

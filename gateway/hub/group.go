@@ -6,12 +6,13 @@ import "sync"
 type Follower interface {
 	// Wake says that there may be something to take. Any goroutine may call it; it does not block.
 	Wake()
-	// ServeNow is Wake by the follower's shard: it sends at once, in the shard's goroutine, and waits for nothing.
+	// ServeNow is Wake by the follower's shard: it sends at once, in the shard's goroutine, and waits
+	// for nothing.
 	ServeNow()
 }
 
-// shardGroup is the subscriptions of one log whose followers share a shard, or have none. The hub notifies a few groups
-// where it would wake a thousand followers.
+// shardGroup is the subscriptions of one log whose followers share a shard, or have none. The hub
+// notifies a few groups where it would wake a thousand followers.
 type shardGroup struct {
 	shard *Shard // nil: each follower is woken by itself
 

@@ -19,8 +19,8 @@ type Source interface {
 	Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error)
 }
 
-// Hub reads the one Feed of this process and keeps, for each scope that has followers, a bounded log of its batches.
-// A follower is a position in that log, so a slow one costs no queue.
+// Hub reads the one Feed of this process and keeps, for each scope that has followers, a bounded
+// log of its batches. A follower is a position in that log, so a slow one costs no queue.
 type Hub struct {
 	source  Source
 	log     *slog.Logger
@@ -30,7 +30,8 @@ type Hub struct {
 	mu     sync.Mutex
 	feed   backends.Feed
 	cursor backends.Cursor // of the last batch taken from the feed
-	// ahead is the newest snapshot read from the database itself that a follower has been sent something of; nil for none.
+	// ahead is the newest snapshot read from the database itself that a follower has been sent
+	// something of; nil for none.
 	ahead  backends.Cursor
 	scopes map[protocol.Scope]*scopeLog
 	// order names the log of each entry, oldest first: the shared budget evicts the oldest of all.
@@ -98,7 +99,8 @@ func (h *Hub) sweep(ctx context.Context) {
 	}
 }
 
-// dropIdle drops the logs whose last follower left a while ago. A follower that comes back catches up from the database.
+// dropIdle drops the logs whose last follower left a while ago. A follower that comes back catches
+// up from the database.
 func (h *Hub) dropIdle(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,8 +121,9 @@ func (h *Hub) Cursor() backends.Cursor {
 	return h.cursor
 }
 
-// HighWater is a snapshot at least as new as anything any subscriber has been sent. A read that is not older shows all of
-// it: a database that lags may have shown others' commits to one read and hide them from the next.
+// HighWater is a snapshot at least as new as anything any subscriber has been sent. A read that is
+// not older shows all of it: a database that lags may have shown others' commits to one read and
+// hide them from the next.
 func (h *Hub) HighWater() backends.Cursor {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -130,7 +133,8 @@ func (h *Hub) HighWater() backends.Cursor {
 	return h.cursor
 }
 
-// RaiseHighWater notes that a subscriber is about to be sent something of a snapshot read from the database.
+// RaiseHighWater notes that a subscriber is about to be sent something of a snapshot read from the
+// database.
 func (h *Hub) RaiseHighWater(c backends.Cursor) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -147,7 +151,8 @@ func (h *Hub) LogStats() (entries, bytes int) {
 	return h.stats.entries, h.stats.bytes
 }
 
-// live returns the scope's log. It begins one at the hub's cursor where there is none. The caller holds mu.
+// live returns the scope's log. It begins one at the hub's cursor where there is none. The caller
+// holds mu.
 func (h *Hub) live(s protocol.Scope) *scopeLog {
 	log := h.scopes[s]
 	if log == nil {

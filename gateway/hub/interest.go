@@ -9,13 +9,15 @@ const MaxFollowed = 10_000
 
 // interest is what of its scope a subscription wants.
 //
-// Changes that an answer contains already are sent all the same, as the protocol allows until the next bookmark. One
-// connection may serve several copies, such as a bridge with two frames, and only one of them has that answer.
+// Changes that an answer contains already are sent all the same, as the protocol allows until the
+// next bookmark. One connection may serve several copies, such as a bridge with two frames, and
+// only one of them has that answer.
 type interest struct {
 	all bool
 	// floor covers changes that the client had when it resumed.
 	floor backends.Cursor
-	// parts is what a client follows by subscribe, by collection. count is how many collections and documents.
+	// parts is what a client follows by subscribe, by collection. count is how many collections and
+	// documents.
 	parts map[string]*part
 	count int
 }

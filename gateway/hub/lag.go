@@ -8,8 +8,8 @@ import (
 
 // lag is what a hub knows of its feed being behind. Hub.mu guards it.
 type lag struct {
-	// expected is one write of this process that the feed has not delivered yet; nil for none. Later writes are not noted
-	// meanwhile: the oldest says how long it has been.
+	// expected is one write of this process that the feed has not delivered yet; nil for none. Later
+	// writes are not noted meanwhile: the oldest says how long it has been.
 	expected *backends.Change
 	since    time.Time
 	// broken is since when the feed has been broken; zero while it is not.
@@ -27,8 +27,8 @@ func (h *Hub) Expect(c backends.Change) {
 	h.lag.expected, h.lag.since = &c, time.Now()
 }
 
-// cursorMoved looks whether the feed has delivered the expected write. Lost changes are expected no more. The caller holds
-// mu.
+// cursorMoved looks whether the feed has delivered the expected write. Lost changes are expected no
+// more. The caller holds mu.
 func (h *Hub) cursorMoved(lostAll bool) {
 	switch {
 	case h.lag.expected == nil:

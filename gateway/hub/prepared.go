@@ -6,12 +6,12 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// FrameBytes is about how much one message of changes carries. The number of writes to connections is the cost, and after
-// that the number of copies.
+// FrameBytes is about how much one message of changes carries. The number of writes to connections
+// is the cost, and after that the number of copies.
 const FrameBytes = 32 << 10
 
-// Prepared is all that a log has from one entry on, up to about FrameBytes, in one form and with a bookmark at its end. It
-// is made once for all followers at that entry.
+// Prepared is all that a log has from one entry on, up to about FrameBytes, in one form and with a
+// bookmark at its end. It is made once for all followers at that entry.
 type Prepared struct {
 	Bytes   []byte
 	Cursor  backends.Cursor // that of the bookmark
@@ -20,7 +20,8 @@ type Prepared struct {
 	from, to int64 // log entries
 }
 
-// preparedPerForm is how many prepared messages of a form are cached. The followers of each shard may be at another entry.
+// preparedPerForm is how many prepared messages of a form are cached. The followers of each shard
+// may be at another entry.
 const preparedPerForm = 4
 
 // preparedCache holds a log's newest prepared messages.
@@ -44,8 +45,9 @@ func (c *preparedCache) put(f Form, p *Prepared) {
 	c.cached[f][c.last[f]] = p
 }
 
-// prepared returns the log's message from an entry on. A cached one may lack what came since it was made. It is nil where
-// none can be: at the end of the log, outside it, at a reset, and at a batch that is too long for one message.
+// prepared returns the log's message from an entry on. A cached one may lack what came since it was
+// made. It is nil where none can be: at the end of the log, outside it, at a reset, and at a batch
+// that is too long for one message.
 func (h *Hub) prepared(log *scopeLog, f Form, from int64) *Prepared {
 	cache := &log.prepared
 	cache.mu.Lock()
@@ -72,7 +74,8 @@ func (h *Hub) prepared(log *scopeLog, f Form, from int64) *Prepared {
 	return p
 }
 
-// collect gathers about FrameBytes of a log from an entry on, not encoded yet. level means that it is all the log has.
+// collect gathers about FrameBytes of a log from an entry on, not encoded yet. level means that it
+// is all the log has.
 func (h *Hub) collect(log *scopeLog, from int64) (p *Prepared, changes []*Change, level bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,8 +100,9 @@ func (h *Hub) collect(log *scopeLog, from int64) (p *Prepared, changes []*Change
 	return p, changes, level
 }
 
-// TakePrepared hands out everything that comes next at once, as it is made for all followers. It returns nil where there is
-// nothing, and where what comes is this subscription's alone: then Take hands it out.
+// TakePrepared hands out everything that comes next at once, as it is made for all followers. It
+// returns nil where there is nothing, and where what comes is this subscription's alone: then Take
+// hands it out.
 func (s *Subscription) TakePrepared(f Form) *Prepared {
 	if !s.interest.all || s.interest.floor != nil || s.behind || s.reset != "" || len(s.pending) > 0 {
 		return nil

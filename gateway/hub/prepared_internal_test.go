@@ -26,8 +26,8 @@ type polling struct{}
 func (polling) Wake()     {}
 func (polling) ServeNow() {}
 
-// TestPreparedMessagesEqualTheLog: a follower that takes prepared messages and its own by turns, wherever it begins, has at
-// each bookmark exactly the changes that the cursor covers.
+// TestPreparedMessagesEqualTheLog: a follower that takes prepared messages and its own by turns,
+// wherever it begins, has at each bookmark exactly the changes that the cursor covers.
 func TestPreparedMessagesEqualTheLog(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	s := protocol.Scope{Workspace: "w", App: "a"}
@@ -92,8 +92,8 @@ func (f *taker) takePrepared(random *rand.Rand) *Prepared {
 	return f.sub.TakePrepared(Frame)
 }
 
-// took requires a bookmark to be exact. Ids are numbers in commit order, so a cursor covers as many as have a commit up
-// to it.
+// took requires a bookmark to be exact. Ids are numbers in commit order, so a cursor covers as many
+// as have a commit up to it.
 func (f *taker) took(t *testing.T, changes int, c backends.Cursor, written int) {
 	t.Helper()
 	f.taken += changes

@@ -7,13 +7,15 @@ import (
 )
 
 const (
-	// recentTime is how far back RecentCursor goes. A client needs less to hand its stream over from one tab to another.
+	// recentTime is how far back RecentCursor goes. A client needs less to hand its stream over from
+	// one tab to another.
 	recentTime = 10 * time.Second
 	// recentStep is how finely the past is remembered.
 	recentStep = 250 * time.Millisecond
 )
 
-// recentCursors remembers where the feed was in the last ten seconds: from each time on it was at least at that cursor.
+// recentCursors remembers where the feed was in the last ten seconds: from each time on it was at
+// least at that cursor.
 type recentCursors struct{ list []timedCursor }
 
 type timedCursor struct {

@@ -15,11 +15,13 @@ const (
 	changeOverhead = 400
 )
 
-// scopeLog is the last batches of one scope, oldest first. Hub.mu guards it, but for what says otherwise.
+// scopeLog is the last batches of one scope, oldest first. Hub.mu guards it, but for what says
+// otherwise.
 type scopeLog struct {
 	scope protocol.Scope
 
-	// The entries. start is the snapshot that the first one builds on. first is its index; indexes only grow.
+	// The entries. start is the snapshot that the first one builds on. first is its index; indexes
+	// only grow.
 	start   backends.Cursor
 	entries []*entry
 	first   int64

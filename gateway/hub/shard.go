@@ -15,15 +15,15 @@ type Member interface {
 // backlogAtOnce is how many members of the backlog a shard serves in each round.
 const backlogAtOnce = 16
 
-// Shard serves members in one goroutine, one after the other. A change costs no goroutine for each of its followers, and
-// what arrives during a round is joined into one message. The queues hold a member once each, so the number of
-// connections bounds them.
+// Shard serves members in one goroutine, one after the other. A change costs no goroutine for each
+// of its followers, and what arrives during a round is joined into one message. The queues hold a
+// member once each, so the number of connections bounds them.
 type Shard struct {
 	mu    sync.Mutex
 	cond  *sync.Cond
 	queue []Member
-	// backlog holds the members that have more to send than one message. A few of them are served in each round, one
-	// message each, after the queue.
+	// backlog holds the members that have more to send than one message. A few of them are served in
+	// each round, one message each, after the queue.
 	backlog []Member
 	closed  bool
 }
@@ -104,8 +104,8 @@ func (s *Shard) run() {
 	}
 }
 
-// take blocks until members are queued. It returns all of the queue and at most backlogAtOnce of the backlog, and none
-// once the shard is closed. It reuses the memory of the last round.
+// take blocks until members are queued. It returns all of the queue and at most backlogAtOnce of
+// the backlog, and none once the shard is closed. It reuses the memory of the last round.
 func (s *Shard) take(last []Member) []Member {
 	clear(last)
 	s.mu.Lock()

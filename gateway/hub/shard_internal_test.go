@@ -14,8 +14,8 @@ type recordedMember struct {
 
 func (m recordedMember) Serve() { m.served(m.name) }
 
-// TestShardServesTheBacklogLast: a backlog of any length delays the queue by a few messages only, and is served while the
-// queue goes on.
+// TestShardServesTheBacklogLast: a backlog of any length delays the queue by a few messages only,
+// and is served while the queue goes on.
 func TestShardServesTheBacklogLast(t *testing.T) {
 	t.Parallel()
 	s := newShard()

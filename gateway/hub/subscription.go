@@ -7,11 +7,11 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Subscription is one follower of a scope: a position in the scope's log. It belongs to one Session or Stream, which
-// calls its methods one at a time, but for those that say otherwise.
+// Subscription is one follower of a scope: a position in the scope's log. It belongs to one Session
+// or Stream, which calls its methods one at a time, but for those that say otherwise.
 //
-// Its stream of changes is exact from where it began: nothing is left out, and the changes of a document are in commit
-// order. Take and TakePrepared hand it out in parts.
+// Its stream of changes is exact from where it began: nothing is left out, and the changes of a
+// document are in commit order. Take and TakePrepared hand it out in parts.
 type Subscription struct {
 	hub      *Hub
 	log      *scopeLog
@@ -21,12 +21,15 @@ type Subscription struct {
 
 	// next is the log entry to take next.
 	next int64
-	// pending is the rest of a batch that is being taken, from the log or the database. It leads to pendingEnd.
+	// pending is the rest of a batch that is being taken, from the log or the database. It leads to
+	// pendingEnd.
 	pending    []*Change
 	pendingEnd backends.Cursor
-	// nextFloor becomes the floor once pending has been taken: pending came from a catch-up up to there.
+	// nextFloor becomes the floor once pending has been taken: pending came from a catch-up up to
+	// there.
 	nextFloor backends.Cursor
-	// done is the snapshot that everything taken so far leads to, at the last boundary between batches.
+	// done is the snapshot that everything taken so far leads to, at the last boundary between
+	// batches.
 	done backends.Cursor
 	// sent is the newest snapshot that the client has seen anything of.
 	sent   backends.Cursor
@@ -34,13 +37,14 @@ type Subscription struct {
 	reset  string // a reason to hand out before anything else
 
 	interest interest
-	// listening is false while nothing is followed: the hub then notifies nobody of the scope's changes.
+	// listening is false while nothing is followed: the hub then notifies nobody of the scope's
+	// changes.
 	listening atomic.Bool
 }
 
-// Follow follows a scope from a snapshot on; nil: from the hub's cursor. all follows every change, otherwise Listen says
-// what is followed. A subscription whose from lies before the log is Behind. The shard on serves the follower; nil: the hub
-// wakes it.
+// Follow follows a scope from a snapshot on; nil: from the hub's cursor. all follows every change,
+// otherwise Listen says what is followed. A subscription whose from lies before the log is Behind.
+// The shard on serves the follower; nil: the hub wakes it.
 func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, f Follower, on *Shard) *Subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -56,8 +60,8 @@ func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, f Followe
 	return sub
 }
 
-// resume moves the position to a cursor that a client holds. A cursor that is ahead of the hub needs no history: the stream
-// goes on where the hub is, less what the cursor covers.
+// resume moves the position to a cursor that a client holds. A cursor that is ahead of the hub
+// needs no history: the stream goes on where the hub is, less what the cursor covers.
 func (s *Subscription) resume(from backends.Cursor) {
 	s.sent, s.interest.floor = from, from
 	if !s.hub.cursor.Reached(from) {
@@ -101,9 +105,9 @@ func (s *Subscription) Followers() int {
 	return s.log.followers
 }
 
-// WakeOnMove asks for one wake when the hub's cursor moves, and has the feed look whether it does: a read may have seen a
-// later snapshot in which nothing has changed that the feed delivers. It returns false if the cursor has moved since d was
-// taken.
+// WakeOnMove asks for one wake when the hub's cursor moves, and has the feed look whether it does:
+// a read may have seen a later snapshot in which nothing has changed that the feed delivers. It
+// returns false if the cursor has moved since d was taken.
 func (s *Subscription) WakeOnMove(d *Delivery) bool {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

@@ -14,8 +14,8 @@ type Delivery struct {
 	moves    int64 // the hub's, at the time
 }
 
-// Take hands out what comes next: about maxBytes of changes, ending at a boundary where it can. A subscription that is
-// Behind has nothing to hand out before it has caught up.
+// Take hands out what comes next: about maxBytes of changes, ending at a boundary where it can. A
+// subscription that is Behind has nothing to hand out before it has caught up.
 func (s *Subscription) Take(maxBytes int) Delivery {
 	d := Delivery{}
 	if !s.interest.any() {
@@ -34,8 +34,9 @@ func (s *Subscription) Take(maxBytes int) Delivery {
 	return d
 }
 
-// skip goes to the log's end: a client that follows nothing misses nothing, and need not keep up. What it reads from here on
-// must not be older, or a later subscription would miss what lies between.
+// skip goes to the log's end: a client that follows nothing misses nothing, and need not keep up.
+// What it reads from here on must not be older, or a later subscription would miss what lies
+// between.
 func (s *Subscription) skip() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -44,7 +45,8 @@ func (s *Subscription) skip() {
 	s.Answered(s.done)
 }
 
-// refill makes sure that something is pending. It returns false when nothing is, or when copies have become void.
+// refill makes sure that something is pending. It returns false when nothing is, or when copies
+// have become void.
 func (s *Subscription) refill(d *Delivery) bool {
 	for len(s.pending) == 0 {
 		e := s.nextEntry()
@@ -63,7 +65,8 @@ func (s *Subscription) refill(d *Delivery) bool {
 	return s.reset == "" || s.handOutReset(d)
 }
 
-// handOutReset puts a reset, if one is due, into d, where it voids what was taken so far. It always returns false.
+// handOutReset puts a reset, if one is due, into d, where it voids what was taken so far. It always
+// returns false.
 func (s *Subscription) handOutReset(d *Delivery) bool {
 	if s.reset != "" {
 		d.Reset, d.Changes, s.reset = s.reset, nil, ""
@@ -72,7 +75,8 @@ func (s *Subscription) handOutReset(d *Delivery) bool {
 	return false
 }
 
-// finishBatch moves done to the end of a batch that has been taken whole. A catch-up may have gone beyond it.
+// finishBatch moves done to the end of a batch that has been taken whole. A catch-up may have gone
+// beyond it.
 func (s *Subscription) finishBatch() {
 	if len(s.pending) > 0 {
 		return
@@ -83,14 +87,16 @@ func (s *Subscription) finishBatch() {
 	}
 }
 
-// raiseDone moves done on, never back: a catch-up may have read more than the hub has heard of so far.
+// raiseDone moves done on, never back: a catch-up may have read more than the hub has heard of so
+// far.
 func (s *Subscription) raiseDone(c backends.Cursor) {
 	if c.Reached(s.done) {
 		s.done = c
 	}
 }
 
-// nextEntry is the log's next entry; nil at its end. It notes when the log has dropped the position.
+// nextEntry is the log's next entry; nil at its end. It notes when the log has dropped the
+// position.
 func (s *Subscription) nextEntry() *entry {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -104,8 +110,8 @@ func (s *Subscription) nextEntry() *entry {
 	return s.log.entries[s.next-1-s.log.first]
 }
 
-// mark notes a boundary. At the log's end its cursor is the hub's, unless a catch-up has gone beyond that: no change of this
-// scope lies between.
+// mark notes a boundary. At the log's end its cursor is the hub's, unless a catch-up has gone
+// beyond that: no change of this scope lies between.
 func (s *Subscription) mark(d *Delivery) {
 	if s.behind || len(s.pending) > 0 {
 		return

@@ -13,8 +13,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/limits"
 )
 
-// TestParseBudget: never are more bytes being parsed than the budget, and a text over the whole budget
-// is parsed alone.
+// TestParseBudget: never are more bytes being parsed than the budget, and a text over the whole
+// budget is parsed alone.
 func TestParseBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := limits.NewParseBudget(100)

@@ -15,8 +15,8 @@ const (
 	Stream = "stream"
 )
 
-// Metrics counts what one gateway does. Its methods may be called on nil, which counts nothing. None looks a label up,
-// because some run for each delivery: New resolves all of them.
+// Metrics counts what one gateway does. Its methods may be called on nil, which counts nothing.
+// None looks a label up, because some run for each delivery: New resolves all of them.
 type Metrics struct {
 	// Connections.
 	connections, deliveries map[string]series
@@ -181,7 +181,8 @@ func (m *Metrics) Withheld(protocol.Ref) {
 	}
 }
 
-// Committed counts a commit of so many requests, and how many waited meanwhile. It is one of the backend's options.
+// Committed counts a commit of so many requests, and how many waited meanwhile. It is one of the
+// backend's options.
 func (m *Metrics) Committed(requests, waiting int) {
 	if m != nil {
 		m.commitWrites.Observe(float64(requests))

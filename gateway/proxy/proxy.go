@@ -1,4 +1,5 @@
-// Package proxy passes every request that is not the gateway's on to the web app that the gateway stands in front of.
+// Package proxy passes every request that is not the gateway's on to the web app that the gateway
+// stands in front of.
 package proxy
 
 import (
@@ -14,8 +15,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Handler passes requests on, WebSockets included. Those are cut when stopped ends: net/http forgets connections that were
-// upgraded, and the gateway cannot close them in the app's words.
+// Handler passes requests on, WebSockets included. Those are cut when stopped ends: net/http
+// forgets connections that were upgraded, and the gateway cannot close them in the app's words.
 func Handler(stopped context.Context, to *url.URL, log *slog.Logger) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { rewrite(r, to) },
@@ -36,8 +37,9 @@ func Handler(stopped context.Context, to *url.URL, log *slog.Logger) http.Handle
 	})
 }
 
-// rewrite keeps the Host, by which the app knows its own pages, and adds the forwarding headers. It believes those that the
-// request has only when it comes from this machine, where a proxy may stand before the gateway.
+// rewrite keeps the Host, by which the app knows its own pages, and adds the forwarding headers. It
+// believes those that the request has only when it comes from this machine, where a proxy may stand
+// before the gateway.
 func rewrite(r *httputil.ProxyRequest, to *url.URL) {
 	r.SetURL(to)
 	r.Out.Host, r.Out.URL.RawQuery = r.In.Host, r.In.URL.RawQuery

@@ -34,8 +34,8 @@ func (h handler) list(c *call, w http.ResponseWriter, r *http.Request) *protocol
 	return h.cutList(c, out, out.end(append(end, "}\n"...)))
 }
 
-// listCollections is GET …/data: every collection by name, with its documents. It carries no cursor, because counting
-// returns none.
+// listCollections is GET …/data: every collection by name, with its documents. It carries no
+// cursor, because counting returns none.
 func (h handler) listCollections(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
 	names, refused := h.collections(r.Context(), c)
 	if refused != nil {
@@ -71,8 +71,8 @@ func (h handler) collections(ctx context.Context, c *call) (names []string, refu
 	return names, refused
 }
 
-// sendDocs adds the documents of a walk. The cursor of the list is that of its first page: the stream from there repairs
-// what the later pages saw of what came after.
+// sendDocs adds the documents of a walk. The cursor of the list is that of its first page: the
+// stream from there repairs what the later pages saw of what came after.
 func (h handler) sendDocs(
 	ctx context.Context, c *call, walk *walk, out *longAnswer, header http.Header,
 ) *protocol.Error {
@@ -99,8 +99,8 @@ func (h handler) sendDocs(
 	}
 }
 
-// cutList ends a list that failed. Once its status has gone out only a broken connection says that it failed: a body that
-// ends well would pass for the whole list.
+// cutList ends a list that failed. Once its status has gone out only a broken connection says that
+// it failed: a body that ends well would pass for the whole list.
 func (h handler) cutList(c *call, out *longAnswer, refused *protocol.Error) *protocol.Error {
 	if refused == nil {
 		return nil
@@ -115,8 +115,8 @@ func (h handler) cutList(c *call, out *longAnswer, refused *protocol.Error) *pro
 	return refused
 }
 
-// fits reports whether a list of documents like those so far will stay within the limit. One that may not is weighed first,
-// so that it can be refused with a status.
+// fits reports whether a list of documents like those so far will stay within the limit. One that
+// may not is weighed first, so that it can be refused with a status.
 func (h handler) fits(ctx context.Context, c *call, average int) bool {
 	counts, refused := h.env.Store.Collections(ctx, c.principal, c.scope, store.Read{})
 	if refused != nil || counts[c.collection]*average < h.env.ListBytes/2 {

@@ -15,8 +15,9 @@ import (
 // restPage is about how much of a list is read at once, in bytes.
 const restPage = 256 << 10
 
-// walk reads a collection page by page. Pages are separate reads: a document that moved to the front meanwhile is missing,
-// which the stream repairs; one that moved back would come twice, and is sent once.
+// walk reads a collection page by page. Pages are separate reads: a document that moved to the
+// front meanwhile is missing, which the stream repairs; one that moved back would come twice, and
+// is sent once.
 type walk struct {
 	store      *store.Store
 	principal  access.Principal

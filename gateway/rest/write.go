@@ -69,8 +69,9 @@ func (h handler) remove(c *call, w http.ResponseWriter, r *http.Request) *protoc
 	return refused
 }
 
-// write carries a write out. A passing fault may leave it unknown whether the write happened, so each has a
-// mutation id, one of the gateway's own if the client gave none: trying again has one effect.
+// write carries a write out. A passing fault may leave it unknown whether the write happened, so
+// each has a mutation id, one of the gateway's own if the client gave none: trying again has one
+// effect.
 func (h handler) write(r *http.Request, c *call, request protocol.Request) (a protocol.Answer, refused *protocol.Error) {
 	if request.MutationID, refused = idempotencyKey(r); refused != nil {
 		return a, refused
@@ -93,8 +94,9 @@ func idempotencyKey(r *http.Request) (string, *protocol.Error) {
 	return keys[0], nil
 }
 
-// parseIfMatch is the revision that If-Match names (RFC 9110 §13.1.1), "" for none. "*" asks for what PATCH and
-// DELETE need anyway. A weak or empty tag is handed on as it is written, which no revision ever equals.
+// parseIfMatch is the revision that If-Match names (RFC 9110 §13.1.1), "" for none. "*" asks for
+// what PATCH and DELETE need anyway. A weak or empty tag is handed on as it is written, which no
+// revision ever equals.
 func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 {
@@ -121,8 +123,8 @@ func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 	return inner, nil
 }
 
-// readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages: those may send
-// anything else to anywhere without being asked.
+// readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages:
+// those may send anything else to anywhere without being asked.
 func (h handler) readBody(w http.ResponseWriter, r *http.Request, t protocol.Type) (protocol.Request, *protocol.Error) {
 	if r.Header.Get("Origin") != "" && !isJSON(r) {
 		return protocol.Request{}, protocol.Errorf(protocol.CodeInvalidMessage, "a page must send its body as application/json")

@@ -1,4 +1,5 @@
-// Package retry repeats work that fails for a passing reason. It has the one back-off of the gateway.
+// Package retry repeats work that fails for a passing reason. It has the one back-off of the
+// gateway.
 package retry
 
 import (
@@ -11,11 +12,13 @@ import (
 
 const (
 	firstWait = 50 * time.Millisecond
-	// longestWait bounds the time between two attempts. Clients wait no longer than that for a database that is back.
+	// longestWait bounds the time between two attempts. Clients wait no longer than that for a
+	// database that is back.
 	longestWait = 2 * time.Second
 )
 
-// Unavailable calls attempt as Do does, as long as it fails with the code unavailable and at most for max.
+// Unavailable calls attempt as Do does, as long as it fails with the code unavailable and at most
+// for max.
 func Unavailable(
 	ctx context.Context, max time.Duration, attempt func(ctx context.Context) *protocol.Error,
 ) *protocol.Error {
@@ -36,9 +39,10 @@ func isUnavailable(err error) bool { return protocol.CodeOf(err) == protocol.Cod
 // Always takes every error for a passing one.
 func Always(error) bool { return true }
 
-// Do calls attempt until it succeeds, fails with an error that is not passing, or ctx ends. It returns nil, that error,
-// or the last passing error. Between attempts it waits 50 ms, then twice as long each time up to 2 s, give or take half:
-// callers that failed together do not come back together.
+// Do calls attempt until it succeeds, fails with an error that is not passing, or ctx ends. It
+// returns nil, that error, or the last passing error. Between attempts it waits 50 ms, then twice
+// as long each time up to 2 s, give or take half: callers that failed together do not come back
+// together.
 func Do(ctx context.Context, passing func(error) bool, attempt func(ctx context.Context) error) error {
 	var last error
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {

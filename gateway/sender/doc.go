@@ -1,8 +1,10 @@
-// Package sender decides who writes a connection's output: its shard, a goroutine, or the caller; one at a time.
+// Package sender decides who writes a connection's output: its shard, a goroutine, or the caller;
+// one at a time.
 //
-// A wake takes this path: [Sender.Wake] → the shard's queue → [Connection.Next], what goes out next →
-// [Connection.Write], without waiting → idle again. Only where a write would have to wait does a goroutine take over, and
-// after one write it hands the connection back to its shard. A connection without a shard has a goroutine for each wake.
+// A wake takes this path: [Sender.Wake] → the shard's queue → [Connection.Next], what goes out next
+// → [Connection.Write], without waiting → idle again. Only where a write would have to wait does a
+// goroutine take over, and after one write it hands the connection back to its shard. A connection
+// without a shard has a goroutine for each wake.
 //
 // # States
 //
@@ -14,6 +16,7 @@
 //	woken    likewise, and a wake came since Next began   -           -         → queued       → queued   goroutine
 //	closed   nothing is sent any more                     -           -         -              -          -
 //
-// "-" is no change. The goroutine goes on in the state that it took over. Without a shard, "→ queued" is a goroutine that
-// sends on. [Sender.Close] leads to closed from every state and waits until nobody sends.
+// "-" is no change. The goroutine goes on in the state that it took over. Without a shard, "→
+// queued" is a goroutine that sends on. [Sender.Close] leads to closed from every state and waits
+// until nobody sends.
 package sender

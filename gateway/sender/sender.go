@@ -28,8 +28,8 @@ const (
 	More Result = iota
 	// Level: it is written, and Next had nothing more when it returned.
 	Level
-	// Blocked: it is not written, or not whole, because the mode does not allow to wait. The Sender writes the same item
-	// again, with Wait; the connection knows what it has begun.
+	// Blocked: it is not written, or not whole, because the mode does not allow to wait. The Sender
+	// writes the same item again, with Wait; the connection knows what it has begun.
 	Blocked
 	// Last: it is written, and nothing follows.
 	Last
@@ -56,7 +56,8 @@ const (
 	closed
 )
 
-// Sender sends what a connection has, each time after it was woken. Its zero value is not usable: see New.
+// Sender sends what a connection has, each time after it was woken. Its zero value is not usable:
+// see New.
 type Sender[T any] struct {
 	conn  Connection[T]
 	shard *hub.Shard
@@ -66,7 +67,8 @@ type Sender[T any] struct {
 	busy  sync.WaitGroup // 1 in the states sending and woken, and while Failed runs
 }
 
-// New returns a sender that holds everything back until Start. Without a shard (nil) every write may wait.
+// New returns a sender that holds everything back until Start. Without a shard (nil) every write
+// may wait.
 func New[T any](conn Connection[T], shard *hub.Shard) *Sender[T] {
 	return &Sender[T]{conn: conn, shard: shard}
 }
@@ -117,8 +119,8 @@ func (s *Sender[T]) ServeNow() {
 	}
 }
 
-// SendHere is Wake by a goroutine that may wait for the peer. It sends one item itself, which is nearly always all there is,
-// and leaves the rest to others.
+// SendHere is Wake by a goroutine that may wait for the peer. It sends one item itself, which is
+// nearly always all there is, and leaves the rest to others.
 func (s *Sender[T]) SendHere() {
 	if !s.begin(idle) {
 		return
@@ -140,8 +142,8 @@ func (s *Sender[T]) SendHere() {
 	s.releaseOrSpawn(false)
 }
 
-// Close ends the sending and waits until nobody sends. The caller has made writes fail that wait for the peer. It is not
-// called from within Next or Write.
+// Close ends the sending and waits until nobody sends. The caller has made writes fail that wait
+// for the peer. It is not called from within Next or Write.
 func (s *Sender[T]) Close() {
 	s.close()
 	s.busy.Wait()
@@ -223,8 +225,8 @@ func (s *Sender[T]) releaseOrSpawn(more bool) {
 	}
 }
 
-// release ends a turn: the sender is idle, or queued if there is more to send. It returns false if it is neither, because no
-// shard serves it: the turn goes on.
+// release ends a turn: the sender is idle, or queued if there is more to send. It returns false if
+// it is neither, because no shard serves it: the turn goes on.
 func (s *Sender[T]) release(more bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -100,8 +100,9 @@ func (n *numbers) Failed(err error) {
 	n.closed.Store(true)
 }
 
-// trial has several goroutines produce numbers and wake the sender, each in its own way, at random times. It does so in
-// rounds and looks after each of them: a wake that is lost shows only while no other follows.
+// trial has several goroutines produce numbers and wake the sender, each in its own way, at random
+// times. It does so in rounds and looks after each of them: a wake that is lost shows only while no
+// other follows.
 func trial(t *testing.T, seed uint64, change func(n *numbers), check func(n *numbers)) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -196,7 +197,8 @@ func TestNothingFollowsAnErrorOrTheLastItem(t *testing.T) {
 	}
 }
 
-// TestNobodySendsAfterClose closes in the middle: Close returns once nobody sends, and nothing is sent later.
+// TestNobodySendsAfterClose closes in the middle: Close returns once nobody sends, and nothing is
+// sent later.
 func TestNobodySendsAfterClose(t *testing.T) {
 	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) {

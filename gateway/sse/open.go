@@ -31,8 +31,9 @@ func Routes(r chi.Router, env *door.Env) {
 	r.Options(door.DataPath+"/stream", door.Preflight("GET, OPTIONS"))
 }
 
-// serve answers with a stream. EventSource never tries again after a status other than 200, so only what is wrong for good
-// has one. A passing fault ends the stream, and a cursor that cannot be used is a reset.
+// serve answers with a stream. EventSource never tries again after a status other than 200, so only
+// what is wrong for good has one. A passing fault ends the stream, and a cursor that cannot be used
+// is a reset.
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	s, refused := h.parse(r)
 	if refused != nil {
@@ -65,7 +66,8 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveDirect begins a stream that is written beside net/http and outlives its request. The registry waits for it.
+// serveDirect begins a stream that is written beside net/http and outlives its request. The
+// registry waits for it.
 func (h handler) serveDirect(s *Stream, response *socket.Response) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.body, s.response = door.NewBody(s.ctx, response), response
@@ -108,8 +110,8 @@ func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {
 	return s, nil
 }
 
-// resumeCursor is the cursor that the client holds. EventSource keeps the URL it began with, so what it has heard since goes
-// before what the URL says.
+// resumeCursor is the cursor that the client holds. EventSource keeps the URL it began with, so
+// what it has heard since goes before what the URL says.
 func resumeCursor(r *http.Request, query url.Values) string {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		return id
@@ -124,7 +126,8 @@ func streamHeader(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// open follows the scope from where the client is, and only then says so: what is committed after the first line comes.
+// open follows the scope from where the client is, and only then says so: what is committed after
+// the first line comes.
 func (s *Stream) open() error {
 	first := s.cursor
 	var from backends.Cursor
@@ -154,11 +157,12 @@ func (s *Stream) open() error {
 	return s.send([]byte("retry: 1000\n"), protocol.AppendEventID(nil, first))
 }
 
-// maxRecent is how many changes are reduced to their documents' latest states. More come as they are.
+// maxRecent is how many changes are reduced to their documents' latest states. More come as they
+// are.
 const maxRecent = 10_000
 
-// sendRecent sends the latest state of each document that changed in the last seconds. The client may just have taken over
-// from another one, which had heard all but those.
+// sendRecent sends the latest state of each document that changed in the last seconds. The client
+// may just have taken over from another one, which had heard all but those.
 func (s *Stream) sendRecent() error {
 	s.recent = false
 	var changes []*hub.Change

@@ -38,7 +38,8 @@ var heartbeat = []byte(": heartbeat\n\n")
 // errLeave ends a stream well: the client comes back with its cursor.
 var errLeave = errors.New("the stream ends")
 
-// Next collects the next messages: changes, and an id where everything up to a snapshot has been sent.
+// Next collects the next messages: changes, and an id where everything up to a snapshot has been
+// sent.
 func (s *Stream) Next() (outgoing, bool) {
 	switch {
 	case s.leaving.Load():
@@ -120,7 +121,8 @@ func (s *Stream) Write(o outgoing, mode sender.Mode) (sender.Result, error) {
 	return sender.More, err
 }
 
-// advance does what takes longer than a write. It fails with errLeave where the client should come back with its cursor.
+// advance does what takes longer than a write. It fails with errLeave where the client should come
+// back with its cursor.
 func (s *Stream) advance(k kind) error {
 	switch k {
 	case opening:
@@ -164,7 +166,8 @@ func (s *Stream) send(list ...[]byte) error {
 	return s.body.Rest()
 }
 
-// leave asks the client to connect again, at a time of its own, and ends the body well: EventSource then does.
+// leave asks the client to connect again, at a time of its own, and ends the body well: EventSource
+// then does.
 func (s *Stream) leave() {
 	_ = s.body.Write(fmt.Appendf(nil, "retry: %d\n\n", door.RetryAfter())) // a peer that has gone needs no answer
 	_ = s.body.Close()
@@ -177,7 +180,8 @@ func (s *Stream) Failed(error) {
 	close(s.over)
 }
 
-// catchUp reads from the database what the log has dropped. It fails with errLeave when that takes too long.
+// catchUp reads from the database what the log has dropped. It fails with errLeave when that takes
+// too long.
 func (s *Stream) catchUp() error {
 	ctx, cancel := context.WithTimeout(s.ctx, store.RequestTime)
 	defer cancel()

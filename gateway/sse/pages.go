@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	// replayPage is about how much of a replay is read at once, in bytes of documents. Each is sent twice.
+	// replayPage is about how much of a replay is read at once, in bytes of documents. Each is sent
+	// twice.
 	replayPage = 32 << 10
-	// keptPages bounds the pages that a replay keeps for streams that are a little behind, in bytes. A stream that is
-	// further behind reads pages of its own.
+	// keptPages bounds the pages that a replay keeps for streams that are a little behind, in bytes. A
+	// stream that is further behind reads pages of its own.
 	keptPages = 4 << 20
 	// joinTime is how long other streams may join a replay.
 	joinTime = 2 * time.Second
@@ -30,8 +31,9 @@ type replays struct {
 	open  map[protocol.Scope]*replay
 }
 
-// replay is every document of a scope, read page by page for all streams that wait for it. No page is older than start:
-// pages of different times together with the changes since start give the scope as it is.
+// replay is every document of a scope, read page by page for all streams that wait for it. No page
+// is older than start: pages of different times together with the changes since start give the
+// scope as it is.
 type replay struct {
 	store *store.Store
 	scope protocol.Scope
@@ -59,7 +61,8 @@ type page struct {
 	cursor backends.Cursor
 }
 
-// start is the snapshot that a stream which will be reset should follow from: that of a replay which it can join.
+// start is the snapshot that a stream which will be reset should follow from: that of a replay
+// which it can join.
 func (r *replays) start(s protocol.Scope) backends.Cursor {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// replay voids every copy and sends all documents again, for clients that know no reset. Until the last of them the client
-// holds an id that is reset again.
+// replay voids every copy and sends all documents again, for clients that know no reset. Until the
+// last of them the client holds an id that is reset again.
 func (s *Stream) replay() error {
 	s.env.Metrics.Reset(s.reason)
 	s.env.Log.Debug("a stream is reset", "scope", s.scope.String(), "reason", s.reason)
@@ -34,8 +34,9 @@ func (s *Stream) replay() error {
 	return s.body.Rest()
 }
 
-// sendGone sends what was deleted since the client's last cursor, or, if that cannot be used, what was deleted as far as the
-// history goes back. It returns a snapshot that has reached everything that was sent.
+// sendGone sends what was deleted since the client's last cursor, or, if that cannot be used, what
+// was deleted as far as the history goes back. It returns a snapshot that has reached everything
+// that was sent.
 func (s *Stream) sendGone(at backends.Cursor) backends.Cursor {
 	gone, cursor, err := s.env.Store.Gone(s.ctx, s.principal, s.sub, s.last)
 	if err != nil {

@@ -41,7 +41,8 @@ type Stream struct {
 	begun  bool            // a write has sent a part
 	owed   bool            // an id is: something was sent since the last one, or a heartbeat is due
 	last   backends.Cursor // the newest that the client has: what it knows goes back to there
-	// awaited is the snapshot of the newest page of a replay: no id stands before the stream has reached it.
+	// awaited is the snapshot of the newest page of a replay: no id stands before the stream has
+	// reached it.
 	awaited backends.Cursor
 
 	leaving atomic.Bool // the gateway stops
@@ -52,8 +53,8 @@ type Stream struct {
 	ended bool
 }
 
-// serve sends until the client goes, takes nothing for too long, or the gateway stops. gone returns when the client has
-// gone or over is closed.
+// serve sends until the client goes, takes nothing for too long, or the gateway stops. gone returns
+// when the client has gone or over is closed.
 func (s *Stream) serve(gone func()) {
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.env.StreamHeartbeat, s.beat)
@@ -93,8 +94,9 @@ func (s *Stream) Cut() {
 	s.body.Cut()
 }
 
-// text is a change as this client can use it. During a replay each change is sent as insert and as update: clients ignore an
-// update of a document that they do not have, and the pages may lack one that moved meanwhile.
+// text is a change as this client can use it. During a replay each change is sent as insert and as
+// update: clients ignore an update of a document that they do not have, and the pages may lack one
+// that moved meanwhile.
 func (s *Stream) text(c *hub.Change) []byte {
 	if s.awaited == nil {
 		return c.Event(s.rev)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxCatchUp bounds the documents of one catch-up, in bytes. Beyond it listing again is cheaper, and each of many
-	// clients that come back at once may hold one.
+	// maxCatchUp bounds the documents of one catch-up, in bytes. Beyond it listing again is cheaper,
+	// and each of many clients that come back at once may hold one.
 	maxCatchUp = 1 << 20
 	// maxGone bounds the documents that one client is told to forget.
 	maxGone = 100_000
@@ -39,8 +39,8 @@ func (s *Store) Follow(
 	return s.hub.Follow(scope, f.From, f.All, follower, f.Shard), nil
 }
 
-// Cursor reads a client's cursor of a scope. It fails with backends.ErrCursor when the cursor cannot be resumed, and with
-// any other error for a passing reason.
+// Cursor reads a client's cursor of a scope. It fails with backends.ErrCursor when the cursor
+// cannot be resumed, and with any other error for a passing reason.
 func (s *Store) Cursor(
 	ctx context.Context, p access.Principal, scope protocol.Scope, text string,
 ) (backends.Cursor, error) {
@@ -58,9 +58,10 @@ func (s *Store) Cursor(
 func (s *Store) Now() backends.Cursor    { return s.hub.Cursor() }
 func (s *Store) Recent() backends.Cursor { return s.hub.RecentCursor() }
 
-// CatchUp reads from the database what the log of a subscription does not reach back to. It changes nothing of the
-// subscription, so it may run beside whoever owns it: the caller passes the position, and what comes back to CaughtUp. At
-// most one runs per scope, and four in all. Its error is a passing one, or says that the principal may not follow any more.
+// CatchUp reads from the database what the log of a subscription does not reach back to. It changes
+// nothing of the subscription, so it may run beside whoever owns it: the caller passes the
+// position, and what comes back to CaughtUp. At most one runs per scope, and four in all. Its error
+// is a passing one, or says that the principal may not follow any more.
 func (s *Store) CatchUp(
 	ctx context.Context, p access.Principal, sub *hub.Subscription, from backends.Cursor,
 ) (hub.CatchUp, error) {
@@ -104,8 +105,8 @@ func (s *Store) RetryCatchUp(
 	return c, err
 }
 
-// Gone names the documents that were deleted since a client's cursor (nil, or one that cannot be used: as far as the history
-// goes back). The snapshot it returns has reached all of that.
+// Gone names the documents that were deleted since a client's cursor (nil, or one that cannot be
+// used: as far as the history goes back). The snapshot it returns has reached all of that.
 func (s *Store) Gone(
 	ctx context.Context, p access.Principal, sub *hub.Subscription, since backends.Cursor,
 ) ([]protocol.Ref, backends.Cursor, error) {

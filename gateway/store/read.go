@@ -10,8 +10,9 @@ import (
 
 // Read bounds a read.
 type Read struct {
-	// NotBefore is a snapshot that the answer is not older than. Nil: not older than anything any client of this process
-	// has been sent, for doors that do not know what their client has heard on a stream beside them.
+	// NotBefore is a snapshot that the answer is not older than. Nil: not older than anything any
+	// client of this process has been sent, for doors that do not know what their client has heard on
+	// a stream beside them.
 	NotBefore backends.Cursor
 	// MaxBytes cuts a list (0: no bound).
 	MaxBytes int
@@ -33,7 +34,8 @@ func (s *Store) List(
 	return protocol.Answer{Request: r, Docs: page.Docs, Next: page.Next}, page.Cursor
 }
 
-// Doc answers second:data:doc from one snapshot, which it returns. A document that does not exist is null.
+// Doc answers second:data:doc from one snapshot, which it returns. A document that does not exist
+// is null.
 func (s *Store) Doc(
 	ctx context.Context, p access.Principal, scope protocol.Scope, r *protocol.Request, bounds Read,
 ) (protocol.Answer, backends.Cursor) {

@@ -9,8 +9,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// ReplayPage is List for a replay: it waits out passing faults for the time of a request, and reads at most a few pages at
-// once over all scopes, catch-ups included. What it returns is about to be sent to followers, so it raises the high water.
+// ReplayPage is List for a replay: it waits out passing faults for the time of a request, and reads
+// at most a few pages at once over all scopes, catch-ups included. What it returns is about to be
+// sent to followers, so it raises the high water.
 func (s *Store) ReplayPage(
 	ctx context.Context, p access.Principal, scope protocol.Scope, r *protocol.Request, bounds Read,
 ) (a protocol.Answer, at backends.Cursor, refused *protocol.Error) {

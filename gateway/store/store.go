@@ -38,7 +38,8 @@ func New(b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limit
 	}
 }
 
-// Ping returns nil when the database answers, whatever it answers. It is for the gateway itself, not for a client.
+// Ping returns nil when the database answers, whatever it answers. It is for the gateway itself,
+// not for a client.
 func (s *Store) Ping(ctx context.Context) error {
 	_, _, err := s.backend.Get(ctx, noDocument, nil)
 	return err
@@ -47,7 +48,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // noDocument is a document of no app.
 var noDocument = protocol.Ref{Scope: protocol.Scope{Workspace: "-", App: "-"}, Collection: "-", ID: "-"}
 
-// Failure is err as the client sees it. An error that no client caused goes to the log, and never to the client.
+// Failure is err as the client sees it. An error that no client caused goes to the log, and never
+// to the client.
 func (s *Store) Failure(r *protocol.Request, err error) *protocol.Error {
 	e := ClientError(err)
 	if e == nil {

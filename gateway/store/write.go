@@ -50,7 +50,8 @@ func (s *Store) Write(
 	return out
 }
 
-// expectLast has the feed's lag measured at the last change of the writes. The changes of a retry were made before.
+// expectLast has the feed's lag measured at the last change of the writes. The changes of a retry
+// were made before.
 func (s *Store) expectLast(out []Written) {
 	for i := len(out) - 1; i >= 0; i-- {
 		o := &out[i].Outcome

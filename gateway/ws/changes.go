@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// takeChanges adds what the stream has, and the bookmark and settlements that follow it. The caller holds mu.
+// takeChanges adds what the stream has, and the bookmark and settlements that follow it. The caller
+// holds mu.
 func (s *Session) takeChanges(list [][]byte, maxBytes int) [][]byte {
 	for {
 		d := s.sub.Take(maxBytes)
@@ -36,8 +37,8 @@ func (s *Session) takeChanges(list [][]byte, maxBytes int) [][]byte {
 	}
 }
 
-// prune forgets the awaited snapshots that the stream has reached. The last of them makes a bookmark due. It returns how
-// many are left.
+// prune forgets the awaited snapshots that the stream has reached. The last of them makes a
+// bookmark due. It returns how many are left.
 func (s *Session) prune(c backends.Cursor) (left int) {
 	before := len(s.awaited)
 	s.awaited = slices.DeleteFunc(s.awaited, c.Reached)
@@ -67,5 +68,6 @@ func (s *Session) bookmark(list [][]byte, d *hub.Delivery) [][]byte {
 	return list
 }
 
-// spread is over how many milliseconds clients should spread their lists after a reset: two for each follower.
+// spread is over how many milliseconds clients should spread their lists after a reset: two for
+// each follower.
 func (s *Session) spread() int { return min(2*s.sub.Followers(), 10_000) }

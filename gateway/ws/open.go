@@ -74,15 +74,16 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 		conn.CloseNow()
 		return
 	}
-	// The registry waits for it. A handler that stayed would keep net/http's buffers, and a stack as deep as the
-	// handshake's.
+	// The registry waits for it. A handler that stayed would keep net/http's buffers, and a stack as
+	// deep as the handshake's.
 	go func() {
 		defer h.env.Registry.Dismiss(metrics.Socket, s)
 		s.run()
 	}()
 }
 
-// open makes the session and queues the messages that it begins with. Nothing is sent before its Sender starts.
+// open makes the session and queues the messages that it begins with. Nothing is sent before its
+// Sender starts.
 func (h handler) open(
 	conn *socket.Conn, o opening, from backends.Cursor, reset string,
 ) (*Session, *protocol.Error) {
@@ -139,7 +140,8 @@ func (h handler) parse(r *http.Request) (opening, *protocol.Error) {
 	return o, checkSubprotocol(r)
 }
 
-// checkSubprotocol takes a client that names no subprotocol. One that names only others is a client of something else.
+// checkSubprotocol takes a client that names no subprotocol. One that names only others is a client
+// of something else.
 func checkSubprotocol(r *http.Request) *protocol.Error {
 	header := strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ",")
 	offered := strings.FieldsFunc(header, func(c rune) bool { return c == ',' || c == ' ' })
@@ -169,8 +171,8 @@ func (h handler) resumable(
 	return from, "", nil
 }
 
-// resume catches up from the client's cursor before welcome, which says whether that worked. It returns the reason of a
-// reset if it did not.
+// resume catches up from the client's cursor before welcome, which says whether that worked. It
+// returns the reason of a reset if it did not.
 func (s *Session) resume() (reset string) {
 	from, behind := s.sub.Behind()
 	if !behind {

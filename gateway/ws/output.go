@@ -63,7 +63,8 @@ func (s *Session) Next() (outgoing, bool) {
 	return outgoing{}, false
 }
 
-// takePrepared takes what all followers get, where nothing of the session's own has to come before, with or behind it.
+// takePrepared takes what all followers get, where nothing of the session's own has to come before,
+// with or behind it.
 func (s *Session) takePrepared() *hub.Prepared {
 	if s.leaving || s.holding+len(s.out)+len(s.awaited)+len(s.settling) > 0 {
 		return nil
@@ -147,7 +148,8 @@ func (s *Session) try(o *outgoing) (sender.Result, error) {
 	return sender.Blocked, nil
 }
 
-// written is Level after a prepared frame that was all there is: nothing of the session's own was there when it was taken.
+// written is Level after a prepared frame that was all there is: nothing of the session's own was
+// there when it was taken.
 func (s *Session) written(o *outgoing, err error) (sender.Result, error) {
 	if o.kind == prepared && s.sub.Level() {
 		return sender.Level, err
@@ -170,8 +172,8 @@ func (o *outgoing) join(buffer *[]byte) []byte {
 	return socket.Frame(*buffer)
 }
 
-// Failed closes the connection. The reader ends the session once it notices: by itself while it reads, by the signal while
-// it waits for room.
+// Failed closes the connection. The reader ends the session once it notices: by itself while it
+// reads, by the signal while it waits for room.
 func (s *Session) Failed(error) {
 	s.conn.CloseNow()
 	s.mu.Lock()
@@ -180,7 +182,8 @@ func (s *Session) Failed(error) {
 	s.cond.Broadcast()
 }
 
-// catchUp reads from the database what the log has dropped. It fails only when the session ends meanwhile.
+// catchUp reads from the database what the log has dropped. It fails only when the session ends
+// meanwhile.
 func (s *Session) catchUp() error {
 	s.mu.Lock()
 	from, _ := s.sub.Behind()

@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// hold keeps the connection's changes back while a read runs. It returns what the answer must not be older than.
+// hold keeps the connection's changes back while a read runs. It returns what the answer must not
+// be older than.
 func (s *Session) hold() store.Read {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -17,7 +18,8 @@ func (s *Session) hold() store.Read {
 	return store.Read{NotBefore: s.sub.Sent(), MaxBytes: pageBytes}
 }
 
-// release queues the answer of a read, made at a cursor (nil: it failed), and lets the changes go on behind it.
+// release queues the answer of a read, made at a cursor (nil: it failed), and lets the changes go
+// on behind it.
 func (s *Session) release(a *protocol.Answer, at backends.Cursor, follow func()) {
 	s.env.Metrics.Failed(a.Err)
 	message := a.Append(nil)
@@ -59,7 +61,8 @@ func (s *Session) subscribe(ctx context.Context, r *protocol.Request) {
 	}
 }
 
-// resubscribe answers with the changes since the client's cursor. It returns false if they cannot be had.
+// resubscribe answers with the changes since the client's cursor. It returns false if they cannot
+// be had.
 func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 	from, err := s.env.Store.Cursor(ctx, s.principal, s.scope, r.Cursor)
 	if err != nil {
@@ -91,7 +94,8 @@ func (s *Session) subscribeAnew(ctx context.Context, r *protocol.Request) {
 	s.release(&a, at, func() { s.sub.Listen(r.Collection, r.DocID) })
 }
 
-// subscribed reads what a subscribe without a cursor answers with: a page of the collection, or one document.
+// subscribed reads what a subscribe without a cursor answers with: a page of the collection, or one
+// document.
 func (s *Session) subscribed(
 	ctx context.Context, r *protocol.Request, bounds store.Read,
 ) (protocol.Answer, backends.Cursor) {

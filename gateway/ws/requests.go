@@ -17,7 +17,8 @@ type task struct {
 
 // read takes one frame into the queue. It returns false when the connection is over.
 func (s *Session) read() bool {
-	// Closing the connection ends the read. A context of its own would cost a timer and a callback each time.
+	// Closing the connection ends the read. A context of its own would cost a timer and a callback
+	// each time.
 	frame, err := s.conn.Read(context.Background())
 	if err != nil {
 		s.closeFor(err)
@@ -45,7 +46,8 @@ func (s *Session) closeFor(err error) {
 	}
 }
 
-// enqueue waits until there is room. That is how the gateway stops reading from a client that asks too fast.
+// enqueue waits until there is room. That is how the gateway stops reading from a client that asks
+// too fast.
 func (s *Session) enqueue(t task) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maxUnsent is how many bytes of answers may wait to be sent before the session executes no more requests.
+	// maxUnsent is how many bytes of answers may wait to be sent before the session executes no more
+	// requests.
 	maxUnsent = 256 << 10
 	// maxQueued is how many bytes of requests may wait before the session reads no more.
 	maxQueued = 1 << 20
@@ -52,9 +53,11 @@ type Session struct {
 	outBytes int
 	largest  int // the largest answer so far, in bytes
 
-	// Changes. holding counts reads that run: changes wait, or an answer would be older than what was sent.
+	// Changes. holding counts reads that run: changes wait, or an answer would be older than what was
+	// sent.
 	holding int
-	// awaited holds the snapshots of answers. A bookmark waits until the stream has reached all of them.
+	// awaited holds the snapshots of answers. A bookmark waits until the stream has reached all of
+	// them.
 	awaited  []backends.Cursor
 	settling []settlement
 	dirty    bool // changes were sent since the last bookmark
@@ -75,7 +78,8 @@ type settlement struct {
 	covered   func(backends.Cursor) bool
 }
 
-// run serves the session until either side ends it. It returns when everything that the session started has ended.
+// run serves the session until either side ends it. It returns when everything that the session
+// started has ended.
 func (s *Session) run() {
 	defer s.worker.Wait()
 	defer s.sender.Close()
@@ -102,9 +106,9 @@ func (s *Session) end() {
 	s.cond.Broadcast()
 }
 
-// beat asks for a bookmark, which tells the client that the connection lives and moves its cursor on, and for a ping, which
-// has the client show that it lives. A peer that has answered no ping for so long is gone; TCP may not notice for a quarter
-// of an hour.
+// beat asks for a bookmark, which tells the client that the connection lives and moves its cursor
+// on, and for a ping, which has the client show that it lives. A peer that has answered no ping for
+// so long is gone; TCP may not notice for a quarter of an hour.
 func (s *Session) beat() {
 	if s.conn.Silent() > s.env.Stall+s.env.Heartbeat {
 		s.conn.CloseNow()
@@ -119,7 +123,8 @@ func (s *Session) beat() {
 	s.sender.Wake()
 }
 
-// GoAway announces that the gateway is about to stop, and has the session end once everything is answered.
+// GoAway announces that the gateway is about to stop, and has the session end once everything is
+// answered.
 func (s *Session) GoAway() {
 	s.mu.Lock()
 	s.leaving = true

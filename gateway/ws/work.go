@@ -33,7 +33,8 @@ func (s *Session) executed(n int) (more bool) {
 	return len(s.queue) > 0
 }
 
-// nextTasks takes the next request, or the next writes if several wait, once the answers before them have room.
+// nextTasks takes the next request, or the next writes if several wait, once the answers before
+// them have room.
 func (s *Session) nextTasks() []task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +56,8 @@ func (s *Session) nextTasks() []task {
 	return tasks
 }
 
-// groupable is how many tasks at the head of the queue can be executed as one: writes, as many as have answers that fit.
+// groupable is how many tasks at the head of the queue can be executed as one: writes, as many as
+// have answers that fit.
 func (s *Session) groupable() int {
 	fit := maxUnsent / max(s.largest, 1)
 	n := 0
@@ -87,7 +89,8 @@ func (s *Session) execute(tasks []task) {
 	}
 }
 
-// refuse answers a frame that was not understood: in the request's own answer where that can be addressed.
+// refuse answers a frame that was not understood: in the request's own answer where that can be
+// addressed.
 func (s *Session) refuse(r *protocol.Request, err *protocol.Error) {
 	if r.RequestID != "" && r.Type != "" {
 		s.answer(&protocol.Answer{Request: r, Err: err})
@@ -113,8 +116,8 @@ func (s *Session) pushAnswer(message []byte) {
 	s.push(message)
 }
 
-// write executes writes in their order. A write of documents that the connection follows is settled once the stream has
-// delivered its changes.
+// write executes writes in their order. A write of documents that the connection follows is settled
+// once the stream has delivered its changes.
 func (s *Session) write(ctx context.Context, tasks []task) {
 	requests := make([]*protocol.Request, len(tasks))
 	for i := range tasks {
