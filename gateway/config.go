@@ -13,10 +13,11 @@ import (
 
 // Config of a Gateway. Start from DefaultConfig.
 type Config struct {
-	// Hosts are the exact values of the Host header that are served, port included: a socket on loopback can be
-	// dialled by any web page, under any name that its DNS makes up.
+	// Hosts are the exact values of the Host header that are served, port included: a socket on
+	// loopback can be dialled by any web page, under any name that its DNS makes up.
 	Hosts []string
-	// Origins are the exact values of the Origin header that are served. Requests without one come from no browser.
+	// Origins are the exact values of the Origin header that are served. Requests without one come
+	// from no browser.
 	Origins []string
 	Limits  protocol.Limits
 	// Heartbeat is the time between bookmarks on a quiet connection, 60 s at most.
@@ -31,10 +32,11 @@ type Config struct {
 	ParseBytes int
 	// ListBytes bounds a list's answer over REST, which is streamed.
 	ListBytes int
-	// Forward, if set, is the http(s) URL of the web app that gets every request that is not the gateway's.
+	// Forward, if set, is the http(s) URL of the web app that gets every request that is not the
+	// gateway's.
 	Forward *url.URL
-	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by a goroutine of
-	// its own: slower, and independent of how these work inside.
+	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by
+	// a goroutine of its own: slower, and independent of how these work inside.
 	PlainSockets bool
 	Log          *slog.Logger
 	// Metrics counts what happens; nil counts nothing.

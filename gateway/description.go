@@ -11,11 +11,12 @@ import (
 	"github.com/secondgate/secondgate/gateway/door"
 )
 
-// descriptionPath is under /.well-known (RFC 8615), since of /api only the data paths are the gateway's.
+// descriptionPath is under /.well-known (RFC 8615), since of /api only the data paths are the
+// gateway's.
 const descriptionPath = "/.well-known/secondgate/"
 
-// describe adds the descriptions of the protocol for machines: openapi.json, asyncapi.json and the schemas that both refer
-// to.
+// describe adds the descriptions of the protocol for machines: openapi.json, asyncapi.json and the
+// schemas that both refer to.
 func describe(r chi.Router) {
 	r.Get(descriptionPath+"*", serveDescription)
 	r.Head(descriptionPath+"*", serveDescription)

@@ -8,8 +8,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Ready returns why clients should not be sent here: the gateway is stopping, its feed is broken, or the database does not
-// answer while ctx lasts. It returns nil otherwise.
+// Ready returns why clients should not be sent here: the gateway is stopping, its feed is broken,
+// or the database does not answer while ctx lasts. It returns nil otherwise.
 func (g *Gateway) Ready(ctx context.Context) error {
 	if g.isDraining() {
 		return errors.New("the gateway is stopping")
@@ -43,7 +43,8 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	}
 }
 
-// Drain has Ready fail from now on, and nothing else: a proxy in front of the gateway notices before Shutdown begins.
+// Drain has Ready fail from now on, and nothing else: a proxy in front of the gateway notices
+// before Shutdown begins.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
 func (g *Gateway) isDraining() bool { return g.draining.Load() || g.env.Registry.Stopping() }

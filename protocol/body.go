@@ -1,8 +1,8 @@
 package protocol
 
-// DecodeBody reads a REST body as an insert or an update. The rules of [Canonical] hold for the whole body. Fields
-// that the request does not take are ignored, as today's clients expect; the caller sets what the URL and the
-// headers say.
+// DecodeBody reads a REST body as an insert or an update. The rules of [Canonical] hold for the
+// whole body. Fields that the request does not take are ignored, as today's clients expect; the
+// caller sets what the URL and the headers say.
 func DecodeBody(body []byte, t Type, limits Limits) (Request, error) {
 	r := Request{Type: t}
 	text, err := canonicalValue(body, MaxDepth+1)

@@ -90,8 +90,8 @@ func (c Code) Info() CodeInfo {
 	return codeInfo[CodeInternal]
 }
 
-// Error is a failure as clients see it: a code and a sentence that says what to do. It never carries
-// internals; those go to the log.
+// Error is a failure as clients see it: a code and a sentence that says what to do. It never
+// carries internals; those go to the log.
 type Error struct {
 	Code    Code
 	Message string

@@ -5,14 +5,16 @@ import (
 	"encoding/base64"
 )
 
-// cursorFormat is the first byte of every cursor; it changes when older cursors cannot be read any more.
+// cursorFormat is the first byte of every cursor; it changes when older cursors cannot be read any
+// more.
 const cursorFormat = 1
 
-// MaxCursor is the length of the longest cursor text that is read, in bytes: it travels in HTTP headers.
+// MaxCursor is the length of the longest cursor text that is read, in bytes: it travels in HTTP
+// headers.
 const MaxCursor = 4096
 
-// EncodeCursor wraps a backend's cursor bytes for clients: base64url of a format byte, four bytes of a
-// hash of the scope, and the bytes. Clients keep it as it is.
+// EncodeCursor wraps a backend's cursor bytes for clients: base64url of a format byte, four bytes
+// of a hash of the scope, and the bytes. Clients keep it as it is.
 func EncodeCursor(s Scope, raw []byte) string {
 	out := make([]byte, 0, 5+len(raw))
 	out = append(out, cursorFormat)
@@ -20,8 +22,8 @@ func EncodeCursor(s Scope, raw []byte) string {
 	return base64.RawURLEncoding.EncodeToString(append(out, raw...))
 }
 
-// DecodeCursor unwraps a cursor of scope s. It fails with cursor_expired on anything else: for a client
-// every cursor that cannot be resumed means the same, to list again.
+// DecodeCursor unwraps a cursor of scope s. It fails with cursor_expired on anything else: for a
+// client every cursor that cannot be resumed means the same, to list again.
 func DecodeCursor(s Scope, text string) ([]byte, error) {
 	expired := Errorf(CodeCursorExpired, "this cursor is not of this scope: list again")
 	if len(text) > MaxCursor {

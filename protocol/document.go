@@ -10,14 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Document is one stored document. Data is its canonical JSON object (RFC 8785) without the reserved
-// names; it is shared and never modified once made. Times have millisecond precision, in UTC.
+// Document is one stored document. Data is its canonical JSON object (RFC 8785) without the
+// reserved names; it is shared and never modified once made. Times have millisecond precision, in
+// UTC.
 type Document struct {
 	ID      string
 	Data    []byte
 	Created time.Time
 	Updated time.Time
-	// Rev is the document's fingerprint: opaque, compared for equality only, the same on every backend.
+	// Rev is the document's fingerprint: opaque, compared for equality only, the same on every
+	// backend.
 	Rev string
 }
 
@@ -30,8 +32,8 @@ func NewDocument(id string, data []byte, created, updated time.Time) *Document {
 // Millis is t as documents keep it: UTC, cut to milliseconds.
 func Millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// Fingerprint is 128 bits of SHA-256 over the canonical data and both times (milliseconds since 1970,
-// 8 bytes each, big-endian), in base64url: 22 characters.
+// Fingerprint is 128 bits of SHA-256 over the canonical data and both times (milliseconds since
+// 1970, 8 bytes each, big-endian), in base64url: 22 characters.
 func Fingerprint(data []byte, created, updated time.Time) string {
 	h := sha256.New()
 	h.Write(data)
@@ -43,7 +45,8 @@ func Fingerprint(data []byte, created, updated time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:16])
 }
 
-// Append appends the document as clients see it: _id, then its data, then _createdAt, _updatedAt, _rev.
+// Append appends the document as clients see it: _id, then its data, then _createdAt, _updatedAt,
+// _rev.
 func (d *Document) Append(dst []byte) []byte {
 	dst = d.AppendPlain(dst)
 	dst = append(dst[:len(dst)-1], `,"_rev":"`...)
@@ -51,7 +54,8 @@ func (d *Document) Append(dst []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// AppendPlain is Append without _rev: the legacy doors' form, whose clients show every field as a column.
+// AppendPlain is Append without _rev: the legacy doors' form, whose clients show every field as a
+// column.
 func (d *Document) AppendPlain(dst []byte) []byte {
 	dst = append(dst, `{"_id":`...)
 	dst = AppendString(dst, d.ID)
@@ -66,8 +70,8 @@ func (d *Document) AppendPlain(dst []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// AppendTime appends t as RFC 3339 UTC with milliseconds. The format without them is one that package time knows by
-// heart, several times faster than any other.
+// AppendTime appends t as RFC 3339 UTC with milliseconds. The format without them is one that
+// package time knows by heart, several times faster than any other.
 func AppendTime(dst []byte, t time.Time) []byte {
 	dst = t.UTC().AppendFormat(dst, time.RFC3339)
 	ms := t.Nanosecond() / 1e6
@@ -89,7 +93,8 @@ func hidden(quoted []byte) bool {
 	return false
 }
 
-// Visible is canonical data without the reserved top-level names, which stored data of others may have.
+// Visible is canonical data without the reserved top-level names, which stored data of others may
+// have.
 func Visible(data []byte) []byte {
 	if !bytes.Contains(data, []byte(`"_`)) {
 		return data
@@ -110,9 +115,10 @@ func Visible(data []byte) []byte {
 	})
 }
 
-// Writable is canonical data as it may be written to document id: _createdAt, _updatedAt and _rev are
-// dropped, and so is an _id that equals id. With id empty (an insert that leaves the id to the server) any
-// _id is dropped, for apps copy rows. It fails with invalid_document on another document's _id.
+// Writable is canonical data as it may be written to document id: _createdAt, _updatedAt and _rev
+// are dropped, and so is an _id that equals id. With id empty (an insert that leaves the id to the
+// server) any _id is dropped, for apps copy rows. It fails with invalid_document on another
+// document's _id.
 func Writable(data []byte, id string) ([]byte, error) {
 	if own, ok := Member(data, "_id"); ok && id != "" && !bytes.Equal(own, AppendString(nil, id)) {
 		return nil, Errorf(CodeInvalidDocument, "data._id differs from the document's id: leave _id out of data")

@@ -2,11 +2,11 @@ package protocol
 
 import "slices"
 
-// The messages of the event stream (SSE). JSON escapes CR and LF, the only ends of a line there, so that each is one
-// line whatever the document holds.
+// The messages of the event stream (SSE). JSON escapes CR and LF, the only ends of a line there, so
+// that each is one line whatever the document holds.
 
-// AppendEvent appends a change as the event stream tells it: an insert has no docId, a delete no doc. With rev the
-// document carries _rev.
+// AppendEvent appends a change as the event stream tells it: an insert has no docId, a delete no
+// doc. With rev the document carries _rev.
 func AppendEvent(dst []byte, collection, operation, docID string, doc *Document, rev bool) []byte {
 	dst = append(dst, `data: {`...)
 	dst = appendStringField(dst, "type", operation)
@@ -34,8 +34,8 @@ func AppendEventID(dst []byte, cursor string) []byte {
 	return append(append(append(dst, "id: "...), cursor...), "\n\n"...)
 }
 
-// ResetEventID is the id from a reset on until the documents have all come again: whoever sends it back is reset
-// again.
+// ResetEventID is the id from a reset on until the documents have all come again: whoever sends it
+// back is reset again.
 const ResetEventID = "reset"
 
 // AppendEventReset appends the event that voids every copy.

@@ -11,8 +11,8 @@ type Condition struct {
 	Value []byte
 }
 
-// Filter decides which document an upsert means: equality of canonical JSON on top-level fields, or with
-// Paths on nested ones. Databases only prefilter; what matches is decided here.
+// Filter decides which document an upsert means: equality of canonical JSON on top-level fields, or
+// with Paths on nested ones. Databases only prefilter; what matches is decided here.
 type Filter struct {
 	Conditions []Condition
 	// ID is set when the filter names _id.
@@ -20,8 +20,8 @@ type Filter struct {
 	Paths bool
 }
 
-// ParseFilter reads a canonical filter object. It fails with invalid_filter on operators: a value that is an
-// object with a name beginning with $.
+// ParseFilter reads a canonical filter object. It fails with invalid_filter on operators: a value
+// that is an object with a name beginning with $.
 func ParseFilter(object []byte, paths bool) (Filter, error) {
 	f := Filter{Paths: paths}
 	for name, value := range Members(object) {
@@ -73,7 +73,8 @@ func (f Filter) Matches(d *Document) bool {
 	return true
 }
 
-// Object is the filter's conditions as a canonical object: the fields that a newly made document gets.
+// Object is the filter's conditions as a canonical object: the fields that a newly made document
+// gets.
 func (f Filter) Object() []byte {
 	return buildObject(func(add func(name, value []byte)) {
 		for _, c := range f.Conditions {

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// process tells this process's ids from those of others: 5 random bytes, as in MongoDB's ObjectID layout
-// (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid).
+// process tells this process's ids from those of others: 5 random bytes, as in MongoDB's ObjectID
+// layout (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid).
 var process = func() (b [5]byte) { rand.Read(b[:]); return b }()
 
-// counter makes ids of one second distinct. It starts anywhere, so restarts within one second do not collide.
+// counter makes ids of one second distinct. It starts anywhere, so restarts within one second do
+// not collide.
 var counter = func() *atomic.Uint32 {
 	var b [4]byte
 	rand.Read(b[:])
@@ -21,8 +22,8 @@ var counter = func() *atomic.Uint32 {
 	return &c
 }()
 
-// NewID makes a document id: 24 lower-case hex digits of seconds, process and counter. Ids made by one
-// process in turn ascend, which keeps inserts at one end of an index.
+// NewID makes a document id: 24 lower-case hex digits of seconds, process and counter. Ids made by
+// one process in turn ascend, which keeps inserts at one end of an index.
 func NewID(now time.Time) string {
 	var b [12]byte
 	binary.BigEndian.PutUint32(b[:4], uint32(now.Unix()))

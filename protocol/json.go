@@ -17,18 +17,19 @@ const maxExact = 1<<53 - 1
 
 // Canonical checks a document's data and returns its RFC 8785 form; src is left alone.
 //
-// Data is I-JSON (RFC 7493): an object; no duplicate names, no U+0000, no lone surrogates, valid UTF-8; every
-// number a double, and an integer literal exact. It fails with invalid_json when src is no JSON, and with
-// invalid_document when it breaks one of those rules.
+// Data is I-JSON (RFC 7493): an object; no duplicate names, no U+0000, no lone surrogates, valid
+// UTF-8; every number a double, and an integer literal exact. It fails with invalid_json when src
+// is no JSON, and with invalid_document when it breaks one of those rules.
 //
-// It allocates at most 64 times len(src), the worst case being an object of many short names: callers that
-// take bytes from strangers bound the bytes being parsed at once.
+// It allocates at most 64 times len(src), the worst case being an object of many short names:
+// callers that take bytes from strangers bound the bytes being parsed at once.
 func Canonical(src []byte) ([]byte, error) {
 	return canonicalObject(src, literalInteger)
 }
 
-// CanonicalDecimals is Canonical for text of a database that writes every number in decimals, such as PostgreSQL's
-// jsonb: an integer of any length is taken if a double has exactly its canonical form, as 1e300 has.
+// CanonicalDecimals is Canonical for text of a database that writes every number in decimals, such
+// as PostgreSQL's jsonb: an integer of any length is taken if a double has exactly its canonical
+// form, as 1e300 has.
 func CanonicalDecimals(src []byte) ([]byte, error) {
 	return canonicalObject(src, decimalInteger)
 }
@@ -88,8 +89,9 @@ func tooDeep(src []byte) bool {
 	return bytes.Count(src, []byte("["))+bytes.Count(src, []byte("{")) > 10_000
 }
 
-// checkLiterals walks valid JSON and refuses what canonicalisation would accept and change, or a database
-// would not keep: U+0000, numbers out of range, integers that a double rounds, too deep nesting.
+// checkLiterals walks valid JSON and refuses what canonicalisation would accept and change, or a
+// database would not keep: U+0000, numbers out of range, integers that a double rounds, too deep
+// nesting.
 func checkLiterals(src []byte, maxDepth int, integer integerRule) error {
 	level := 0
 	for i := 0; i < len(src); {
@@ -165,13 +167,15 @@ func checkNumber(literal []byte, integer integerRule) error {
 	return nil
 }
 
-// integerRule tells whether an integer beyond what doubles hold exactly is as good as its canonical form.
+// integerRule tells whether an integer beyond what doubles hold exactly is as good as its canonical
+// form.
 type integerRule func(own, literal []byte) bool
 
 // literalInteger: the text is the canonical form itself.
 func literalInteger(own, literal []byte) bool { return bytes.Equal(own, literal) }
 
-// decimalInteger: the canonical form, which may have an exponent, stands for the same decimal number.
+// decimalInteger: the canonical form, which may have an exponent, stands for the same decimal
+// number.
 func decimalInteger(own, literal []byte) bool {
 	mantissa, exponent, scaled := bytes.Cut(own, []byte("e+"))
 	if !scaled {

@@ -7,8 +7,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// looseMembers iterates over the top-level string members of text that need not be valid throughout; it
-// stops where the text stops being JSON.
+// looseMembers iterates over the top-level string members of text that need not be valid
+// throughout; it stops where the text stops being JSON.
 func looseMembers(text []byte) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))

@@ -87,8 +87,8 @@ func AppendGoAway(dst []byte, retryAfterMS int) []byte {
 	return append(dst, '}')
 }
 
-// AppendFrameError appends second:data:error, for a frame that cannot be answered in an answer of its own. It
-// carries the frame's requestId where that could be read.
+// AppendFrameError appends second:data:error, for a frame that cannot be answered in an answer of
+// its own. It carries the frame's requestId where that could be read.
 func AppendFrameError(dst []byte, requestID string, e *Error) []byte {
 	return append(appendError(appendText(open(dst, TypeError), "requestId", requestID), e), '}')
 }
@@ -167,7 +167,8 @@ func (a *Answer) appendPayload(dst []byte) []byte {
 	return dst
 }
 
-// appendResults: a result is what its operation alone would have been answered, less type and requestId.
+// appendResults: a result is what its operation alone would have been answered, less type and
+// requestId.
 func (a *Answer) appendResults(dst []byte) []byte {
 	dst = append(appendField(dst, "results"), '[')
 	for i := range a.Results {

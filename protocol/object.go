@@ -8,8 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The functions of this file read canonical JSON only: no white space, sorted names, valid throughout.
-// That lets them find their way by brackets and quotes, without parsing a value they do not need.
+// The functions of this file read canonical JSON only: no white space, sorted names, valid
+// throughout. That lets them find their way by brackets and quotes, without parsing a value they do
+// not need.
 
 // Members iterates over a canonical object: each name as it is quoted, and its value's bytes.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
@@ -128,8 +129,8 @@ func buildObject(members func(add func(name, value []byte))) []byte {
 	return append(out, '}')
 }
 
-// compareNames orders quoted names as RFC 8785 does: by UTF-16 code units of the unquoted text. For text
-// without escapes and without characters above U+D7FF that is the order of their bytes.
+// compareNames orders quoted names as RFC 8785 does: by UTF-16 code units of the unquoted text. For
+// text without escapes and without characters above U+D7FF that is the order of their bytes.
 func compareNames(a, b []byte) int {
 	if plainName(a) && plainName(b) {
 		return bytes.Compare(a[1:len(a)-1], b[1:len(b)-1])

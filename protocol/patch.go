@@ -10,8 +10,8 @@ import (
 // maxBackfill bounds how many nulls a path may add to an array to reach its index, as MongoDB does.
 const maxBackfill = 1500
 
-// Merge replaces top-level members of a canonical object with those of a canonical patch; null is kept as
-// null. The result is canonical.
+// Merge replaces top-level members of a canonical object with those of a canonical patch; null is
+// kept as null. The result is canonical.
 func Merge(object, patch []byte) []byte {
 	var old, changed []member
 	for n, v := range Members(object) {
@@ -34,7 +34,8 @@ func Merge(object, patch []byte) []byte {
 
 type member struct{ name, value []byte }
 
-// nextMember takes the next name in order from either side; the changed side wins where both have it.
+// nextMember takes the next name in order from either side; the changed side wins where both have
+// it.
 func nextMember(old, changed *[]member) member {
 	take := func(from *[]member) member {
 		m := (*from)[0]
@@ -56,9 +57,10 @@ func nextMember(old, changed *[]member) member {
 	return take(changed)
 }
 
-// MergePaths is [Merge] for requests with paths: true, as the legacy doors imply: a name with dots is the
-// way to a nested field. Missing objects on the way are created, an array takes an index, a scalar in the
-// way is refused, and so are two paths of which one leads through the other (invalid_document).
+// MergePaths is [Merge] for requests with paths: true, as the legacy doors imply: a name with dots
+// is the way to a nested field. Missing objects on the way are created, an array takes an index, a
+// scalar in the way is refused, and so are two paths of which one leads through the other
+// (invalid_document).
 func MergePaths(object, patch []byte) ([]byte, error) {
 	var paths [][]string
 	for name, value := range Members(patch) {
@@ -132,7 +134,8 @@ func setElement(array []byte, path []string, to []byte) ([]byte, error) {
 	return append(append([]byte{'['}, bytes.Join(elements, []byte{','})...), ']'), nil
 }
 
-// Lookup is the value at a filter key: a member, or with paths the nested value that a dotted name leads to.
+// Lookup is the value at a filter key: a member, or with paths the nested value that a dotted name
+// leads to.
 func Lookup(object []byte, name string, paths bool) ([]byte, bool) {
 	if !paths || !strings.Contains(name, ".") {
 		return Member(object, name)

@@ -8,8 +8,8 @@ import (
 	fast "github.com/go-json-experiment/json"
 )
 
-// Received is any message of a gateway as a client in Go reads it: the union of all fields. Unknown fields
-// and types are ignored, as every client must.
+// Received is any message of a gateway as a client in Go reads it: the union of all fields. Unknown
+// fields and types are ignored, as every client must.
 type Received struct {
 	Type         Type              `json:"type"`
 	RequestID    string            `json:"requestId"`

@@ -41,8 +41,8 @@ type Limits struct {
 // DefaultLimits are the limits unless the operator sets others.
 var DefaultLimits = Limits{DocumentBytes: 1 << 20, FrameBytes: 4 << 20, Operations: 1000, Requests: 64}
 
-// Request is one request from a client. Data and Filter are canonical objects; the zero value of a field
-// means that the request leaves it out.
+// Request is one request from a client. Data and Filter are canonical objects; the zero value of a
+// field means that the request leaves it out.
 type Request struct {
 	Type       Type
 	RequestID  string
@@ -94,9 +94,9 @@ func (r *Request) Writes() bool {
 // frameDepth is how deep a frame may nest: a document inside an operation inside a batch.
 const frameDepth = MaxDepth + 3
 
-// DecodeRequest reads one frame. When it fails, the Request holds the type and requestId as far as they
-// could be read: with a RequestID the error belongs into the request's own answer, without one into a
-// second:data:error. The rules of [Canonical] hold for the whole frame.
+// DecodeRequest reads one frame. When it fails, the Request holds the type and requestId as far as
+// they could be read: with a RequestID the error belongs into the request's own answer, without one
+// into a second:data:error. The rules of [Canonical] hold for the whole frame.
 func DecodeRequest(frame []byte, limits Limits) (Request, error) {
 	text, err := canonicalValue(frame, frameDepth)
 	if err != nil {
@@ -129,8 +129,8 @@ func envelope(text []byte) (Type, string, error) {
 	return Type(t), id, nil
 }
 
-// addressee reads type and requestId of a frame that was refused, so that its sender learns which request
-// failed. It finds nothing in text that is no JSON object, or that has either name twice.
+// addressee reads type and requestId of a frame that was refused, so that its sender learns which
+// request failed. It finds nothing in text that is no JSON object, or that has either name twice.
 func addressee(frame []byte) (r Request) {
 	for name, value := range looseMembers(frame) {
 		switch name {
@@ -157,8 +157,8 @@ func stringMember(object []byte, name string) (string, bool) {
 	return unquote(value), true
 }
 
-// fill reads the members of a canonical object into r. Unknown names are refused: a misspelt ifRev must
-// not lose an update.
+// fill reads the members of a canonical object into r. Unknown names are refused: a misspelt ifRev
+// must not lose an update.
 func (r *Request) fill(object []byte, s shape, limits Limits, also ...string) error {
 	for name, value := range Members(object) {
 		field := unquote(name)

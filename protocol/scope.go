@@ -20,8 +20,8 @@ type Scope struct {
 	Draft     bool
 }
 
-// ParseScope checks ids that came from a URL or a body. Workspace ids are trimmed and compared in lower
-// case; every version but "draft" means published. It fails with invalid_id.
+// ParseScope checks ids that came from a URL or a body. Workspace ids are trimmed and compared in
+// lower case; every version but "draft" means published. It fails with invalid_id.
 func ParseScope(workspace, app, version string) (Scope, error) {
 	workspace = strings.ToLower(strings.TrimSpace(workspace))
 	if !validID(workspace) {
@@ -71,8 +71,8 @@ type Ref struct {
 // String is for logs and test failures.
 func (r Ref) String() string { return r.Scope.String() + "/" + r.Collection + "/" + r.ID }
 
-// CheckNewID tells whether a client may give id to a new document. Ids that are stored already are served
-// whatever they look like; only new ones are held to the grammar. It fails with invalid_id.
+// CheckNewID tells whether a client may give id to a new document. Ids that are stored already are
+// served whatever they look like; only new ones are held to the grammar. It fails with invalid_id.
 func CheckNewID(id string) error {
 	if !validID(id) {
 		return Errorf(CodeInvalidID, "a document id must be 1 to %d characters of A-Z a-z 0-9 _ -", MaxName)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// crowd is the clients in trouble. It runs in a process of its own, as this binary with -crowd: in that of the others, whose
-// lateness is measured, they would wait for its turn too.
+// crowd is the clients in trouble. It runs in a process of its own, as this binary with -crowd: in
+// the process of the other clients, its garbage collections would delay them.
 type crowd struct {
 	command *exec.Cmd
 	in      io.WriteCloser
@@ -53,8 +53,9 @@ func (c *crowd) say(what string, arguments ...any) error {
 
 func (c *crowd) end() error { return errors.Join(c.in.Close(), c.command.Wait()) }
 
-// serveCrowd does what it is told, a line each: "slow N ADDRESS" and "come N ADDRESS" have so many clients follow, "again N ADDRESS"
-// has those that came first leave and come back, "exact N CHANGES" waits until they have been told so many since.
+// serveCrowd carries out commands, a line each. "slow N ADDRESS" and "come N ADDRESS" have so many
+// clients follow. "again N ADDRESS" has the first of them leave and come back. "exact N CHANGES"
+// waits until they have received so many changes since.
 func serveCrowd() error {
 	first, l := &latecomers{}, &latecomers{}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -86,7 +87,7 @@ func serveCrowd() error {
 	return nil
 }
 
-// latecomers count what they are told.
+// latecomers count the changes that they receive.
 type latecomers struct {
 	running sync.WaitGroup
 	mu      sync.Mutex
@@ -165,7 +166,7 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return s.Reader.Read(p[:min(len(p), s.most)])
 }
 
-// exact waits until n have been told everything, each the same number of changes.
+// exact waits until n clients have received everything, each the same number of changes.
 func (l *latecomers) exact(n int, changes int64) error {
 	defer l.leave()
 	for end := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {

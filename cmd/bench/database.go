@@ -13,7 +13,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// database is one of those that a gateway may serve, and what is done by hand in it to compare with.
+// database is one that a gateway may serve, and the same work done by hand in it to compare with.
 type database struct {
 	name string
 	// url is that of an empty one, for a gateway of its own.
@@ -22,7 +22,7 @@ type database struct {
 	fresh func(ctx context.Context) (backends.Backend, error)
 	// floor is a plain table; a backend that fresh has opened may be open beside it.
 	floor func(ctx context.Context) (*floor, error)
-	// rows is what b holds, to be copied by hand.
+	// rows is the content of b, to be copied by hand.
 	rows func(ctx context.Context, b backends.Backend) (*rows, error)
 }
 
@@ -40,7 +40,7 @@ type rows struct {
 	close func() error
 }
 
-// databases are those that -over names.
+// databases are the ones that -over names.
 func (p *plan) databases(names []string) (all []*database, err error) {
 	for _, name := range names {
 		var d *database

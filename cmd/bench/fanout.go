@@ -20,7 +20,7 @@ const subscribers = 1000
 // paced is how many writes a second make the 25,000 deliveries of the first figure.
 const paced = 25
 
-// source is a server under measurement, its subscribers, and how to have it tell them something.
+// source is a server under measurement, its subscribers, and a way to have it send them something.
 type source struct {
 	name      string
 	server    *server
@@ -33,7 +33,7 @@ type source struct {
 	most      series // deliveries/s
 }
 
-// benchFanout has 1,000 subscribers told of what is written, by the gateway and by the raw writer.
+// benchFanout sends what is written to 1,000 subscribers, by the gateway and by the raw writer.
 func benchFanout(p *plan) error {
 	sources, err := p.sources(
 		rawSource,
@@ -141,7 +141,8 @@ func manyScopes(p *plan) (*source, error) {
 	return gatewaySource(p, "e  WebSocket, 100 scopes of 10 subscribers", bySocket, subscribers, 100, socketAt)
 }
 
-// tenCollections has every subscriber follow ten collections one by one; the writes go to the first.
+// tenCollections has every subscriber follow ten collections one by one; the writes go to the
+// first.
 func tenCollections(p *plan) (*source, error) {
 	subscribing := &way{marker: bySocket.marker, pongs: true, open: func(address string) (net.Conn, error) {
 		conn, err := upgrade(address)
@@ -227,7 +228,8 @@ func (s *source) run(rate int, length time.Duration) error {
 	return s.listeners.await(want + int64(sent*s.reach))
 }
 
-// pace measures the CPU of 25,000 deliveries a second, or of the writes that make as many where each reaches fewer.
+// pace measures the CPU of 25,000 deliveries a second, or of the writes that make as many where
+// each reaches fewer.
 func (s *source) pace(length time.Duration) error {
 	before, err := s.server.cpu()
 	if err != nil {
@@ -242,8 +244,8 @@ func (s *source) pace(length time.Duration) error {
 	return err
 }
 
-// ramp doubles the rate until changes come too late, and then halves the distance, as a ratio, to the last rate that they came
-// in time at: three times, which leaves a tenth.
+// ramp doubles the rate until changes come too late, and then halves the distance, as a ratio, to
+// the last rate that they came in time at: three times, which leaves a tenth.
 func (s *source) ramp() error {
 	low, high := 0, 0
 	for rate := paced * subscribers / s.reach; rate < 50_000 && high == 0; rate *= 2 {
@@ -262,7 +264,8 @@ func (s *source) ramp() error {
 	return nil
 }
 
-// step tries a rate. What was left when the last was sent counts too: the rate was not kept up with.
+// step tries a rate. Changes left over when the last one was sent count too: the server did not
+// keep up.
 func (s *source) step(rate int, low, high *int) error {
 	s.listeners.p99()
 	begun := time.Now()

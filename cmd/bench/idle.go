@@ -13,11 +13,11 @@ import (
 const (
 	// idlers is how many subscribe and hear nothing.
 	idlers = 5000
-	// settled is how long after handshakes what they leave behind has gone.
+	// settled is how long after handshakes their garbage has gone.
 	settled = 10 * time.Second
 )
 
-// benchIdle measures what a subscriber costs in memory while nothing happens.
+// benchIdle measures the memory of a subscriber while nothing happens.
 func benchIdle(p *plan) error {
 	var raw, socket, events series
 	err := p.interleave(
@@ -44,8 +44,8 @@ func benchIdle(p *plan) error {
 	return nil
 }
 
-// idle starts a server and measures what all subscribers together add to its memory, beside the first: with it come the parts of
-// the program that nobody has used before, about 1 MiB, once.
+// idle starts a server and measures what all subscribers but the first add to its memory. The first
+// brings in parts of the program that nothing has used before, about 1 MiB.
 func (s *series) idle(start func() (*server, error), by *way, address func(base string) string) error {
 	server, err := start()
 	if err != nil {
@@ -72,7 +72,8 @@ func (s *series) idle(start func() (*server, error), by *way, address func(base 
 	return errors.Join(err, server.stop())
 }
 
-// resident is the memory that a process keeps, in KiB (proc(5), status); not a number if nobody has told which it is.
+// resident is the memory that a process keeps, in KiB (proc(5), status); NaN if the process is not
+// known.
 func resident(pid int) (float64, error) {
 	if pid == 0 {
 		return math.NaN(), nil

@@ -11,7 +11,8 @@ import (
 // latencyRate is how many writes a second are followed to another client.
 const latencyRate = 100
 
-// benchLatency measures how long a write takes until another client sees it, beside a bare fsync of the same disk.
+// benchLatency measures how long a write takes until another client sees it, beside a bare fsync of
+// the same disk.
 func benchLatency(p *plan) error {
 	var sync, socket, events struct{ p50, p99 series }
 	ws, err := gatewaySource(p, "", bySocket, 1, 1, socketAt)
@@ -49,7 +50,7 @@ func benchLatency(p *plan) error {
 	return nil
 }
 
-// fsyncs measures what it takes to have 4 KiB on the disk, at the same rate.
+// fsyncs measures how long it takes to have 4 KiB on the disk, at the same rate.
 func fsyncs(p *plan, p50, p99 *series) error {
 	file, err := os.Create(p.file("fsync"))
 	if err != nil {

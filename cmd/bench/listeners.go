@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// listeners are subscribers that do no more than count what comes: on a small machine they compute beside the server.
+// listeners are subscribers that only count: on a small machine they compute beside the server.
 type listeners struct {
 	way     *way
 	conns   []net.Conn
@@ -42,8 +42,8 @@ var (
 // stamp begins the time at which a document was written, in Unix nanoseconds.
 var stamp = []byte(`"at":"`)
 
-// listen opens n subscriptions, each at an address of its own; a hundred of them measure how late changes
-// are.
+// listen opens n subscriptions, each at an address of its own; a hundred of them measure how late
+// changes are.
 func listen(by *way, n int, address func(i int) string) (*listeners, error) {
 	l := &listeners{way: by, closed: make(chan struct{})}
 	for i := range n {
@@ -140,7 +140,8 @@ func (l *listeners) count(conn net.Conn, measures bool) {
 	})
 }
 
-// read tells what comes and how many changes are in it. A marker that two reads share is found in what the first has left.
+// read returns the next bytes and how many changes are in them. It finds a marker that two reads
+// share in the rest of the first.
 func (l *listeners) read(from io.Reader, tell func(seen []byte, found int)) {
 	marker := l.way.marker
 	buffer := make([]byte, 32<<10)
@@ -193,8 +194,9 @@ func (l *listeners) lateness() (p50, p99 float64) {
 	return late[len(late)/2], late[len(late)*99/100]
 }
 
-// errShort: a gateway tells clients that are thousands of changes late to list again, and sends the rest only. So does one that loses
-// changes, which this does not tell apart: the conformance suite does.
+// errShort: fewer changes came than were sent. A gateway has clients that are thousands of changes
+// late list again, and sends the rest only. A gateway that loses changes looks the same here; the
+// conformance suite tells them apart.
 var errShort = errors.New("not all changes have come")
 
 // await waits until all changes have come.

@@ -14,7 +14,7 @@ import (
 
 const listed = 10_000
 
-// cost is what one run of something costs.
+// cost is the cost of one run.
 type cost struct{ cpu, allocs, bytes series }
 
 func (c *cost) measure(f func() (bytes int, err error)) error {
@@ -53,8 +53,8 @@ func (s *shelf) copy() error { return s.copied.measure(s.byHand.copy) }
 
 func (s *shelf) close() error { return errors.Join(s.byHand.close(), s.backend.Close()) }
 
-// benchLists lists 10,000 documents, encoded as a client gets them, beside copying the same rows out of the database that has
-// them and, which is what the goal is set by, out of SQLite.
+// benchLists lists 10,000 documents, encoded as a client gets them, beside copying the same rows
+// out of the database that has them and, which is what the goal is set by, out of SQLite.
 func benchLists(p *plan) error {
 	ctx := context.Background()
 	own, err := p.over.shelf(ctx)
@@ -121,7 +121,7 @@ func fillCollection(ctx context.Context, b backends.Backend, collection string, 
 	return nil
 }
 
-// rowsOfSQLite reads what a list needs.
+// rowsOfSQLite reads the rows of a list.
 func rowsOfSQLite(ctx context.Context, b backends.Backend) (*rows, error) {
 	db, err := sql.Open("sqlite", "file:"+b.(*sqlite.Backend).Path()+"?_pragma=query_only(1)")
 	if err != nil {
@@ -157,7 +157,8 @@ func copySQLite(ctx context.Context, db *sql.DB) (bytes int, err error) {
 	return bytes, rows.Err()
 }
 
-// listAll reads every page and encodes it, as the socket does; it adds up its documents by themselves, if that is asked for.
+// listAll reads every page and encodes it, as the socket does; it adds up its documents by
+// themselves, if that is asked for.
 func listAll(ctx context.Context, b backends.Backend, documents *int) (bytes int, err error) {
 	q := backends.Query{Collection: "c", MaxBytes: 512 << 10}
 	request := &protocol.Request{Type: protocol.TypeList, RequestID: "1", Collection: "c"}

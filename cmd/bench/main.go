@@ -1,7 +1,8 @@
-// Command bench measures the gateway beside its floors, interleaved in one run, and prints medians, ranges and ratios.
+// Command bench measures the gateway beside its floors, interleaved in one run, and prints medians,
+// ranges and ratios.
 //
-// A figure without its floor says more about the machine than about the gateway; so every line is a ratio to the
-// plain thing done by hand on the same machine, in the same minute.
+// A figure without its floor says more about the machine than about the gateway; so every line is a
+// ratio to the plain thing done by hand on the same machine, in the same minute.
 package main
 
 import (
@@ -16,21 +17,22 @@ import (
 	"time"
 )
 
-// plan is what to measure.
+// plan says what to measure.
 type plan struct {
 	dir     string
 	binary  string
 	rounds  int
 	time    time.Duration
 	callers int
-	// postgres is the URL of a server to measure, empty for none; only what is asked for runs.
+	// postgres is the URL of a server to measure; empty for none.
 	postgres string
 	mongodb  string // the same for MongoDB
 	only     string
 	// over is the database of the parts that are measured over each of them.
 	over    *database
 	started []func() error // servers, and how to end each
-	// url is a gateway that runs already, empty for one of our own; pid its process, 0 if that is not known.
+	// url is a gateway that runs already, empty for one of our own; pid its process, 0 if that is not
+	// known.
 	url string
 	pid int
 }
@@ -107,7 +109,7 @@ func (p *plan) run(over []string) (err error) {
 	return p.parts(ofOne)
 }
 
-// part is what can be measured by itself.
+// part can be measured by itself.
 type part struct {
 	name string
 	run  func(*plan) error
@@ -136,7 +138,8 @@ func (p *plan) parts(all []part) error {
 	return nil
 }
 
-// interleave runs each measurement once per round, in turn, so that what else the machine does hits all alike.
+// interleave runs each measurement once per round, in turn: other work of the machine then hits all
+// alike.
 func (p *plan) interleave(measurements ...func() error) error {
 	for range p.rounds {
 		for _, m := range measurements {

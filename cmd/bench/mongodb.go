@@ -19,7 +19,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// floorOf is what is measured beside the gateway on MongoDB: a plain collection with the same indexes, by the same driver.
+// floorOf is the floor of the gateway on MongoDB: a plain collection with the same indexes, by the
+// same driver.
 type floorOf struct {
 	client *mongo.Client
 	docs   *mongo.Collection
@@ -247,7 +248,8 @@ func mongoUpserts(ctx context.Context, p *plan, _ *floorOf) error {
 	return nil
 }
 
-// mongoLatency writes 100 documents a second and measures when a change stream, or the feed, tells of each.
+// mongoLatency writes 100 documents a second and measures when a change stream, or the feed,
+// delivers each.
 func mongoLatency(ctx context.Context, p *plan, floor *floorOf) error {
 	b, err := p.freshMongoDB(ctx)
 	if err != nil {

@@ -39,7 +39,7 @@ func openPlain(ctx context.Context, file string) (*plain, error) {
 	return p, nil
 }
 
-// commit groups what waits into one transaction, as the gateway does.
+// commit groups the waiting writes into one transaction, as the gateway does.
 func (p *plain) commit(ctx context.Context) {
 	defer close(p.done)
 	insert, err := p.conn.PrepareContext(ctx, "INSERT INTO plain VALUES (?, ?, ?, ?)")

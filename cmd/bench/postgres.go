@@ -16,8 +16,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// The floors of PostgreSQL: the same columns and indexes without triggers, by pgx and one prepared statement; and the
-// same rows that a write of the gateway makes, all of them, by hand in one statement.
+// The floors of PostgreSQL: the same columns and indexes without triggers, by pgx and one prepared
+// statement; and the same rows that a write of the gateway makes, all of them, by hand in one
+// statement.
 const (
 	plainTables = `CREATE SCHEMA bench_plain;
 CREATE TABLE bench_plain.app_data (workspace_id text COLLATE "C" NOT NULL, app_id text COLLATE "C" NOT NULL, collection text COLLATE "C" NOT NULL,
@@ -214,7 +215,8 @@ func postgresUpserts(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// postgresLatency writes 100 documents a second and measures each commit, and when the feed of a second gateway tells it.
+// postgresLatency writes 100 documents a second and measures each commit, and when the feed of a
+// second gateway delivers it.
 func postgresLatency(ctx context.Context, p *plan) error {
 	writer, err := p.freshPostgres(ctx)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// rawWriter is the floor of fan-out: a program that writes each message to each client by one write(2), a goroutine for
-// each core, and does nothing else. It runs as this binary with -raw.
+// rawWriter is the floor of fan-out: a program that writes each message to each client by one
+// write(2), a goroutine for each core, and does nothing else. It runs as this binary with -raw.
 type rawWriter struct {
 	shards []chan []byte
 
@@ -23,8 +23,8 @@ type rawWriter struct {
 	n       int
 }
 
-// serveRaw listens and prints where, then takes clients for ever. A client of the path /write sends the messages, one a
-// line; all others get them.
+// serveRaw listens and prints where, then takes clients for ever. A client of the path /write sends
+// the messages, one a line; all others get them.
 func serveRaw() error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

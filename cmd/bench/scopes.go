@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// benchScopes measures what a write costs with other scopes alive.
+// benchScopes measures the cost of a write while other scopes are alive.
 func benchScopes(p *plan) error {
 	counts := []int{1, 10, 100, 1000}
 	costs := make([]series, len(counts))
@@ -42,7 +42,7 @@ func (p *plan) amongScopes(n int, cost *series) error {
 		}
 		others = append(others, conn)
 	}
-	time.Sleep(settled) // what the handshakes leave behind is none of a write's cost
+	time.Sleep(settled) // the garbage of the handshakes is no cost of a write
 	var r rate
 	err = server.measure(p, &r, talkSocket, (*talker).insertSocket)
 	for _, c := range others {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// server is a gateway in a process of its own, so that its CPU can be told from the clients'.
+// server is a gateway in a process of its own, which keeps its CPU apart from the clients'.
 type server struct {
 	command  *exec.Cmd // nil: it runs without us
 	url      string
@@ -19,7 +19,8 @@ type server struct {
 	raw      bool
 }
 
-// startServer starts a gateway of its own on an empty database; or takes the one that runs, if the plan names it.
+// startServer starts a gateway of its own on an empty database; or takes the one that runs, if the
+// plan names it.
 func startServer(p *plan, flags ...string) (*server, error) {
 	if p.url != "" {
 		return &server{url: strings.TrimSuffix(p.url, "/"), external: p.pid}, nil
@@ -52,7 +53,7 @@ func startCommand(command *exec.Cmd) (*server, error) {
 	return &server{command: command, url: strings.TrimSuffix(url, "/")}, nil
 }
 
-// cpu is the time that the server has computed, in seconds; not a number if nobody has told which process it is.
+// cpu is the time that the server has computed, in seconds; NaN if its process is not known.
 func (s *server) cpu() (float64, error) {
 	if s.process() == 0 {
 		return math.NaN(), nil

@@ -15,7 +15,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// talker is a client that asks for writes and looks no closer than it must: on a small machine it computes beside the server.
+// talker is a client that asks for writes and looks no closer than it must: on a small machine it
+// computes beside the server.
 type talker struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -90,7 +91,7 @@ func (t *talker) bookmark() (string, error) {
 	}
 }
 
-// frame reads the server's next frame; what it returns holds until the next.
+// frame reads the server's next frame. The caller may use it until the next call.
 func (t *talker) frame() ([]byte, error) {
 	var head [10]byte
 	if _, err := io.ReadFull(t.in, head[:2]); err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// benchTrouble measures what clients in trouble cost the others: some that stop reading, some that read slowly, and a
-// thousand that come back at once with an old cursor.
+// benchTrouble measures what clients in trouble cost the others: some stop reading, some read
+// slowly, and a thousand come back at once.
 func benchTrouble(p *plan) error {
 	var calm, stalled, busy, storm series
 	err := p.interleave(
@@ -29,7 +29,8 @@ func benchTrouble(p *plan) error {
 	return nil
 }
 
-// troubleRate is how many writes a second there are: 75 KB for each subscriber, which is more than the slow read.
+// troubleRate is how many writes a second there are: 75 KB for each subscriber, which is more than
+// the slow read.
 const troubleRate = 160
 
 func (p *plan) stalled(calm, stalled *series) error {
@@ -67,7 +68,7 @@ func (s *source) lateAt(rate int, length time.Duration) (float64, error) {
 	return p99, err
 }
 
-// small has the kernel keep little for one who does not read.
+// small has the kernel buffer little for a client that does not read.
 func small(conn net.Conn, err error) (net.Conn, error) {
 	if err == nil {
 		err = conn.(*net.TCPConn).SetReadBuffer(32 << 10)
@@ -75,8 +76,9 @@ func small(conn net.Conn, err error) (net.Conn, error) {
 	return conn, err
 }
 
-// storm measures 900 subscribers beside 1,000 in a process of their own: first while all of them read, then while 100 more read
-// slowly and those 1,000 come back at once, with a cursor that is 2 s old.
+// storm measures 900 subscribers beside 1,000 in a process of their own: first while all of them
+// read, then while 100 more read slowly and those 1,000 come back at once, with a cursor that is 2
+// s old.
 func (p *plan) storm(busy, storm *series) error {
 	s, err := gatewaySource(p, "", bySocket, 900, 1, socketAt)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 
 func clock() time.Time { return time.Now() }
 
-// benchUpserts writes 10,000 documents of new keys into a collection of 10,000: by insert, and by upsert on one field.
+// benchUpserts writes 10,000 documents of new keys into a collection of 10,000: by insert, and by
+// upsert on one field.
 func benchUpserts(p *plan) error {
 	ctx := context.Background()
 	var inserts, upserts series

@@ -22,7 +22,8 @@ func document(n int64) string {
 	return fmt.Sprintf(`{"key":"k%d","n":%d,"text":%q}`, n, n, strings.Repeat("lorem ipsum ", 20))
 }
 
-// rate has many callers call f for a while; it tells calls a second and what one costs in CPU (µs) and allocations.
+// rate has many callers call f for a while. It returns calls a second, and the CPU (µs) and
+// allocations of one call.
 type rate struct{ perSecond, cpu, allocs series }
 
 func (r *rate) measure(p *plan, used func() (float64, error), f func(caller int, n int64) error) error {
@@ -108,7 +109,7 @@ func benchWrites(p *plan) error {
 	} {
 		allocs := row.r.allocs.String()
 		if row.name[0] >= 'c' {
-			allocs = "-" // those are the clients'
+			allocs = "-" // allocations would be the clients'
 		}
 		fmt.Printf("  %-56s %-22s %-20s %s\n", row.name, row.r.perSecond, row.r.cpu, allocs)
 	}

@@ -35,8 +35,8 @@ type admin struct {
 	hosts    []string
 }
 
-// listenAdmin returns nil when there is to be no admin server. The default address being taken is no reason not to
-// serve: another gateway on this machine has it.
+// listenAdmin returns nil when there is to be no admin server. The default address being taken is
+// no reason not to serve: another gateway on this machine has it.
 func (c *serve) listenAdmin() (net.Listener, error) {
 	if c.Admin == "" {
 		return nil, nil
@@ -96,8 +96,8 @@ func (a *admin) handler() http.Handler {
 	return a.guarded(mux)
 }
 
-// guarded keeps web pages out: they can dial a loopback address under any name that their DNS makes up, but not under an
-// address.
+// guarded keeps web pages out: they can dial a loopback address under any name that their DNS makes
+// up, but not under an address.
 func (a *admin) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header.Values("Origin")) > 0 || !a.hostAllowed(r.Host) {
@@ -139,5 +139,5 @@ func answer(w http.ResponseWriter, status int, word, reason string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // whoever has gone does not miss it
+	_, _ = w.Write(append(body, '\n')) // a client that has gone does not miss it
 }

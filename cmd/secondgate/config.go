@@ -14,12 +14,13 @@ import (
 
 const envPrefix = "SECONDGATE"
 
-// secretTag marks flags whose value may hold a password: it is printed redacted, and SECONDGATE_<FLAG>_FILE may name a
-// file that holds it.
+// secretTag marks flags whose value may hold a password: it is printed redacted, and
+// SECONDGATE_<FLAG>_FILE may name a file that holds it.
 const secretTag = "secret"
 
-// configFile resolves flags that the command line does not set, from the file of a secret and then from --config. The
-// library's own resolvers would go before the environment and take no notice of a name that is no flag's.
+// configFile resolves flags that the command line does not set, from the file of a secret and then
+// from --config. The library's own resolvers would go before the environment and take no notice of
+// a name that is no flag's.
 type configFile struct {
 	loaded bool
 	values map[string]any
@@ -51,7 +52,7 @@ func inEnvironment(flag *kong.Flag) bool {
 	})
 }
 
-// isMeta tells flags that are about the command line itself, which no file can set.
+// isMeta reports whether a flag is about the command line itself. No file can set such a flag.
 func isMeta(name string) bool { return slices.Contains([]string{"config", "help", "version"}, name) }
 
 func fromSecretFile(flag *kong.Flag) (secret any, found bool, err error) {
@@ -151,7 +152,7 @@ func edits(a, b string) int {
 	return row[len(b)]
 }
 
-// printConfig logs what is in effect, in one line and without secrets.
+// printConfig logs the settings in effect, in one line and without secrets.
 func printConfig(ctx *kong.Context, log *slog.Logger) {
 	args := []any{}
 	for _, flag := range ctx.Flags() {
@@ -192,7 +193,8 @@ func unknownVariables(app *kong.Application, environment []string) (unknown []st
 	return unknown
 }
 
-// redact is a database URL without its secrets, for people and logs. What cannot be read as a URL is not shown at all.
+// redact returns a database URL without its secrets, for people and logs. It shows nothing of text
+// that it cannot read as a URL.
 func redact(address string) string {
 	scheme, _, found := strings.Cut(address, ":")
 	if !found || scheme == "sqlite" {

@@ -9,21 +9,22 @@ import (
 )
 
 const (
-	// smallHeap is how large a busy heap may always grow, in bytes: Go's own rule collects a small one every 4 MiB, which is a
-	// tenth of the CPU of a busy gateway.
+	// smallHeap is how large a busy heap may always grow, in bytes: Go's own rule collects a small one
+	// every 4 MiB, which is a tenth of the CPU of a busy gateway.
 	smallHeap = 32 << 20
-	// busyPercent is GOGC for a large heap while there is much garbage, which is Go's own rule; quietPercent while there is
-	// little: thousands of idle subscribers would cost half as much again as they need to.
+	// busyPercent is GOGC for a large heap while there is much garbage, which is Go's own rule;
+	// quietPercent while there is little: thousands of idle subscribers would cost half as much again
+	// as they need to.
 	busyPercent, quietPercent = 100, 40
 	// mostPercent is not to trust a first look, at next to nothing.
 	mostPercent = 400
-	// busyCycles is from how many collections a second on the heap is busy, and settling for how many seconds it must have
-	// been quiet to be taken for quiet.
+	// busyCycles is from how many collections a second on the heap is busy, and settling for how many
+	// seconds it must have been quiet to be taken for quiet.
 	busyCycles, settling = 2, 3
 )
 
-// keepHeap sets GOGC by how busy the heap is, until it is stopped. When all has become quiet, as after thousands of
-// handshakes, what they leave behind goes back to the system.
+// keepHeap sets GOGC by how busy the heap is, until it is stopped. When all has become quiet, as
+// after thousands of handshakes, what they leave behind goes back to the system.
 func keepHeap() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -72,7 +73,8 @@ func (k *heapKeeper) look(cycles, live int) {
 	}
 }
 
-// readHeap reads how many collections there have been, and what counts as alive in their rule: heap, stacks and globals.
+// readHeap reads how many collections there have been, and how much counts as alive in their rule:
+// heap, stacks and globals.
 func readHeap() (cycles, live int) {
 	samples := []metrics.Sample{
 		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},

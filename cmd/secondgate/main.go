@@ -1,5 +1,5 @@
-// Command secondgate is the gateway: one binary that gives apps live collections over the database their owner
-// already has.
+// Command secondgate is the gateway: one binary that gives apps live collections over the database
+// their owner already has.
 package main
 
 import (
@@ -16,7 +16,8 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// commands is the command line. Every flag can be set in the environment and in a file too: see configFile.
+// commands is the command line. Every flag can be set in the environment and in a file too: see
+// configFile.
 type commands struct {
 	Config      string           `help:"JSON file that sets flags by their names; the command line and the environment go before it." placeholder:"FILE" type:"path"`
 	Serve       serve            `cmd:"" help:"Serve a database to clients."`

@@ -57,7 +57,7 @@ func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr
 	return gateway.New(ctx, b, config)
 }
 
-// hosts are the names that a browser on this machine uses for the address, and those that the operator adds.
+// hosts are the names that a browser on this machine uses for the address, and the operator's own.
 func (c *serve) hosts(at *net.TCPAddr) []string {
 	port := strconv.Itoa(at.Port)
 	hosts := append([]string{at.String()}, c.AllowedHost...)

@@ -27,8 +27,8 @@ const (
 	headerTime = 10 * time.Second
 	drainTime  = 10 * time.Second
 	openTime   = 30 * time.Second
-	sendBuffer = 128 << 10 // what the kernel may take for one client, in bytes
-	// idleTime is above what proxies keep their connections for, so that none is closed under a request of theirs.
+	sendBuffer = 128 << 10 // bytes that the kernel may buffer for one client
+	// idleTime is longer than proxies keep their connections: none is closed under a proxy's request.
 	idleTime = 120 * time.Second
 )
 
@@ -94,7 +94,7 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	}
 	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
 	fmt.Printf("secondgate serves %s on %s://%s/\n", redact(c.Backend), c.scheme(), listener.Addr())
-	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), patient{listener}, g)
+	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), yieldingListener{listener}, g)
 }
 
 func (c *serve) logger(w io.Writer) *slog.Logger {
@@ -114,7 +114,8 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// listen refuses to serve strangers by accident: in this mode whoever reaches the socket may do everything.
+// listen refuses an address beyond loopback unless told: in this mode every client may do
+// everything.
 func (c *serve) listen() (net.Listener, error) {
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -127,17 +128,18 @@ func (c *serve) listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// patient is a listener that takes a connection when nobody else can run. When thousands come back at once, their handshakes would
-// else be a queue that every change waits behind; there is one already, the kernel's.
-type patient struct{ net.Listener }
+// yieldingListener takes a connection when nothing else can run. When thousands of clients come
+// back at once, their handshakes would otherwise be a queue that every change waits behind. The
+// kernel has such a queue already.
+type yieldingListener struct{ net.Listener }
 
-func (l patient) Accept() (net.Conn, error) {
+func (l yieldingListener) Accept() (net.Conn, error) {
 	runtime.Gosched()
 	return l.Listener.Accept()
 }
 
-// newHTTPServer speaks HTTP/1.1 and HTTP/2, without a certificate the latter to those who know beforehand (RFC 9113 §3.3), as
-// proxies do.
+// newHTTPServer speaks HTTP/1.1 and HTTP/2. Without a certificate HTTP/2 is for clients that know
+// beforehand (RFC 9113 §3.3), as proxies do.
 func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server {
 	s := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
@@ -163,7 +165,7 @@ func bounded(ctx context.Context, conn net.Conn) context.Context {
 	return ctx
 }
 
-// serveUntil says not ready first, then refuses connections, then ends those that are open.
+// serveUntil first fails the readiness check, then refuses connections, then ends the open ones.
 func (c *serve) serveUntil(ctx context.Context, server *http.Server, listener net.Listener, g *gateway.Gateway) error {
 	failed := make(chan error, 1)
 	go func() {

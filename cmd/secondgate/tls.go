@@ -13,7 +13,7 @@ import (
 // recheck is how often, at most, a handshake looks whether the certificate's files have changed.
 const recheck = 10 * time.Second
 
-// certificate is a pair of files that whoever renews it may replace while the gateway serves.
+// certificate is a pair of files that may be replaced while the gateway serves.
 type certificate struct {
 	cert, key string
 
@@ -45,7 +45,8 @@ func (c *serve) certificate() (*certificate, error) {
 	return files, nil
 }
 
-// get is for tls.Config. A renewed pair that cannot be used, or is half written, leaves the old one in place.
+// get is for tls.Config. A renewed pair that cannot be used, or is half written, leaves the old one
+// in place.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

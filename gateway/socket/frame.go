@@ -11,18 +11,20 @@ import (
 // HeaderSpace is the room that [Frame] needs in front of a message.
 const HeaderSpace = 10
 
-// copied is up to how many bytes a message is copied behind its header, rather than written after it.
+// copied is up to how many bytes a message is copied behind its header, rather than written after
+// it.
 const copied = 32 << 10
 
-// The first byte of a frame that is a whole text message, and the opcode of a close frame (RFC 6455 §5.2).
+// The first byte of a frame that is a whole text message, and the opcode of a close frame (RFC 6455
+// §5.2).
 const (
 	wholeText = 0x81
 	opcodes   = 0x0f
 	closing   = 0x8
 )
 
-// Frame makes a frame of a text message that begins HeaderSpace bytes into the buffer, in place. It may be sent to many
-// peers.
+// Frame makes a frame of a text message that begins HeaderSpace bytes into the buffer, in place. It
+// may be sent to many peers.
 func Frame(buffer []byte) []byte {
 	switch n := len(buffer) - HeaderSpace; {
 	case n < 126:
@@ -50,8 +52,8 @@ func payload(frame []byte) []byte {
 	return frame[2:]
 }
 
-// Send sends a frame that Frame has made, and waits until the kernel has taken it. It fails once the peer has taken no byte
-// for the stall time, and after a close frame.
+// Send sends a frame that Frame has made, and waits until the kernel has taken it. It fails once
+// the peer has taken no byte for the stall time, and after a close frame.
 func (c *Conn) Send(frame []byte) error {
 	if c.plain {
 		return c.ws.Write(context.Background(), websocket.MessageText, payload(frame)) // a deadline costs 11 allocations
@@ -59,10 +61,12 @@ func (c *Conn) Send(frame []byte) error {
 	return c.wire.sendFrame(frame)
 }
 
-// TrySend sends a frame as far as the kernel takes it at once. Unless CanTry says otherwise it is always Busy.
+// TrySend sends a frame as far as the kernel takes it at once. Unless CanTry says otherwise it is
+// always Busy.
 func (c *Conn) TrySend(frame []byte) (Progress, error) { return c.wire.tryFrame(frame) }
 
-// CanTry tells whether TrySend can send anything: on a TCP connection without TLS, on Linux, that is not plain.
+// CanTry reports whether TrySend can send anything: on TCP without TLS, on Linux, unless the
+// connection is plain.
 func (c *Conn) CanTry() bool { return c.wire.CanTry() }
 
 // Flush waits until the kernel has taken all that TrySend has begun.
@@ -87,8 +91,8 @@ func (c *Conn) Write(message []byte) error {
 	return c.wire.sendFrame(header[:], message)
 }
 
-// sendFrame writes a frame in parts, all of which are the peer's before anything else is: the reader's goroutine writes control
-// frames beside it, each by one Write.
+// sendFrame writes a frame in parts, all of which are the peer's before anything else is: the
+// reader's goroutine writes control frames beside it, each by one Write.
 func (c *wire) sendFrame(parts ...[]byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -109,8 +113,8 @@ func (c *wire) tryFrame(frame []byte) (Progress, error) {
 	return c.tryLocked(frame)
 }
 
-// pong answers a ping, however long the message under way takes. The library's own pong ends the connection of a peer that has
-// not taken it within 5 s.
+// pong answers a ping, however long the message under way takes. The library's own pong ends the
+// connection of a peer that has not taken it within 5 s.
 func (c *wire) pong(payload []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()

@@ -9,14 +9,16 @@ import (
 )
 
 const (
-	// readBuffer is that of the library's reader, the least there is: what has come waits in a buffer of the arrivals.
+	// readBuffer is the size of the library's reader, the least there is: received bytes wait in an
+	// arrival buffer.
 	readBuffer = 16
-	// plainReadBuffer is that of one who reads the connection itself: requests are short. Longer ones go by it.
+	// plainReadBuffer is the size of a reader over the connection itself. Requests are short; longer
+	// ones go past it.
 	plainReadBuffer = 512
-	// writeBuffer is that of the library's writer, which writes control frames alone: they are at most 127 bytes, and each
-	// must be one Write.
+	// writeBuffer is the size of the library's writer, which writes control frames alone. They are at
+	// most 127 bytes, and each must be one Write.
 	writeBuffer = 128
-	// plainWriteBuffer is that of a writer that writes messages too.
+	// plainWriteBuffer is the size of a writer that writes messages too.
 	plainWriteBuffer = 4 << 10
 )
 
@@ -30,8 +32,8 @@ type hijacker struct {
 	reader *bufio.Reader // the library's, once it has been handed over
 }
 
-// Hijack implements http.Hijacker. Reader and writer must be new ones, since net/http's go to the original connection;
-// what came with the handshake is read from ours first.
+// Hijack implements http.Hijacker. Reader and writer must be new ones, since those of net/http go
+// to the original connection. Bytes that came with the handshake are read first.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {

@@ -13,13 +13,14 @@ const (
 	opPong   = 0xA
 )
 
-// masked is the bit of a header's second byte that says so.
+// masked is the bit of a header's second byte that marks a masked frame.
 const masked = 0x80
 
-// incoming follows the frames of a peer as their bytes arrive, to find text that is not UTF-8 at its first wrong
-// byte: in the middle of a frame, across the frames of a message, and in the reason of a close frame. The library
-// looks at none of it, and hands out a message only when it is whole. What else is wrong with a frame is the
-// library's to refuse: incoming then looks no further.
+// incoming follows the frames of a peer as their bytes arrive. It finds text that is not UTF-8 at
+// its first wrong byte: in the middle of a frame, across the frames of a message, and in the reason
+// of a close frame. The library checks none of that, and hands out a message only when it is whole.
+// Anything else that is wrong with a frame is the library's to refuse: incoming then looks no
+// further.
 type incoming struct {
 	header [14]byte
 	have   int // bytes of the header so far
@@ -40,8 +41,8 @@ type incoming struct {
 	blind   bool // the frames cannot be followed any further
 }
 
-// scan takes the next bytes and returns how many of them may be passed on: all, unless the one behind them makes text
-// invalid. After that it looks at no text, only at where frames end.
+// scan takes the next bytes and returns how many of them may be passed on: all, unless the next one
+// makes text invalid. After invalid text it only follows where frames end.
 func (f *incoming) scan(b []byte) int {
 	for at := 0; at < len(b) && !f.blind; {
 		var used int
@@ -60,8 +61,8 @@ func (f *incoming) scan(b []byte) int {
 	return len(b)
 }
 
-// limit is how many bytes there are at least until a header or a frame ends, of n that could be passed on: whoever takes no
-// more at once holds nothing of the next frame.
+// limit returns how many of n bytes may be read without touching the frame after the current header
+// or payload. A reader that asks for no more holds nothing of the next frame.
 func (f *incoming) limit(n int) int {
 	switch {
 	case f.blind:
@@ -72,7 +73,7 @@ func (f *incoming) limit(n int) int {
 	return min(n, f.headerSize()-f.have)
 }
 
-// skip takes bytes of which none will be passed on.
+// skip follows bytes that will not be passed on.
 func (f *incoming) skip(b []byte) {
 	for len(b) > 0 && !f.blind {
 		if n := f.scan(b); n < len(b) {
@@ -108,14 +109,16 @@ func (f *incoming) headerSize() int {
 	return 6
 }
 
-// followable: the peer's frames are masked, and no extension has given the reserved bits a meaning.
+// followable reports whether the frame can be followed: it is masked, and no extension has given
+// the reserved bits a meaning.
 func (f *incoming) followable() bool {
 	const reserved = 0x70
 	opcode := f.header[0] & 0x0F
 	return f.header[0]&reserved == 0 && f.header[1]&masked != 0 && (opcode <= opBinary || opClose <= opcode && opcode <= opPong)
 }
 
-// begin reads the header, which is whole. It is false when the frame is empty and so its end wrong.
+// begin reads a whole header. It returns false when the frame is empty and ends its message in the
+// middle of a character.
 func (f *incoming) begin() bool {
 	size := f.have
 	f.have, f.keyAt = 0, 0
@@ -149,7 +152,7 @@ func (f *incoming) takePayload(b []byte) (used int, ok bool) {
 	return used, ok
 }
 
-// end is false when the text that is over with this frame lacks the rest of a character.
+// end returns false when the text that ends with this frame lacks the rest of a character.
 func (f *incoming) end() bool {
 	switch {
 	case f.opcode == opClose:
@@ -161,7 +164,7 @@ func (f *incoming) end() bool {
 	return true
 }
 
-// check takes payload up to its end or the first wrong byte.
+// check follows payload up to its end or the first wrong byte.
 func (f *incoming) check(b []byte) (used int, ok bool) {
 	switch {
 	case f.invalid:
@@ -177,7 +180,7 @@ func (f *incoming) check(b []byte) (used int, ok bool) {
 	return len(b), true
 }
 
-// checkText checks masked text, of which the first byte is masked with key[keyAt&3].
+// checkText checks masked text. Its first byte is masked with key[keyAt&3].
 func (f *incoming) checkText(u *utf8Check, b []byte, keyAt int) (used int, ok bool) {
 	var plain [512]byte // a multiple of the key's length
 	key := bits.RotateLeft32(binary.LittleEndian.Uint32(f.key[:]), -8*(keyAt&3))

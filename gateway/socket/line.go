@@ -8,27 +8,29 @@ import (
 )
 
 const (
-	// sendBuffer bounds what the kernel takes for a peer that does not read; its default is up to 4 MiB.
+	// sendBuffer bounds what the kernel takes for a peer that does not read; its default is up to 4
+	// MiB.
 	sendBuffer = 128 << 10
 	// chunk is the most that must move within one stall time.
 	chunk = 16 << 10
 )
 
-// line writes to a connection: each message is the peer's whole before another begins. A peer that takes no byte for the
-// stall time is given up; a deadline for the whole message would cut slow but live peers.
+// line writes to a connection, one whole message after the other. It gives up a peer that takes no
+// byte for the stall time. A deadline for the whole message would cut peers that are slow but
+// alive.
 type line struct {
 	net.Conn
 	stall time.Duration
 	plain bool // no more than net's and the library's own ways
 
-	writing sync.Mutex // held for a whole message, but for its rest
-	rest    []byte     // of the message that a try has begun: it goes before any other
-	broken  error      // why half a message may have gone: nothing fits behind it
+	writing sync.Mutex // held for a whole message, but not while its rest waits
+	rest    []byte     // the part of a tried message that is not written yet; it goes before any other
+	broken  error      // why a message may be half written: nothing may follow it
 	tries   trier      // unable: every write may wait
-	until   time.Time  // the deadline of those that may
+	until   time.Time  // the deadline of writes that may wait
 }
 
-// take takes a connection over. A plain one is never tried.
+// take takes a connection over. It never tries to write to a plain one.
 func (l *line) take(conn net.Conn, stall time.Duration, plain bool) {
 	l.Conn, l.stall, l.plain = conn, stall, plain
 	if tcp, ok := conn.(*net.TCPConn); ok {
@@ -39,26 +41,27 @@ func (l *line) take(conn net.Conn, stall time.Duration, plain bool) {
 	}
 }
 
-// Close makes whoever reads or writes fail.
+// Close makes every read and write fail.
 func (l *line) Close() error {
 	l.tries.giveBack()
 	return l.Conn.Close()
 }
 
-// Progress is what a try has come to.
+// Progress is how far a try has come.
 type Progress int
 
-// What a try may come to.
+// The progress of a try.
 const (
-	Busy  Progress = iota // nothing was taken: somebody else writes, or must first
-	Begun                 // the message is as good as sent, but who sends next, or flushes, waits for the peer to take it
+	Busy  Progress = iota // nothing was taken: another write is under way, or a rest goes first
+	Begun                 // the kernel took a part; Flush, or the next send, waits for the peer to take the rest
 	Whole                 // everything has gone
 )
 
-// CanTry tells whether a try may succeed on this connection at all: it is a TCP connection without TLS, on Linux.
+// CanTry reports whether a try may succeed on this connection at all: it is TCP without TLS, on
+// Linux.
 func (l *line) CanTry() bool { return l.tries.able() }
 
-// try writes one message as far as the peer takes it at once; it waits for nothing.
+// try writes one message as far as the peer takes it at once. It waits for nothing.
 func (l *line) try(message []byte) (Progress, error) {
 	if !l.tries.able() || !l.writing.TryLock() {
 		return Busy, nil
@@ -92,7 +95,7 @@ func (l *line) send(parts ...[]byte) error {
 	return l.sendLocked(parts...)
 }
 
-// sendLocked fails for good once it has failed.
+// sendLocked fails for good once it has failed. The caller holds writing.
 func (l *line) sendLocked(parts ...[]byte) error {
 	if l.broken == nil {
 		l.broken = l.sendAll(parts)
@@ -116,20 +119,21 @@ func (l *line) sendAll(parts [][]byte) error {
 	return nil
 }
 
-// write waits only for what a try leaves: it rarely leaves anything, and a deadline costs as much as half a try.
+// write tries first and waits only for the rest. A try rarely leaves any, and setting a deadline
+// costs as much as half a try.
 func (l *line) write(b []byte) error {
 	if !l.tries.able() {
-		return l.patiently(b)
+		return l.writeWaiting(b)
 	}
 	n, err := l.tries.write(b)
 	if err != nil || n == len(b) {
 		return err
 	}
-	return l.patiently(b[n:])
+	return l.writeWaiting(b[n:])
 }
 
-// patiently gives the peer the stall time for each part of the bytes, and up to a quarter more.
-func (l *line) patiently(b []byte) error {
+// writeWaiting gives the peer the stall time for each part of the bytes, and up to a quarter more.
+func (l *line) writeWaiting(b []byte) error {
 	for len(b) > 0 {
 		part := b[:min(len(b), chunk)]
 		if err := l.extend(); err != nil {
@@ -144,8 +148,8 @@ func (l *line) patiently(b []byte) error {
 	return nil
 }
 
-// extend has no write that begins now given up before the stall time. A deadline that is far enough is left: setting one for each of many
-// small writes was 3 % of what they cost.
+// extend moves the deadline so that a write that begins now has at least the stall time. It keeps a
+// deadline that is far enough: setting one for each of many small writes was 3 % of their cost.
 func (l *line) extend() error {
 	now := time.Now()
 	if l.until.Sub(now) >= l.stall {

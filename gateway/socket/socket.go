@@ -22,13 +22,15 @@ const (
 // ErrNotText: the peer sent a binary message.
 var ErrNotText = errors.New("the message is not text")
 
-// ErrNotUTF8: the peer sent text that is not UTF-8, in a message or as the reason of its close frame.
+// ErrNotUTF8: the peer sent text that is not UTF-8, in a message or as the reason of its close
+// frame.
 var ErrNotUTF8 = errors.New("the text is not UTF-8")
 
 // Options of Accept.
 type Options struct {
 	Subprotocol string
-	// ReadLimit bounds one message from the peer, in bytes; a longer one ends the connection with 1009.
+	// ReadLimit bounds one message from the peer, in bytes; a longer one ends the connection with
+	// 1009.
 	ReadLimit int64
 	// Stall is how long a write may wait for the peer to take a byte.
 	Stall time.Duration
@@ -36,16 +38,17 @@ type Options struct {
 	Plain bool
 }
 
-// Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and CloseNow may
-// be called by any.
+// Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and
+// CloseNow may be called by any.
 type Conn struct {
 	ws    *websocket.Conn
 	wire  *wire
 	plain bool
 }
 
-// Accept upgrades the request, or answers it with an error status. The caller has checked Host and Origin.
-// The caller must call CloseNow in the end: the library leaves the descriptor open after a failed read.
+// Accept upgrades the request, or answers it with an error status. The caller has checked Host and
+// Origin. The caller must call CloseNow in the end: the library leaves the descriptor open after a
+// failed read.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	conn := &wire{}
 	h := &hijacker{ResponseWriter: w, stall: o.Stall, plain: o.Plain, wire: conn}
@@ -64,13 +67,13 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
-	h.reader.Reset(conn) // the library has put a reader of what was buffered before it, which is nothing
+	h.reader.Reset(conn) // it holds no bytes, and the library has put a reader of its own before it
 	ws.SetReadLimit(o.ReadLimit)
 	return &Conn{ws, conn, o.Plain}, nil
 }
 
-// Await returns when Read has something to read, or would fail; or at once, where that cannot be told. A goroutine that
-// waits for hours does so here on half the stack.
+// Await returns when Read has something to read, or would fail; at once where that cannot be known.
+// A goroutine that waits for hours does so here on half the stack.
 func (c *Conn) Await() { c.wire.await() }
 
 // Read returns the next text message. Any error ends the connection.
@@ -82,11 +85,11 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	return message, err
 }
 
-// pingFrame is an empty ping (RFC 6455 §5.5.2), which is written whole and so beside the library: its own Ping ends the
-// connection of a peer that is slow to take it.
+// pingFrame is an empty ping (RFC 6455 §5.5.2). It is written whole and so beside the library,
+// whose own Ping ends the connection of a peer that is slow to take it.
 var pingFrame = []byte{0x80 | 0x9, 0}
 
-// Ping asks the peer to show that it lives; see Silent. Only who writes may call it.
+// Ping asks the peer to show that it lives; see Silent. Only the goroutine that writes may call it.
 func (c *Conn) Ping() error {
 	_, err := c.wire.Write(pingFrame)
 	return err
@@ -95,7 +98,8 @@ func (c *Conn) Ping() error {
 // TryPing is Ping that waits for nothing.
 func (c *Conn) TryPing() (Progress, error) { return c.wire.tryFrame(pingFrame) }
 
-// Silent is for how long Read has waited for the peer's next byte, be it of a pong; 0 while nobody reads.
+// Silent is for how long Read has waited for the peer's next byte, a pong's included; 0 while
+// nobody reads.
 func (c *Conn) Silent() time.Duration { return c.wire.silent() }
 
 // Close sends a close frame and waits a few seconds for the peer's.

@@ -9,22 +9,23 @@ import (
 	"unsafe"
 )
 
-// trier writes to a descriptor without waiting, and beside net, whose bookkeeping for each write costs as much as all of ours: it
-// has the runtime hand the core on to others, since a system call may block. This one cannot, for net's descriptors do not.
+// trier writes to a descriptor without waiting, beside package net. For each write net has the
+// runtime hand the core on to others, since a system call may block, which costs as much as all the
+// rest. This one cannot block: net's descriptors are non-blocking.
 type trier struct {
 	raw syscall.RawConn
 
-	giving sync.Mutex // held while the descriptor is written to, and while it is given back
+	giving sync.Mutex // held while the descriptor is written to or given back
 	fd     uintptr
 	given  bool // back to net, which closes it: the number may be another's
 
-	arrival func(fd uintptr) bool // made once: a closure for each would be an allocation for each
-	arrived *[]byte               // one of the arrivals, with what has come
+	arrival func(fd uintptr) bool // made once: a closure for each read would be an allocation for each
+	arrived *[]byte               // an arrival buffer with the received bytes
 }
 
 const canTry = true
 
-// able tells whether take has found a descriptor.
+// able reports whether take has found a descriptor.
 func (t *trier) able() bool { return t.raw != nil }
 
 // take leaves t unable if the connection has no descriptor any more.
@@ -37,20 +38,21 @@ func (t *trier) take(conn *net.TCPConn) {
 	t.arrival = t.receive
 }
 
-// giveBack is the end of writing, before the connection is closed. It waits for a write that is under way, which does not wait.
+// giveBack ends the writing before the connection is closed. A write that is under way does not
+// wait, so neither does this.
 func (t *trier) giveBack() {
 	t.giving.Lock()
 	defer t.giving.Unlock()
 	t.given = true
 }
 
-// await waits until something has arrived; false if nothing will.
+// await waits until bytes have arrived. It returns false if none will.
 func (t *trier) await() bool {
 	t.arrived = nil
 	return t.raw.Read(t.arrival) == nil && t.arrived != nil
 }
 
-// receive is read(2) into a buffer; false if nothing has come yet.
+// receive is read(2) into a buffer. It returns false if nothing has come yet.
 func (t *trier) receive(fd uintptr) bool {
 	buffer := arrivals.Get().(*[]byte)
 	n, err := syscall.Read(int(fd), (*buffer)[:cap(*buffer)])
@@ -63,7 +65,7 @@ func (t *trier) receive(fd uintptr) bool {
 	return !errors.Is(err, syscall.EAGAIN)
 }
 
-// write is write(2): how many bytes the kernel takes now, 0 if there is no room.
+// write is write(2). It returns how many bytes the kernel takes now, 0 if it has no room.
 func (t *trier) write(message []byte) (int, error) {
 	t.giving.Lock()
 	defer t.giving.Unlock()

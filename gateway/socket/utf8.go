@@ -2,17 +2,17 @@ package socket
 
 import "unicode/utf8"
 
-// utf8Check finds out as bytes come whether text is UTF-8 (the Unicode Standard, table 3-7). The zero value stands
-// between two characters.
+// utf8Check checks text as its bytes come (UTF-8 as in the Unicode Standard, table 3-7). The zero
+// value stands between two characters.
 type utf8Check struct {
 	missing   uint8 // continuation bytes that the character still needs
 	low, high byte  // where the next one must lie
 }
 
-// whole: no character is cut off here.
+// whole reports whether no character is cut off here.
 func (u *utf8Check) whole() bool { return u.missing == 0 }
 
-// takeAll takes bytes up to the first that no UTF-8 can have there, and that one too.
+// takeAll takes bytes up to the first that cannot stand there in UTF-8, and that one too.
 func (u *utf8Check) takeAll(b []byte) (used int, ok bool) {
 	for used < len(b) && !u.whole() {
 		if used++; !u.take(b[used-1]) {
@@ -43,7 +43,7 @@ func cutOff(b []byte) int {
 	return 0
 }
 
-// take is false on the first byte that no UTF-8 can have here.
+// take returns false on the first byte that cannot stand here in UTF-8.
 func (u *utf8Check) take(b byte) bool {
 	if u.missing > 0 {
 		ok := u.low <= b && b <= u.high
@@ -68,7 +68,7 @@ func (u *utf8Check) take(b byte) bool {
 	return true
 }
 
-// narrow leaves out overlong forms, surrogates, and what lies beyond U+10FFFF.
+// narrow excludes overlong forms, surrogates and code points beyond U+10FFFF.
 func (u *utf8Check) narrow(b byte) {
 	switch b {
 	case 0xE0:

@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// farewell is how long a peer whose text was refused may take to answer the close frame.
-const farewell = 5 * time.Second
+// closeTime is how long a peer whose text was refused may take to answer the close frame.
+const closeTime = 5 * time.Second
 
-// wire is the connection as the library sees it. Reading fails with ErrNotUTF8 in front of the first byte that makes
-// text invalid, wherever in a frame that is. The library writes close frames to it, and everything if it is plain; what
-// [Frame] has made goes by it, and so do pings and pongs.
+// wire is the connection as the library sees it. Reading fails with ErrNotUTF8 before the first
+// byte that makes text invalid, wherever in a frame that is. The library writes close frames to it,
+// and everything if it is plain. Frames made by [Frame], pings and pongs go past the library.
 type wire struct {
 	line
 	reading sync.Mutex // held while bytes are waited for or taken
-	unread  []byte     // what came with the handshake, or was awaited
-	buffer  *[]byte    // that unread is in, if it is one of the arrivals
+	unread  []byte     // received bytes that nobody has read yet
+	buffer  *[]byte    // the arrival buffer that unread is in, if any
 
 	closing bool // a close frame has been sent: no message may follow (RFC 6455 §5.5.1); under writing
 
 	frames  incoming
-	refused bool // the reader has been told of invalid text
+	refused bool // the reader has got ErrNotUTF8
 
 	// asked is when the read that is under way began, in Unix nanoseconds; 0 while there is none.
 	asked atomic.Int64
 }
 
-// arrivals are the buffers of what has come and has not been read.
+// arrivals are buffers of bytes that have been received and not read.
 var arrivals = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-// silent is for how long a reader has waited for the peer's next byte. The silence of a peer that is not read does
-// not count.
+// silent is for how long a reader has waited for the peer's next byte. The silence of a peer that
+// nobody reads from does not count.
 func (c *wire) silent() time.Duration {
 	asked := c.asked.Load()
 	if asked == 0 {
@@ -41,7 +41,7 @@ func (c *wire) silent() time.Duration {
 	return time.Since(time.Unix(0, asked))
 }
 
-// Read never passes on bytes of two frames, where that matters to await.
+// Read passes on bytes of one frame at most, where await relies on it.
 func (c *wire) Read(b []byte) (int, error) {
 	if c.frames.invalid {
 		return 0, c.refuse(b)
@@ -61,8 +61,9 @@ func (c *wire) Read(b []byte) (int, error) {
 	return valid, nil
 }
 
-// await waits until something has come or nothing will, which Read tells, on a stack that stays small: below the library it
-// is twice as big. The library holds nothing back that it has not handed out, since Read gives it no more than it asks for.
+// await waits until bytes have come, or none will, which Read then reports. Its stack stays half as
+// big as below the library. The library holds no bytes back meanwhile, since Read gives it no more
+// than it asks for.
 func (c *wire) await() {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -93,15 +94,15 @@ func (c *wire) receive(b []byte) (int, error) {
 	return n, nil
 }
 
-// refuse tells of the invalid text, once. The library then sends its close frame and reads on for the peer's. Nothing
-// more is passed on to it, but the bytes are taken: a TCP connection that is closed with bytes unread is reset, and the
-// peer might lose the close frame.
+// refuse returns ErrNotUTF8 once. The library then sends its close frame and reads on for the
+// peer's. Later bytes are read and dropped: a TCP connection that is closed with bytes unread is
+// reset, and the peer might lose the close frame.
 func (c *wire) refuse(scratch []byte) error {
 	if !c.refused {
 		c.refused = true
 		return ErrNotUTF8
 	}
-	if err := c.SetReadDeadline(time.Now().Add(farewell)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(closeTime)); err != nil {
 		return err
 	}
 	for !c.frames.closed && !c.frames.blind {
