@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Imports point down only (docs/design.md): protocol < backends < each backend; protocol, backends, docs/api < gateway;
-# protocol, backends < conformance; everything < cmd. The binary links no test package.
+# Imports point down only (docs/design.md): protocol < backends < backends/driverkit < each driver; protocol, backends,
+# docs/api < gateway; protocol, backends < conformance; everything < cmd. The binary links no test package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== layers"
@@ -18,9 +18,10 @@ only() {
 }
 only protocol 'none'
 only backends protocol
-for driver in $(cd backends && ls -d */); do
+only backends/driverkit protocol backends
+for driver in $(cd backends && ls -d */ | grep -v driverkit); do
   driver=${driver%/}
-  only "backends/$driver" protocol backends
+  only "backends/$driver" protocol backends backends/driverkit
 done
 only conformance protocol backends
 only conformance/client protocol

@@ -22,8 +22,8 @@ const big = 16<<20 - 16<<10
 
 var other = protocol.Scope{Workspace: "w", App: "other"}
 
-// TestBigDocuments: another program's documents of any size that the server stores cost a reset of their scope at most,
-// never the feed or other scopes' changes.
+// TestBigDocuments: another program's documents of any size that the server stores cost a reset of
+// their scope at most, never the feed or other scopes' changes.
 func TestBigDocuments(t *testing.T) {
 	t.Parallel()
 	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"), nil)
@@ -104,8 +104,8 @@ func same(a, b *protocol.Document) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Rev == b.Rev && bytes.Equal(a.Data, b.Data)
 }
 
-// TestBigDocumentsAreWritten: of a document that is over the gateway's bound a client may take something away, and the
-// document itself.
+// TestBigDocumentsAreWritten: of a document that is over the gateway's bound a client may take
+// something away, and the document itself.
 func TestBigDocumentsAreWritten(t *testing.T) {
 	t.Parallel()
 	for way, mutation := range map[string]string{"alone": "", "in a transaction": "m"} {
@@ -133,7 +133,8 @@ func TestBigDocumentsAreWritten(t *testing.T) {
 	}
 }
 
-// TestTransactionOverReplies: a transaction whose events the server cuts into several replies arrives in one batch.
+// TestTransactionOverReplies: a transaction whose events the server cuts into several replies
+// arrives in one batch.
 func TestTransactionOverReplies(t *testing.T) {
 	t.Parallel()
 	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"), nil)
@@ -164,8 +165,8 @@ func TestTransactionOverReplies(t *testing.T) {
 	}
 }
 
-// TestImpassableEvent: names so long that the server cannot send an event have the clients of their scope list again, no
-// others, and the feed goes on.
+// TestImpassableEvent: names so long that the server cannot send an event have the clients of their
+// scope list again, no others, and the feed goes on.
 func TestImpassableEvent(t *testing.T) {
 	t.Parallel()
 	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1").URL("apps"), func(docs *mongo.Collection) {

@@ -12,11 +12,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// The documents of a deployment that knew nothing of a gateway: a plain _id, an ObjectId, one that another program's
-// fields are beside.
+// The documents of a deployment that knew nothing of a gateway: a plain _id, an ObjectId, one that
+// another program's fields are beside.
 var (
 	object   = bson.ObjectID{0x50, 0x7f, 0x1f, 0x77, 0xbc, 0xf8, 0x6c, 0xd7, 0x99, 0x43, 0x90, 0x11}
 	when     = bson.NewDateTimeFromTime(time.Date(2020, 1, 2, 3, 4, 5, 678e6, time.UTC))
@@ -63,8 +64,8 @@ func TestExistingIsServed(t *testing.T) {
 	}
 }
 
-// TestExistingIsWritten: what the gateway writes is the field that it was told to, and updatedAt. Types and order of all
-// else stay, whichever way the write goes.
+// TestExistingIsWritten: what the gateway writes is the field that it was told to, and updatedAt.
+// Types and order of all else stay, whichever way the write goes.
 func TestExistingIsWritten(t *testing.T) {
 	t.Parallel()
 	for way, mutation := range map[string]string{"alone": "", "in a transaction": "m"} {
@@ -130,7 +131,8 @@ func decoded(t *testing.T, v bson.RawValue) (d bson.D) {
 	return d
 }
 
-// TestOutsideWrites: whatever another program does to the collection, the feed and Since tell of it what it did.
+// TestOutsideWrites: whatever another program does to the collection, the feed and Since tell of it
+// what it did.
 func TestOutsideWrites(t *testing.T) {
 	t.Parallel()
 	type docs = *mongo.Collection
@@ -283,7 +285,7 @@ func TestOutsideWrites(t *testing.T) {
 
 // latest leaves of each document's changes what one batch says.
 func latest(changes []backends.Change) []backends.Change {
-	g := backends.NewGathering(1<<30, 1<<30)
+	g := driverkit.NewBatchBuilder(1<<30, 1<<30)
 	for _, c := range changes {
 		g.Add(c)
 	}

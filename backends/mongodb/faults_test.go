@@ -15,7 +15,8 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// ready ends the test unless the collection is as the gateway makes it, and what is written to it is told.
+// ready ends the test unless the collection is as the gateway makes it, and what is written to it
+// is told.
 func (s *served) ready(f backends.Feed) {
 	s.Helper()
 	db := s.docs.Database()
@@ -58,8 +59,8 @@ func (s *served) void(old backends.Cursor) {
 	require.ErrorIs(s, err, backends.ErrCursor)
 }
 
-// TestCollectionFaults: whatever becomes of the collection, an open feed tells that all is lost and goes on with what is
-// there then, which is made whole.
+// TestCollectionFaults: whatever becomes of the collection, an open feed tells that all is lost and
+// goes on with what is there then, which is made whole.
 func TestCollectionFaults(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

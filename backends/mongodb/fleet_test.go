@@ -50,8 +50,8 @@ func TestFleetSharesReads(t *testing.T) {
 	require.Less(t, asked, int64(100), "operations for 500 cursors")
 }
 
-// TestSharedReadsAreNew: what is shared began after it was asked for, so that a cursor expires at once although others are
-// checking theirs.
+// TestSharedReadsAreNew: what is shared began after it was asked for, so that a cursor expires at
+// once although others are checking theirs.
 func TestSharedReadsAreNew(t *testing.T) {
 	t.Parallel()
 	s := serving(t, mongodbtest.Database(t), nil)

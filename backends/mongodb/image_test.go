@@ -26,8 +26,8 @@ var spoiling = mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: "data", Value: 
 	{Key: "a", Value: long}, {Key: "n", Value: "y"}, {Key: "o", Value: bson.A{}}, {Key: "title", Value: false},
 }}}}}}}}
 
-// TestSpoiltImage: what the server says a document has become may be wrong; then the feed says that it cannot tell, and
-// nothing that is wrong.
+// TestSpoiltImage: what the server says a document has become may be wrong; then the feed says that
+// it cannot tell, and nothing that is wrong.
 func TestSpoiltImage(t *testing.T) {
 	t.Parallel()
 	address := mongodbtest.Database(t)

@@ -33,8 +33,9 @@ func (s *served) roll() {
 	require.NoError(s, other.Drop(s.Context()))
 }
 
-// TestHistoryLost: cursors from before the server's log begins are void, a feed that was read all the time has lost nothing,
-// though its collection was idle for longer, and one that was not read tells so, or has lost nothing either.
+// TestHistoryLost: cursors from before the server's log begins are void, a feed that was read all
+// the time has lost nothing, though its collection was idle for longer, and one that was not read
+// tells so, or has lost nothing either.
 func TestHistoryLost(t *testing.T) {
 	t.Parallel()
 	s := serving(t, mongodbtest.Start(t, "--oplogSize", "16", "--syncdelay", "1").URL("apps"), nil)

@@ -31,8 +31,9 @@ func shuffled(dice *rand.Rand, depth int) bson.D {
 	return d
 }
 
-// TestOutsidePipelines: an update by a pipeline is told as what it made, also where it moved fields: of those the server
-// logs the difference, and what it makes of that for a change stream has names twice.
+// TestOutsidePipelines: an update by a pipeline is told as what it made, also where it moved
+// fields: of those the server logs the difference, and what it makes of that for a change stream
+// has names twice.
 func TestOutsidePipelines(t *testing.T) {
 	t.Parallel()
 	dice := rand.New(rand.NewPCG(7, 9))

@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/planted"
 )
 
-// TestPlantedBugs builds the driver with each bug in turn and sees the named test or rule fail; without them it passes.
+// TestPlantedBugs builds the driver with each bug in turn and sees the named test or rule fail;
+// without them it passes.
 func TestPlantedBugs(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -38,7 +39,7 @@ func TestPlantedBugs(t *testing.T) {
 		},
 		{
 			"a write without a transaction does not look whether others have written",
-			planted.Bug{File: "alone.go", Old: "same = append(same, ", New: "_ = append(same, "},
+			planted.Bug{File: "write_single.go", Old: "same = append(same, ", New: "_ = append(same, "},
 			"^TestConformance$/^concurrency$/^no-lost-update$", "rule concurrency/no-lost-update:",
 		},
 	} {

@@ -27,8 +27,8 @@ const (
 	replayDocs    = 30
 )
 
-// TestReplays: under 12 writers, gateways and strangers with transactions, a list and the changes after its cursor are the
-// next list, by the feed and by Since, so many times (SECONDGATE_REPLAYS).
+// TestReplays: under 12 writers, gateways and strangers with transactions, a list and the changes
+// after its cursor are the next list, by the feed and by Since, so many times (SECONDGATE_REPLAYS).
 func TestReplays(t *testing.T) {
 	t.Parallel()
 	wanted := 300
@@ -63,7 +63,8 @@ type replays struct {
 	commits atomic.Int64
 }
 
-// write commits at random: a third of the writers are strangers, whose transactions touch several documents.
+// write commits at random: a third of the writers are strangers, whose transactions touch several
+// documents.
 func (r *replays) write(i int, outside conformance.Outside) {
 	for n := 0; !r.stop.Load(); n++ {
 		if i%3 == 0 {
@@ -96,8 +97,8 @@ type snapshot struct {
 	at   backends.Cursor
 }
 
-// check lists again and again. Each list, and each list with what Since tells after it, must with the changes of the feed
-// that it does not cover be what the feed's own copy is.
+// check lists again and again. Each list, and each list with what Since tells after it, must with
+// the changes of the feed that it does not cover be what the feed's own copy is.
 func (r *replays) check(feed backends.Feed, wanted int) (checks int) {
 	copied := snapshot{map[string]string{}, feed.Cursor()}
 	for !r.Failed() && checks < wanted {
@@ -146,7 +147,8 @@ func (r *replays) list() snapshot {
 	return snapshot{docs, page.Cursor}
 }
 
-// TestOneUpsertOfMany: of 16 callers on two gateways who upsert by one filter at once, one makes the document, 200 times.
+// TestOneUpsertOfMany: of 16 callers on two gateways who upsert by one filter at once, one makes
+// the document, 200 times.
 func TestOneUpsertOfMany(t *testing.T) {
 	t.Parallel()
 	rounds := 200
@@ -187,7 +189,8 @@ func upsertBy(filter, data string) backends.Tx {
 	}}
 }
 
-// TestUpsertIndex: once a collection has grown, upserts by a field make an index for it, and go by it.
+// TestUpsertIndex: once a collection has grown, upserts by a field make an index for it, and go by
+// it.
 func TestUpsertIndex(t *testing.T) {
 	t.Parallel()
 	url := mongodbtest.Database(t)

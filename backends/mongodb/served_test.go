@@ -137,7 +137,8 @@ func (s *served) list() (docs []protocol.Document) {
 	return page.Docs
 }
 
-// write has the gateway do one write: alone, and in a transaction with a memory where mutation is set.
+// write has the gateway do one write: alone, and in a transaction with a memory where mutation is
+// set.
 func (s *served) write(mutation string, w backends.Write) (backends.Outcome, error) {
 	s.Helper()
 	if w.Collection == "" {

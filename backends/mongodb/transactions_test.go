@@ -16,8 +16,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestBigTransactions: transactions of another program that are many events, and events of other writes beside them, arrive
-// whole: at each cursor of the feed the copy is what the database itself says that it held then.
+// TestBigTransactions: transactions of another program that are many events, and events of other
+// writes beside them, arrive whole: at each cursor of the feed the copy is what the database itself
+// says that it held then.
 func TestBigTransactions(t *testing.T) {
 	t.Parallel()
 	h := &mongodbtest.Harness{}
@@ -74,8 +75,8 @@ func requireCopy(t *testing.T, was map[string]map[string]protocol.Document, copi
 	}
 }
 
-// writeMuch mixes transactions of 2,000 documents, of 600 bytes each, with bulk writes, so that replies of the change stream
-// end within both.
+// writeMuch mixes transactions of 2,000 documents, of 600 bytes each, with bulk writes, so that
+// replies of the change stream end within both.
 func writeMuch(ctx context.Context, docs *mongo.Collection) error {
 	for round := range 8 {
 		bulk := make(chan error, 1)

@@ -13,8 +13,9 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 )
 
-// TestAnnouncements: with polling as good as off, every commit is told by another gateway's feed because it was announced, and
-// the feed of its own process looks for it once: the announcement, a transaction itself, would have it look again.
+// TestAnnouncements: with polling as good as off, every commit is told by another gateway's feed
+// because it was announced, and the feed of its own process looks for it once: the announcement, a
+// transaction itself, would have it look again.
 func TestAnnouncements(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Schema(t)

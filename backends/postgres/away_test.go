@@ -49,7 +49,8 @@ const slack = 2 * time.Second
 
 const notHeard = "notifications of PostgreSQL are not heard"
 
-// TestDeaf: a LISTEN that nobody answers, or that goes silent without a word, costs no change and is told of.
+// TestDeaf: a LISTEN that nobody answers, or that goes silent without a word, costs no change and
+// is told of.
 func TestDeaf(t *testing.T) {
 	t.Parallel()
 	t.Run("from the start", func(t *testing.T) {
@@ -79,8 +80,8 @@ func TestDeaf(t *testing.T) {
 	})
 }
 
-// TestBlackHole: when the whole server is silent, requests end by their deadline with an error that says try again, the
-// feed breaks instead of hanging, and all is well when it speaks again.
+// TestBlackHole: when the whole server is silent, requests end by their deadline with an error that
+// says try again, the feed breaks instead of hanging, and all is well when it speaks again.
 func TestBlackHole(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Schema(t)
@@ -160,8 +161,8 @@ func TestTerminated(t *testing.T) {
 	}
 }
 
-// TestPooler: through pgbouncer in transaction mode everything works but LISTEN, which is said, with what to do; with a
-// direct connection that works too.
+// TestPooler: through pgbouncer in transaction mode everything works but LISTEN, which is said,
+// with what to do; with a direct connection that works too.
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Schema(t)

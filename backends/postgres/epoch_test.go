@@ -75,8 +75,9 @@ func xmax(t *testing.T, c backends.Cursor) uint64 {
 	return n
 }
 
-// TestCrashReissuesNumbers: a server that is killed straight after transactions were rolled back gives their numbers to
-// others. A cursor that counts them as seen must expire, or it would hide what those write.
+// TestCrashReissuesNumbers: a server that is killed straight after transactions were rolled back
+// gives their numbers to others. A cursor that counts them as seen must expire, or it would hide
+// what those write.
 func TestCrashReissuesNumbers(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t, "wal_writer_delay = 10s") // little but a commit is written to disk
@@ -86,8 +87,8 @@ func TestCrashReissuesNumbers(t *testing.T) {
 	}
 }
 
-// reissues rolls back, kills and starts again, and holds what comes after to its contract. It is false if the numbers did
-// not come again: something else has brought them to disk.
+// reissues rolls back, kills and starts again, and holds what comes after to its contract. It is
+// false if the numbers did not come again: something else has brought them to disk.
 func reissues(t *testing.T, c *postgrestest.Cluster, b *postgres.Backend, id string) bool {
 	t.Helper()
 	f := watch(t, b, nil)
@@ -113,8 +114,8 @@ func reissues(t *testing.T, c *postgrestest.Cluster, b *postgres.Backend, id str
 	return again
 }
 
-// TestBackendKilled: when one process of the server is killed, all sessions end and UNLOGGED tables are emptied, while
-// the server goes on.
+// TestBackendKilled: when one process of the server is killed, all sessions end and UNLOGGED tables
+// are emptied, while the server goes on.
 func TestBackendKilled(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t)
@@ -132,8 +133,9 @@ func TestBackendKilled(t *testing.T) {
 	goesOn(t, b, f)
 }
 
-// TestEpochLostUnderWrites: a write that is in, but cannot say where, is answered as one whose fate is unknown. It is not
-// tried again, or it would be refused for what it has done itself; and the next one finds a new epoch, if nobody reads.
+// TestEpochLostUnderWrites: a write that is in, but cannot say where, is answered as one whose fate
+// is unknown. It is not tried again, or it would be refused for what it has done itself; and the
+// next one finds a new epoch, if nobody reads.
 func TestEpochLostUnderWrites(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -151,7 +153,8 @@ func TestEpochLostUnderWrites(t *testing.T) {
 	}
 }
 
-// TestCleanRestart: cursors and feeds outlive an operator's restart, and lose nothing of what was committed around it.
+// TestCleanRestart: cursors and feeds outlive an operator's restart, and lose nothing of what was
+// committed around it.
 func TestCleanRestart(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t)
@@ -165,8 +168,8 @@ func TestCleanRestart(t *testing.T) {
 	require.Equal(t, []string{"before", "after"}, ids(told(t, b, watch(t, b, old))))
 }
 
-// TestStandby: a standby is refused, for its snapshots hide transactions that are under way. Once promoted it serves, and
-// cursors of the primary, which may have gone on, expire.
+// TestStandby: a standby is refused, for its snapshots hide transactions that are under way. Once
+// promoted it serves, and cursors of the primary, which may have gone on, expire.
 func TestStandby(t *testing.T) {
 	t.Parallel()
 	primary := postgrestest.Start(t)
@@ -207,8 +210,8 @@ func TestFailover(t *testing.T) {
 	goesOn(t, b, f)
 }
 
-// TestRestoreElsewhere: a dump that is loaded into another server brings a log and a floor whose numbers are from the
-// future there.
+// TestRestoreElsewhere: a dump that is loaded into another server brings a log and a floor whose
+// numbers are from the future there.
 func TestRestoreElsewhere(t *testing.T) {
 	t.Parallel()
 	from := postgrestest.Start(t)
@@ -237,7 +240,8 @@ func TestRestoreElsewhere(t *testing.T) {
 	expired(t, restored, old)
 }
 
-// TestRestoreUnderneath: whoever loads a dump in place of the tables while a gateway runs takes its clients back in time.
+// TestRestoreUnderneath: whoever loads a dump in place of the tables while a gateway runs takes its
+// clients back in time.
 func TestRestoreUnderneath(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)

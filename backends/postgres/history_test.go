@@ -13,8 +13,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestOutsideHistories lets psql do everything that SQL can do to a document, at random, and folds what the feed and
-// Since say of it: that must be the table.
+// TestOutsideHistories lets psql do everything that SQL can do to a document, at random, and folds
+// what the feed and Since say of it: that must be the table.
 func TestOutsideHistories(t *testing.T) {
 	t.Parallel()
 	histories := 60

@@ -13,9 +13,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestNoNotifyLock: commits that notify queue for one lock of the whole server, "database 0". While somebody holds it
-// the gateway's writes go through, and a stranger's, which notify, do not. It is held by a commit that waits for a
-// standby which never comes.
+// TestNoNotifyLock: commits that notify queue for one lock of the whole server, "database 0". While
+// somebody holds it the gateway's writes go through, and a stranger's, which notify, do not. It is
+// held by a commit that waits for a standby which never comes.
 func TestNoNotifyLock(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t, "synchronous_standby_names = 'nobody'", "synchronous_commit = local")

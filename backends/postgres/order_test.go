@@ -22,8 +22,8 @@ func ids(changes []backends.Change) (list []string) {
 	return list
 }
 
-// TestSlowCommit: what took its numbers first and commits last is told when it commits, to whoever follows and to
-// whoever resumes from before and from between.
+// TestSlowCommit: what took its numbers first and commits last is told when it commits, to whoever
+// follows and to whoever resumes from before and from between.
 func TestSlowCommit(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -40,8 +40,8 @@ func TestSlowCommit(t *testing.T) {
 	require.Equal(t, []string{"slow"}, ids(told(t, b, watch(t, b, between))))
 }
 
-// TestSavepoints: a change within a savepoint has a number of its own, under which nobody ever sees it commit. More than
-// 64 of them are more than a snapshot of PostgreSQL holds.
+// TestSavepoints: a change within a savepoint has a number of its own, under which nobody ever sees
+// it commit. More than 64 of them are more than a snapshot of PostgreSQL holds.
 func TestSavepoints(t *testing.T) {
 	t.Parallel()
 	for _, savepoints := range []int{1, 3, 70} {
@@ -66,7 +66,8 @@ func TestSavepoints(t *testing.T) {
 	}
 }
 
-// TestLongTransaction delays only its own changes, and the cursors of meanwhile are whole all the same.
+// TestLongTransaction delays only its own changes, and the cursors of meanwhile are whole all the
+// same.
 func TestLongTransaction(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -99,7 +100,8 @@ func by(name string, op backends.Op, id string) backends.Tx {
 	return one
 }
 
-// inTurns has two gateways write one document in turns, and looks at what is told of each three writes.
+// inTurns has two gateways write one document in turns, and looks at what is told of each three
+// writes.
 func inTurns(t *testing.T, b *postgres.Backend, url string) error {
 	gateways := []*postgres.Backend{b, open(t, url)}
 	for i := range 6 {
@@ -115,8 +117,8 @@ func inTurns(t *testing.T, b *postgres.Backend, url string) error {
 	return nil
 }
 
-// afterWait has a gateway insert a document while a stranger, who has inserted it, is about to remove it: the gateway has
-// to wait until the stranger's transaction is over.
+// afterWait has a gateway insert a document while a stranger, who has inserted it, is about to
+// remove it: the gateway has to wait until the stranger's transaction is over.
 func afterWait(t *testing.T, b *postgres.Backend, url string) error {
 	stranger, from := outsider(t, url), now(t, b)
 	stranger.do("BEGIN")

@@ -18,7 +18,8 @@ const columns = "INSERT INTO app_data (workspace_id, app_id, collection, id, dat
 
 const rows = columns + `('w', 'app', 'notes', 'a', '{"n":1}'), ('w', 'app', 'notes', 'b', '{"n":1}');`
 
-// TestOutsideStatements: whatever statement psql changes documents with, the feed and Since tell of it what it did.
+// TestOutsideStatements: whatever statement psql changes documents with, the feed and Since tell of
+// it what it did.
 func TestOutsideStatements(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, before, sql, told string }{
@@ -77,8 +78,9 @@ func summary(changes []backends.Change) string {
 	return strings.Join(parts, " ")
 }
 
-// TestPrepared: a transaction that is prepared is told once it is committed, however long that takes, and delays nobody.
-// PostgreSQL refuses to prepare one that has notified; that is what secondgate.notify is for.
+// TestPrepared: a transaction that is prepared is told once it is committed, however long that
+// takes, and delays nobody. PostgreSQL refuses to prepare one that has notified; that is what
+// secondgate.notify is for.
 func TestPrepared(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -125,7 +127,8 @@ func lostOf(t *testing.T, b backends.Backend, from backends.Cursor) []protocol.S
 	return batch.Lost
 }
 
-// TestStamping: an outsider's update of data moves updated_at, whatever the clock says, unless it sets it.
+// TestStamping: an outsider's update of data moves updated_at, whatever the clock says, unless it
+// sets it.
 func TestStamping(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)

@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/planted"
 )
 
-// TestPlantedReaders builds the driver with each bug in turn and sees the named test or rule fail; without them it passes.
+// TestPlantedReaders builds the driver with each bug in turn and sees the named test or rule fail;
+// without them it passes.
 func TestPlantedReaders(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -20,32 +21,32 @@ func TestPlantedReaders(t *testing.T) {
 	const shown = "(x.xid < $1::text::xid8 AND x.xid <> ALL($2::text[]::xid8[]))" // in the snapshot before
 	for _, bug := range []struct{ name, file, old, new, test, says string }{
 		{
-			"changes are read by seq above the last one", "difference.go", difference,
+			"changes are read by seq above the last one", "since.go", difference,
 			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
 			"^TestSlowCommit$", "--- FAIL: TestSlowCommit",
 		},
 		{
-			"changes are read by seq above the last one", "difference.go", difference,
+			"changes are read by seq above the last one", "since.go", difference,
 			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
 			"^TestConformance$/^feed$/^exact$", "rule feed/exact:",
 		},
 		{
-			"changes are read up to the oldest transaction under way", "difference.go", difference,
+			"changes are read up to the oldest transaction under way", "since.go", difference,
 			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
 			"^TestLongTransaction$", "--- FAIL: TestLongTransaction",
 		},
 		{
-			"changes are read up to the oldest transaction under way", "difference.go", difference,
+			"changes are read up to the oldest transaction under way", "since.go", difference,
 			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
 			"^TestConformance$/^history$/^model$", "rule history/model:",
 		},
 		{
-			"the row's own transaction number is taken for that of the whole transaction", "difference.go", difference,
+			"the row's own transaction number is taken for that of the whole transaction", "since.go", difference,
 			"(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
 			"^TestSavepoints$", "--- FAIL: TestSavepoints",
 		},
 		{
-			"the row's own transaction number is taken for that of the whole transaction", "difference.go", difference,
+			"the row's own transaction number is taken for that of the whole transaction", "since.go", difference,
 			"(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
 			"^TestStress$", "--- FAIL: TestStress",
 		},
@@ -58,7 +59,7 @@ func TestPlantedReaders(t *testing.T) {
 			"^TestRestoreElsewhere$", "--- FAIL: TestRestoreElsewhere",
 		},
 		{
-			"an epoch outlives the tables it was made for", "cursor.go", "WHERE log = '@.app_data_changes'::regclass", "",
+			"an epoch outlives the tables it was made for", "snapshot.go", "WHERE log = '@.app_data_changes'::regclass", "",
 			"^TestRestoreUnderneath$", "--- FAIL: TestRestoreUnderneath",
 		},
 		{
@@ -90,8 +91,8 @@ func TestPlantedReaders(t *testing.T) {
 	}
 }
 
-// TestPlantedNumbers: where the numbers of one document's changes are not taken under its lock and one by one, a change
-// is told of the wrong writer.
+// TestPlantedNumbers: where the numbers of one document's changes are not taken under its lock and
+// one by one, a change is told of the wrong writer.
 func TestPlantedNumbers(t *testing.T) {
 	t.Parallel()
 	t.Run("a sequence hands out 20 at a time", func(t *testing.T) {

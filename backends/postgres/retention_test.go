@@ -18,9 +18,10 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestCleanerRacesResumes: while history is being forgotten and a transaction stays open that has written, a resume is
-// exact or refused, and a cursor from after the floor is never refused: comparing the oldest transactions alone would
-// have clients list again and again for as long as that one lives.
+// TestCleanerRacesResumes: while history is being forgotten and a transaction stays open that has
+// written, a resume is exact or refused, and a cursor from after the floor is never refused:
+// comparing the oldest transactions alone would have clients list again and again for as long as
+// that one lives.
 func TestCleanerRacesResumes(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)

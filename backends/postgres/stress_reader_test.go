@@ -19,7 +19,8 @@ type link struct{ C, V int }
 
 func (l link) after(other link) bool { return l.C > other.C || l.C == other.C && l.V > other.V }
 
-// chainReader is a client: a copy, the cursor it was whole at, and the last link of each chain it has seen.
+// chainReader is a client: a copy, the cursor it was whole at, and the last link of each chain it
+// has seen.
 type chainReader struct {
 	*stress
 	number  int
@@ -107,7 +108,8 @@ func (r *chainReader) stop() {
 	}
 }
 
-// resume begins again from the bytes of the cursor, by Since and then a feed, or by a feed alone; false if it could not.
+// resume begins again from the bytes of the cursor, by Since and then a feed, or by a feed alone;
+// false if it could not.
 func (r *chainReader) resume() bool {
 	ctx := context.Background()
 	at, err := r.gateway.Cursor(ctx, r.at.Append(nil))
@@ -160,8 +162,9 @@ func (r *chainReader) take(batch backends.Batch) {
 	}
 }
 
-// apply holds each change to the chain and puts it into the copies. One that a list contains already is none for it.
-// Of a batch that a kill cuts off nothing is remembered but in the copy of a client that keeps it: it is told again.
+// apply holds each change to the chain and puts it into the copies. One that a list contains
+// already is none for it. Of a batch that a kill cuts off nothing is remembered but in the copy of
+// a client that keeps it: it is told again.
 func (r *chainReader) apply(changes []backends.Change, cut bool) {
 	for _, c := range changes {
 		if !cut {

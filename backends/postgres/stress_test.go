@@ -24,11 +24,12 @@ const (
 	chainDocs    = 60
 )
 
-// TestStress lets 24 writers loose on documents that each carry a chain: an incarnation, and a version that every change
-// moves on by one under the row's lock. They sleep, roll back, use savepoints, prepare, and keep transactions open for
-// long, while readers follow through two gateways and are killed again and again, in the middle of a batch or of a read.
-// No state may be missing, come again or come before an earlier one. SECONDGATE_STRESS is how many changes there are to
-// be at least; there is a kill for every hundred of them.
+// TestStress lets 24 writers loose on documents that each carry a chain: an incarnation, and a
+// version that every change moves on by one under the row's lock. They sleep, roll back, use
+// savepoints, prepare, and keep transactions open for long, while readers follow through two
+// gateways and are killed again and again, in the middle of a batch or of a read. No state may be
+// missing, come again or come before an earlier one. SECONDGATE_STRESS is how many changes there
+// are to be at least; there is a kill for every hundred of them.
 func TestStress(t *testing.T) {
 	t.Parallel()
 	changes := 4000
@@ -76,8 +77,8 @@ func (s *stress) logged() int {
 	return n
 }
 
-// run has everybody work until there are so many changes and kills, lets the readers come to the end, and holds all they
-// have seen to the table.
+// run has everybody work until there are so many changes and kills, lets the readers come to the
+// end, and holds all they have seen to the table.
 func (s *stress) run(changes, kills int) {
 	var writing, reading sync.WaitGroup
 	readers := make([]*chainReader, chainReaders)
@@ -126,7 +127,8 @@ func (s *stress) known(c backends.Cursor) map[string]protocol.Document {
 	return docs
 }
 
-// inOrder holds the log itself to the record of the states: per document, the same transactions in the same order.
+// inOrder holds the log itself to the record of the states: per document, the same transactions in
+// the same order.
 func (s *stress) inOrder() {
 	wrong := s.looker.value(`SELECT count(*) FROM (SELECT DISTINCT id FROM test_images) AS d WHERE
 		(SELECT string_agg(xid::text, ' ' ORDER BY seq) FROM (SELECT xid, seq, lag(xid) OVER (ORDER BY seq) AS before FROM app_data_changes WHERE id = d.id) AS t WHERE xid IS DISTINCT FROM before)

@@ -54,8 +54,8 @@ func (w *chainWriter) write() {
 	}
 }
 
-// transaction is one of a few documents, in the order of their ids, lest it waits for one that waits for it. Two writers
-// keep some of theirs open for long.
+// transaction is one of a few documents, in the order of their ids, lest it waits for one that
+// waits for it. Two writers keep some of theirs open for long.
 func (w *chainWriter) transaction() error {
 	level := []string{"READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"}[w.dice.IntN(4)]
 	if err := w.do("BEGIN ISOLATION LEVEL " + level); err != nil {
@@ -82,8 +82,8 @@ func (w *chainWriter) transaction() error {
 	return w.end()
 }
 
-// steps change one document, some within savepoints, of which some are undone. More than 64 are more than PostgreSQL
-// keeps at hand.
+// steps change one document, some within savepoints, of which some are undone. More than 64 are
+// more than PostgreSQL keeps at hand.
 func (w *chainWriter) steps(id string) error {
 	savepoints := 0
 	switch {
@@ -109,8 +109,8 @@ func (w *chainWriter) steps(id string) error {
 	return w.step(id)
 }
 
-// step adds one link: a change, or an end, after which the document begins a new incarnation. Its number is drawn under
-// the lock of the row, hence in order.
+// step adds one link: a change, or an end, after which the document begins a new incarnation. Its
+// number is drawn under the lock of the row, hence in order.
 func (w *chainWriter) step(id string) error {
 	const (
 		link = `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app', 'notes', $1, '{"c":0,"v":0}')

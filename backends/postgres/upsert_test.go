@@ -12,8 +12,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestUpsertRunKeepsOrder: of two upserts of one call the first one's document is changed by a stranger after it was
-// found. It is done over, and the second, which nothing stands in the way of, does not come before it.
+// TestUpsertRunKeepsOrder: of two upserts of one call the first one's document is changed by a
+// stranger after it was found. It is done over, and the second, which nothing stands in the way of,
+// does not come before it.
 func TestUpsertRunKeepsOrder(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)

@@ -19,8 +19,8 @@ import (
 
 var body = `{"done":false,"notes":"` + strings.Repeat("x", 240) + `","title":"write it down"}`
 
-// cpu reports the CPU time of each operation, which a busy machine changes less than the time on the wall. The
-// function it returns is called once n operations are done in each of b's.
+// cpu reports the CPU time of each operation, which a busy machine changes less than the time on
+// the wall. The function it returns is called once n operations are done in each of b's.
 func cpu(b *testing.B, n int) func() {
 	used := func() time.Duration {
 		var u syscall.Rusage
@@ -183,7 +183,8 @@ func BenchmarkList(b *testing.B) {
 	})
 }
 
-// BenchmarkUpsert makes 10,000 documents by one field in a collection of 10,000, beside as many plain inserts.
+// BenchmarkUpsert makes 10,000 documents by one field in a collection of 10,000, beside as many
+// plain inserts.
 func BenchmarkUpsert(b *testing.B) {
 	const n = 10_000
 	run := func(b *testing.B, make func(i int) backends.Write) {

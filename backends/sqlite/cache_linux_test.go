@@ -14,8 +14,9 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// TestListsReadPagesOnce: a list, be it the fourth, reads each of its pages about once. A page holds ten of these documents and more.
-// No other test may run beside it: what the whole process reads is counted.
+// TestListsReadPagesOnce: a list, be it the fourth, reads each of its pages about once. A page
+// holds ten of these documents and more. No other test may run beside it: what the whole process
+// reads is counted.
 func TestListsReadPagesOnce(t *testing.T) {
 	if testing.Short() {
 		t.Log("the run without the race detector counts them")

@@ -66,7 +66,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckLocked: somebody has a write transaction open. The check neither waits for long nor fails.
+// TestCheckLocked: somebody has a write transaction open. The check neither waits for long nor
+// fails.
 func TestCheckLocked(t *testing.T) {
 	t.Parallel()
 	path := goodFile(t)

@@ -16,8 +16,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestOutsideHistories lets sqlite3 do everything that SQL can do to a document, at random, and folds what the
-// feed and Since say of it: that must be the table.
+// TestOutsideHistories lets sqlite3 do everything that SQL can do to a document, at random, and
+// folds what the feed and Since say of it: that must be the table.
 func TestOutsideHistories(t *testing.T) {
 	t.Parallel()
 	histories, each := 300, 60

@@ -15,8 +15,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestOutsidersAreNotStarved: with the gateway as busy as can be, 30 of 30 inserts by sqlite3 succeed within its
-// busy timeout of 5 s.
+// TestOutsidersAreNotStarved: with the gateway as busy as can be, 30 of 30 inserts by sqlite3
+// succeed within its busy timeout of 5 s.
 func TestOutsidersAreNotStarved(t *testing.T) {
 	b := fresh(t) // not parallel: it takes all there is
 	ctx, stop := context.WithCancel(context.Background())
@@ -42,8 +42,8 @@ func TestOutsidersAreNotStarved(t *testing.T) {
 	t.Logf("the longest of 30 took %v", longest)
 }
 
-// TestLockedForLong: when an outsider keeps the lock past the busy timeout, writers hear that the database is away;
-// a caller with less patience gets its own error at once.
+// TestLockedForLong: when an outsider keeps the lock past the busy timeout, writers hear that the
+// database is away; a caller with less patience gets its own error at once.
 func TestLockedForLong(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)

@@ -42,7 +42,8 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, protocol.CodeAlreadyExists, protocol.CodeOf(err))
 }
 
-// TestCollision: two mutations of one key are told apart by the digest, and refused rather than mixed up.
+// TestCollision: two mutations of one key are told apart by the digest, and refused rather than
+// mixed up.
 func TestCollision(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)

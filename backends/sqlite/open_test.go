@@ -13,7 +13,8 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 )
 
-// TestRefusedFiles: a file that cannot be used is left exactly as it is, and the message says what to do.
+// TestRefusedFiles: a file that cannot be used is left exactly as it is, and the message says what
+// to do.
 func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	script := func(sql string) func(*testing.T, string) {

@@ -74,8 +74,8 @@ func TestOutsideUpdateOfOwnDocument(t *testing.T) {
 	require.Equal(t, `{"a":0,"z":1.5}`, string(get(t, b, note("a")).Data))
 }
 
-// TestDamagedPages: reads of damaged pages fail or show less; they do not end the process, and other
-// documents' writers go on.
+// TestDamagedPages: reads of damaged pages fail or show less; they do not end the process, and
+// other documents' writers go on.
 func TestDamagedPages(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "data.db")

@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 )
 
-// TestTriggers counts what each kind of outside statement logs: no change twice, none without an effect.
+// TestTriggers counts what each kind of outside statement logs: no change twice, none without an
+// effect.
 func TestTriggers(t *testing.T) {
 	t.Parallel()
 	const row = `INSERT INTO app_data VALUES ('w', 'app', 'notes', 'a', '{"n":1}', 1000, 2000, NULL);`

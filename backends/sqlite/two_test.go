@@ -54,8 +54,8 @@ func TestTwoGateways(t *testing.T) {
 	}
 }
 
-// TestAnothersCommitBetweenOwnOnes: a feed that has heard of two commits of its own process tells what another has committed
-// between them.
+// TestAnothersCommitBetweenOwnOnes: a feed that has heard of two commits of its own process tells
+// what another has committed between them.
 func TestAnothersCommitBetweenOwnOnes(t *testing.T) {
 	t.Parallel()
 	a := fresh(t)
@@ -146,8 +146,8 @@ func TestUpsertPicksTheNewest(t *testing.T) {
 	}
 }
 
-// TestUpsertsAgainstTheTable: after whatever gateways and outsiders did, rolled back or not, an upsert finds what
-// a look at the whole table finds.
+// TestUpsertsAgainstTheTable: after whatever gateways and outsiders did, rolled back or not, an
+// upsert finds what a look at the whole table finds.
 func TestUpsertsAgainstTheTable(t *testing.T) {
 	t.Parallel()
 	a := fresh(t)

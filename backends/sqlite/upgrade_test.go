@@ -18,8 +18,9 @@ import (
 
 var writtenCursor = regexp.MustCompile(`(?m)^-- cursor: (\S+)$`)
 
-// TestUpgrade opens what earlier builds wrote: the documents are there, cursors from then are resumed, and the new
-// schema is the one that a new file has. Both builds called their schema version 1; see migrations/0002.
+// TestUpgrade opens what earlier builds wrote: the documents are there, cursors from then are
+// resumed, and the new schema is the one that a new file has. Both builds called their schema
+// version 1; see migrations/0002.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	for _, build := range []string{"c8d3e03", "50381a9"} {

@@ -13,7 +13,8 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// shared is the server of all tests of the process; the keeper of its directory stops it when the process ends.
+// shared is the server of all tests of the process; the keeper of its directory stops it when the
+// process ends.
 var shared = sync.OnceValues(func() (*Mongod, error) { return Launch() })
 
 // URL is that of the shared server.

@@ -101,8 +101,8 @@ func (h *Harness) database(b backends.Backend) *mongo.Database {
 	return h.outsiders[url].Database(NameOf(url))
 }
 
-// Backup reads every collection, as mongodump does. To restore it, the database is dropped and filled anew, as
-// mongorestore --drop does.
+// Backup reads every collection, as mongodump does. To restore it, the database is dropped and
+// filled anew, as mongorestore --drop does.
 func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() backends.Backend) {
 	t.Helper()
 	url, db := h.url(b), h.database(b)

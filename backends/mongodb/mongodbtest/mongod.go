@@ -23,8 +23,8 @@ import (
 // startTime bounds how long a server may take to start, recovery included.
 const startTime = time.Minute
 
-// Mongod is one server, the only member of the replica set rs0, on a port of its own of the loopback interface, its data in
-// a temporary directory. Its methods belong to one goroutine.
+// Mongod is one server, the only member of the replica set rs0, on a port of its own of the
+// loopback interface, its data in a temporary directory. Its methods belong to one goroutine.
 type Mongod struct {
 	*server.Home
 	program string
@@ -42,7 +42,8 @@ func Start(t conformance.T, flags ...string) *Mongod {
 	return started(t, m, err)
 }
 
-// StartBehind starts a server that clients reach by way of another port, which public leads to it: the replica set says so.
+// StartBehind starts a server that clients reach by way of another port, which public leads to it:
+// the replica set says so.
 func StartBehind(t conformance.T, public func(port int) int) *Mongod {
 	t.Helper()
 	m, err := launchBehind(public)
@@ -102,7 +103,8 @@ func launch(set bool, flags ...string) (*Mongod, error) {
 	return m, nil
 }
 
-// Program is the mongod to run: SECONDGATE_TEST_MONGOD, else the one that ci/setup.sh fetches, else the system's.
+// Program is the mongod to run: SECONDGATE_TEST_MONGOD, else the one that ci/setup.sh fetches, else
+// the system's.
 func Program() (string, error) {
 	candidates := []string{os.Getenv("SECONDGATE_TEST_MONGOD")}
 	if cache, err := os.UserCacheDir(); err == nil {

@@ -9,8 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// object is JSON text as a program would store it that reads it with encoding/json and keeps the order of names: integers
-// as int64, other numbers as doubles, nothing as Extended JSON.
+// object is JSON text as a program would store it that reads it with encoding/json and keeps the
+// order of names: integers as int64, other numbers as doubles, nothing as Extended JSON.
 func object(text string) (bson.D, error) {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.UseNumber()

@@ -15,8 +15,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Oracle asks MongoDB itself what a scope held at a cluster time: the storage engine keeps some minutes of versions, of
-// which the change stream knows nothing.
+// Oracle asks MongoDB itself what a scope held at a cluster time: the storage engine keeps some
+// minutes of versions, of which the change stream knows nothing.
 func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	t.Helper()
 	docs := h.database(b).Collection("app_data")
@@ -62,7 +62,8 @@ func stateAt(ctx context.Context, client *mongo.Client, docs *mongo.Collection, 
 
 var errWithheld = errors.New("the document is withheld")
 
-// parse reads a document of the kinds that the rules make, by way of Extended JSON: another way than the driver's.
+// parse reads a document of the kinds that the rules make, by way of Extended JSON: another way
+// than the driver's.
 func parse(raw bson.Raw) (collection, id string, doc *protocol.Document, err error) {
 	collection, id = raw.Lookup("collection").StringValue(), raw.Lookup("_id").StringValue()
 	place := protocol.Ref{Scope: protocol.StoredScope(raw.Lookup("workspaceId").StringValue(), raw.Lookup("appId").StringValue()), Collection: collection}

@@ -81,7 +81,8 @@ func (o outside) do(ctx context.Context, s conformance.Step) error {
 	return o.remove(ctx, old)
 }
 
-// move changes the key: where the _id can stay, by an update of the fields, else by way of another document.
+// move changes the key: where the _id can stay, by an update of the fields, else by way of another
+// document.
 func (o outside) move(ctx context.Context, old bson.Raw, to protocol.Ref) error {
 	if old == nil {
 		return nil
@@ -121,8 +122,9 @@ func (o outside) find(ctx context.Context, r protocol.Ref) (bson.Raw, error) {
 // contended are ids that rules have strangers and gateways insert at the same time.
 var contended = regexp.MustCompile(`^d\d+$`)
 
-// insert stores a document under its plain id if nobody has that, as most programs would; else as the gateway does. A
-// stranger who does not look could make a second document of one id, which nothing keeps apart: see docs/operations.md.
+// insert stores a document under its plain id if nobody has that, as most programs would; else as
+// the gateway does. A stranger who does not look could make a second document of one id, which
+// nothing keeps apart: see docs/operations.md.
 func (o outside) insert(ctx context.Context, r protocol.Ref, data string, from bson.Raw) error {
 	n, err := o.docs.CountDocuments(ctx, bson.D{{Key: "_id", Value: r.ID}})
 	if err != nil {

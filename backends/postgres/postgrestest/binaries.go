@@ -15,7 +15,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// binaries is the directory of initdb and postgres: SECONDGATE_TEST_POSTGRES_BIN, else the newest that the system has.
+// binaries is the directory of initdb and postgres: SECONDGATE_TEST_POSTGRES_BIN, else the newest
+// that the system has.
 func binaries() (string, error) {
 	if dir := os.Getenv("SECONDGATE_TEST_POSTGRES_BIN"); dir != "" {
 		return dir, complete(dir)

@@ -15,8 +15,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// Cluster is one PostgreSQL server on a port of its own of the loopback interface, its data in a temporary directory.
-// Its methods belong to one goroutine.
+// Cluster is one PostgreSQL server on a port of its own of the loopback interface, its data in a
+// temporary directory. Its methods belong to one goroutine.
 type Cluster struct {
 	*server.Home
 	bin     string
@@ -120,8 +120,9 @@ func URLAt(port int) string {
 // Log is the end of the server's log.
 func (c *Cluster) Log() string { return c.Tail("log") }
 
-// Restart stops the server if it runs, as an operator does, and starts it. It returns when the server takes
-// connections. Processes that were killed a moment ago may still hold the server's memory: it is tried again then.
+// Restart stops the server if it runs, as an operator does, and starts it. It returns when the
+// server takes connections. Processes that were killed a moment ago may still hold the server's
+// memory: it is tried again then.
 func (c *Cluster) Restart() error {
 	if err := c.Stop(); err != nil {
 		return err
@@ -160,9 +161,9 @@ func (c *Cluster) ready() bool {
 	return lines[0] == strconv.Itoa(c.running.Process.Pid) && (state == "ready" || state == "standby")
 }
 
-// Stop stops the server as an operator does: sessions are ended, what has been committed is on disk. A server that is
-// asked while it recovers from the crash of one of its processes may forget that it was: after stopTime it is ended as
-// Close does, which is an error.
+// Stop stops the server as an operator does: sessions are ended, what has been committed is on
+// disk. A server that is asked while it recovers from the crash of one of its processes may forget
+// that it was: after stopTime it is ended as Close does, which is an error.
 func (c *Cluster) Stop() error {
 	if c.running == nil {
 		return nil

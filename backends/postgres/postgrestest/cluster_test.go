@@ -43,7 +43,8 @@ func TestSchema(t *testing.T) {
 	require.Contains(t, out, "ERROR:  42P01")
 }
 
-// TestEndsWithProcess: a process that is killed, as by a panic or a time-out, leaves no server and no file behind.
+// TestEndsWithProcess: a process that is killed, as by a panic or a time-out, leaves no server and
+// no file behind.
 func TestEndsWithProcess(t *testing.T) {
 	t.Parallel()
 	if dir := os.Getenv("SECONDGATE_TEST_DYING"); dir != "" {
@@ -77,7 +78,8 @@ func open(t *testing.T, dir string) string {
 	return path
 }
 
-// TestCloseInRecovery: a server that recovers from the crash of one of its processes may forget that it was asked to stop.
+// TestCloseInRecovery: a server that recovers from the crash of one of its processes may forget
+// that it was asked to stop.
 func TestCloseInRecovery(t *testing.T) {
 	t.Parallel()
 	for i := range 6 {

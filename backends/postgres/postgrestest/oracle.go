@@ -12,9 +12,10 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// images records what each document became and when, apart from the log that the feed reads. A number that is taken in
-// a trigger after the row's change, hence under its lock, orders the states of one document. They stay as they were
-// written; which of them a cursor shows is for PostgreSQL itself to say.
+// images records what each document became and when, apart from the log that the feed reads. A
+// number that is taken in a trigger after the row's change, hence under its lock, orders the states
+// of one document. They stay as they were written; which of them a cursor shows is for PostgreSQL
+// itself to say.
 const images = `
 CREATE TABLE test_images (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
 	workspace_id text, app_id text, collection text COLLATE "C", id text COLLATE "C", data text, created_at timestamptz, updated_at timestamptz);

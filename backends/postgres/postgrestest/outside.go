@@ -16,8 +16,8 @@ func (h *Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outsi
 
 type outside struct{ url string }
 
-// passing are the SQLSTATEs of accidents between transactions that run side by side: a document inserted under the
-// hands of a replacing one, a deadlock. A stranger begins again.
+// passing are the SQLSTATEs of accidents between transactions that run side by side: a document
+// inserted under the hands of a replacing one, a deadlock. A stranger begins again.
 var passing = []string{"ERROR:  23505", "ERROR:  40P01", "ERROR:  40001"}
 
 // Do implements [conformance.Outside].

@@ -14,8 +14,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// Pooler starts pgbouncer in transaction mode in front of a server and returns a URL that leads through it. Size is how
-// many connections it has to the server.
+// Pooler starts pgbouncer in transaction mode in front of a server and returns a URL that leads
+// through it. Size is how many connections it has to the server.
 func Pooler(t conformance.T, upstream string, size int) string {
 	t.Helper()
 	h, err := newHome("pg_ctl")

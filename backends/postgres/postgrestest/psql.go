@@ -8,8 +8,8 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// PSQL runs a script in the psql command, in the schema of a gateway's URL, and returns what it prints: bare values,
-// columns parted by "|". It ends the test if any statement fails.
+// PSQL runs a script in the psql command, in the schema of a gateway's URL, and returns what it
+// prints: bare values, columns parted by "|". It ends the test if any statement fails.
 func PSQL(t conformance.T, url, script string) string {
 	t.Helper()
 	out, err := TryPSQL(url, script)

@@ -9,8 +9,9 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// Standby starts a server that follows c. Its data is a copy of c's, for which c is stopped for a moment: pg_basebackup,
-// which needs no stop, copies no server that is newer than itself, and not every system has the newest.
+// Standby starts a server that follows c. Its data is a copy of c's, for which c is stopped for a
+// moment: pg_basebackup, which needs no stop, copies no server that is newer than itself, and not
+// every system has the newest.
 func (c *Cluster) Standby(t conformance.T, settings ...string) *Cluster {
 	t.Helper()
 	s, err := newCluster()

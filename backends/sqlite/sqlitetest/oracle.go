@@ -10,7 +10,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// images records what each document became with each row of the log: what the log itself leaves out.
+// images records what each document became with each row of the log: what the log itself leaves
+// out.
 const images = `CREATE TABLE test_images (seq INTEGER PRIMARY KEY, workspace_id, app_id, collection, id, data, created_at, updated_at);
 CREATE TRIGGER test_images_kept AFTER INSERT ON app_data_changes BEGIN
 	INSERT INTO test_images SELECT NEW.seq, NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, d.data, d.created_at, d.updated_at

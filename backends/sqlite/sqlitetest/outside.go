@@ -11,7 +11,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// CLI runs a script in the sqlite3 command and returns what it prints. It ends the test if any statement fails.
+// CLI runs a script in the sqlite3 command and returns what it prints. It ends the test if any
+// statement fails.
 func CLI(t conformance.T, path, script string) string {
 	t.Helper()
 	out, err := TryCLI(path, script)
