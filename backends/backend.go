@@ -80,9 +80,9 @@ type Backend interface {
 // Cursor is one committed snapshot of a database. Snapshots of one database are nested: of any two,
 // one contains the other. A cursor is immutable.
 type Cursor interface {
-	// Reached tells whether everything that is visible in other is visible here.
+	// Reached reports whether everything that is visible in other is visible here.
 	Reached(other Cursor) bool
-	// Covers tells whether a change is visible here. The change must come from the same backend.
+	// Covers reports whether a change is visible here. The change must come from the same backend.
 	Covers(Change) bool
 	// Append appends the cursor's bytes for Backend.Cursor, at most 1 KiB: a byte that names the
 	// backend, 8 bytes that name the database, and the position.

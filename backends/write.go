@@ -30,7 +30,7 @@ type Tx struct {
 
 // Outcome answers one Tx.
 type Outcome struct {
-	// Changes has one element per write, in order. Op tells whether an upsert was an insert or an
+	// Changes has one element per write, in order. Op reports whether an upsert was an insert or an
 	// update. Of a Replayed transaction, Doc is the document as it is now (nil: gone), and Before
 	// and Commit are nil.
 	Changes  []Change

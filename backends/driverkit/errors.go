@@ -29,7 +29,9 @@ var (
 // call returns. Errors of the contract stay as they are, and a ctx that has ended is the reason of
 // any other. classify returns what clients are shown, or nil for a defect. driver and doing are for
 // the log.
-func Translate(ctx context.Context, driver, doing string, err error, classify func(error) *protocol.Error) error {
+func Translate(
+	ctx context.Context, driver, doing string, err error, classify func(error) *protocol.Error,
+) error {
 	if err == nil || errors.Is(err, backends.ErrCursor) || errors.Is(err, backends.ErrTooBig) {
 		return err
 	}
@@ -49,7 +51,8 @@ func Translate(ctx context.Context, driver, doing string, err error, classify fu
 
 // ErrExists refuses a write that would make a document whose id is taken.
 func ErrExists(r protocol.Ref) error {
-	return protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", r.ID, r.Collection)
+	return protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", r.ID,
+		r.Collection)
 }
 
 // ErrEntryExists refuses an entry of the ledger whose key is taken.

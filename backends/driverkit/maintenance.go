@@ -13,7 +13,9 @@ const MaintenanceInterval = time.Minute
 // RunMaintenance calls clean at every interval until ctx ends. Every gateway of a database does so:
 // clean must be harmless when another gateway has just done the same. A failure is logged, and
 // clean is called again at the next interval.
-func RunMaintenance(ctx context.Context, log *slog.Logger, clean func(ctx context.Context, now time.Time) error) {
+func RunMaintenance(
+	ctx context.Context, log *slog.Logger, clean func(ctx context.Context, now time.Time) error,
+) {
 	ticker := time.NewTicker(MaintenanceInterval)
 	defer ticker.Stop()
 	for {

@@ -51,7 +51,7 @@ func NewMutationRecord(tx *backends.Tx) *MutationRecord {
 	return m
 }
 
-// SetResult sets Result to what was done, and tells whether that differs from what it was.
+// SetResult sets Result to what was done, and reports whether that differs from what it was.
 func (m *MutationRecord) SetResult(changes ...backends.Change) (differs bool) {
 	var result []byte
 	for i := range changes {

@@ -39,7 +39,7 @@ func (p *PageBuilder) Reset(at backends.Cursor) {
 // After is the position after which the page begins; nil: at the beginning of the list.
 func (p *PageBuilder) After() *backends.Position { return p.after }
 
-// Bounded tells whether the page may end before the list does.
+// Bounded reports whether the page may end before the list does.
 func (p *PageBuilder) Bounded() bool { return p.query.Limit > 0 || p.query.MaxBytes > 0 }
 
 // Add adds the next document of the list. If it does not fit, the page is full and ends before it.

@@ -96,7 +96,8 @@ func (s *Staged) Undo() {
 
 // Apply decides a write on the document that it has found, and stages the result. It fails as
 // [backends.Write.Apply] does, and with already_exists if an insert meets a document that exists.
-func (s *Staged) Apply(tx *backends.Tx, w *backends.Write, found *protocol.Document) (backends.Change, error) {
+func (s *Staged) Apply(tx *backends.Tx, w *backends.Write, found *protocol.Document) (backends.Change,
+	error) {
 	change, err := w.Apply(tx, found)
 	if err != nil {
 		return change, err

@@ -53,8 +53,9 @@ func (s *store) clone() *store {
 	c := &store{
 		options: s.options, epoch: s.epoch, dice: newDice(s.options.Seed + s.seq + 1), changed: make(chan struct{}),
 		next: s.next, seq: s.seq, open: map[xid]struct{}{}, locks: map[any]xid{},
-		tables: tables{}, log: map[xid][]*version{}, snapshots: slices.Clone(s.snapshots), marks: maps.Clone(s.marks),
-		mark: s.mark, floor: s.floor, mutations: maps.Clone(s.mutations), ledger: maps.Clone(s.ledger),
+		tables: tables{}, log: map[xid][]*version{}, snapshots: slices.Clone(s.snapshots),
+		marks: maps.Clone(s.marks),
+		mark:  s.mark, floor: s.floor, mutations: maps.Clone(s.mutations), ledger: maps.Clone(s.ledger),
 	}
 	for scope, collections := range s.tables {
 		c.tables[scope] = map[string]map[string][]*version{}

@@ -17,7 +17,7 @@ type snapshot struct {
 	mark uint64
 }
 
-// visible tells whether x had ended. A transaction that was rolled back has left nothing.
+// visible reports whether x had ended. A transaction that was rolled back has left nothing.
 func (s *snapshot) visible(x xid) bool {
 	if x >= s.next {
 		return false
@@ -26,7 +26,7 @@ func (s *snapshot) visible(x xid) bool {
 	return !open
 }
 
-// contains tells whether everything visible in other is visible in s.
+// contains reports whether everything visible in other is visible in s.
 func (s *snapshot) contains(other *snapshot) bool {
 	for _, x := range s.open {
 		if other.visible(x) {

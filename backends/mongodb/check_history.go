@@ -33,7 +33,8 @@ func (c *check) oplog(ctx context.Context) error {
 	if span < driverkit.DefaultRetention && size >= most-most/10 {
 		c.Warn("enlarge it: db.adminCommand({replSetResizeOplog: 1, size: MEGABYTES, minRetentionHours: 24}) "+
 			"on each member; clients that were away for longer list again",
-			"the oplog is full (%d MB) and goes back %s, less than the retention of %s", size>>20, span, driverkit.DefaultRetention)
+			"the oplog is full (%d MB) and goes back %s, less than the retention of %s", size>>20, span,
+			driverkit.DefaultRetention)
 		return nil
 	}
 	c.OK("the oplog goes back %s, and takes %d of %d MB", span, size>>20, most>>20)

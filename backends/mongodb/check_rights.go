@@ -29,7 +29,7 @@ type privilege struct {
 	Actions []string
 }
 
-// covers tells whether the resource includes a collection. As for the server, an empty name means
+// covers reports whether the resource includes a collection. As for the server, an empty name means
 // all.
 func (p privilege) covers(database, collection string) bool {
 	r := p.Resource

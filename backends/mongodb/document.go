@@ -58,7 +58,8 @@ func (b *Backend) read(raw bson.Raw) (s stored, ok bool) {
 		b.withheld.Note(s.ref, err)
 		return s, true
 	}
-	s.doc = protocol.NewDocument(s.ref.ID, protocol.Visible(data), date(raw, "createdAt"), date(raw, "updatedAt"))
+	s.doc = protocol.NewDocument(s.ref.ID, protocol.Visible(data), date(raw, "createdAt"),
+		date(raw, "updatedAt"))
 	return s, true
 }
 
@@ -89,7 +90,8 @@ func compose(key any, r protocol.Ref, d *protocol.Document) bson.D {
 		{Key: "_id", Value: key},
 		{Key: "workspaceId", Value: r.Scope.Workspace}, {Key: "appId", Value: r.Scope.StoredApp()},
 		{Key: "collection", Value: r.Collection},
-		{Key: "data", Value: fromJSON(d.Data)}, {Key: "createdAt", Value: d.Created}, {Key: "updatedAt", Value: d.Updated},
+		{Key: "data", Value: fromJSON(d.Data)}, {Key: "createdAt", Value: d.Created},
+		{Key: "updatedAt", Value: d.Updated},
 	}
 }
 

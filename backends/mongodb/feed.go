@@ -173,7 +173,8 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 			return s, nil
 		}
 	}
-	if !errors.Is(err, errDropped) && !errors.Is(err, errNoImage) && !hasCode(err, codeHistoryLost, codeTooLarge) {
+	if !errors.Is(err, errDropped) && !errors.Is(err, errNoImage) &&
+		!hasCode(err, codeHistoryLost, codeTooLarge) {
 		return nil, err
 	}
 	b.options.Log.Warn("clients must list again: changes cannot be told one by one", "why", err)

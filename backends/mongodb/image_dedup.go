@@ -18,7 +18,7 @@ func dedupImage(doc bson.Raw) bson.Raw {
 	return doc
 }
 
-// hasTwice tells whether an object has two fields of one name, at any depth.
+// hasTwice reports whether an object has two fields of one name, at any depth.
 func hasTwice(object bson.Raw) bool {
 	elements, _ := object.Elements() // a later reader finds damage
 	seen := make(map[string]struct{}, len(elements))

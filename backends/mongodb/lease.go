@@ -56,7 +56,8 @@ func dead(host string, pid int) bool {
 func (b *Backend) renewLease(ctx context.Context) error {
 	_, err := b.database.Collection(metaName).UpdateOne(ctx, bson.D{{Key: "_id", Value: b.lease.id}}, bson.D{
 		{Key: "$set", Value: bson.D{
-			{Key: "session", Value: b.lease.session.ID()}, {Key: "host", Value: hostname()}, {Key: "pid", Value: os.Getpid()},
+			{Key: "session", Value: b.lease.session.ID()}, {Key: "host", Value: hostname()},
+			{Key: "pid", Value: os.Getpid()},
 		}},
 		{Key: "$currentDate", Value: bson.D{{Key: "at", Value: true}}},
 	}, options.UpdateOne().SetUpsert(true))

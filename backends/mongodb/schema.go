@@ -116,7 +116,7 @@ func (b *Backend) ensureIndexes(
 	return err
 }
 
-// hasIndex tells whether an index with these keys exists. A direction may be a number of any type.
+// hasIndex reports whether an index with these keys exists. A direction may be a number of any type.
 func hasIndex(exist []mongo.IndexSpecification, keys bson.Raw) bool {
 	wanted, _ := keys.Elements()
 	return slices.ContainsFunc(exist, func(s mongo.IndexSpecification) bool {

@@ -25,7 +25,8 @@ const replayWait = time.Millisecond
 // concerning is a stage that drops events which cannot concern a scope.
 func concerning(s protocol.Scope) bson.D {
 	in := func(image string) bson.D {
-		return bson.D{{Key: image + ".workspaceId", Value: s.Workspace}, {Key: image + ".appId", Value: s.StoredApp()}}
+		return bson.D{{Key: image + ".workspaceId", Value: s.Workspace},
+			{Key: image + ".appId", Value: s.StoredApp()}}
 	}
 	documents := bson.A{"insert", "update", "replace", "delete"}
 	return bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
@@ -34,8 +35,10 @@ func concerning(s protocol.Scope) bson.D {
 		bson.D{{Key: "updateDescription.updatedFields.workspaceId", Value: s.Workspace}},
 		bson.D{{Key: "updateDescription.updatedFields.appId", Value: s.StoredApp()}},
 		bson.D{{Key: "operationType", Value: bson.D{{Key: "$nin", Value: documents}}}},
-		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}, {Key: "fullDocumentBeforeChange", Value: nil}},
-		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "delete"}}}, {Key: "fullDocument", Value: nil}},
+		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}},
+			{Key: "fullDocumentBeforeChange", Value: nil}},
+		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "delete"}}},
+			{Key: "fullDocument", Value: nil}},
 	}}}}}
 }
 

@@ -127,7 +127,7 @@ func indexable(f *protocol.Filter) (field string, values bson.A, ok bool) {
 	return "", nil, false
 }
 
-// plainName tells whether a condition can name the field as it is.
+// plainName reports whether a condition can name the field as it is.
 func plainName(field string) bool {
 	return field != "" && !strings.HasPrefix(field, "$") && !strings.ContainsAny(field, ".\x00")
 }

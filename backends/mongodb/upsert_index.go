@@ -37,7 +37,7 @@ type fields struct {
 
 func newFields() *fields { return &fields{indexed: map[string]bool{}, upserts: map[string]int{}} }
 
-// due tells whether to count a collection now, because the field may need an index.
+// due reports whether to count a collection now, because the field may need an index.
 func (f *fields) due(field string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -92,7 +92,8 @@ func (b *Backend) makeIndex(ctx context.Context, field string) error {
 	path := "data." + field
 	_, err := b.docs.Indexes().CreateOne(ctx, mongo.IndexModel{
 		Keys: bson.D{
-			{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: path, Value: 1},
+			{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1},
+			{Key: path, Value: 1},
 		},
 		Options: options.Index().SetName(indexPrefix + field).
 			SetPartialFilterExpression(bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: true}}}}),

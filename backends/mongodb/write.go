@@ -44,7 +44,10 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	outs := make([]backends.Outcome, len(txs))
 	for at := 0; at < len(txs); {
 		n := min(len(txs)-at, maxCall)
-		err := b.do(ctx, "write", func(ctx context.Context) error { return b.await(ctx, txs[at:at+n], outs[at:at+n]) })
+		err := b.do(ctx, "write", func(ctx context.Context) error {
+			return b.await(ctx, txs[at:at+n],
+				outs[at:at+n])
+		})
 		for i := at; err != nil && i < len(txs); i++ {
 			outs[i] = backends.Outcome{Err: err}
 		}

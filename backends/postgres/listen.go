@@ -31,7 +31,8 @@ func (b *Backend) listen() {
 		if b.life.Context().Err() != nil {
 			return
 		}
-		b.options.Log.Warn("notifications of PostgreSQL are not heard; changes are polled for until they are", "error", err)
+		b.options.Log.Warn("notifications of PostgreSQL are not heard; changes are polled for until they are",
+			"error", err)
 		if time.Since(begun) > time.Minute {
 			wait = 100 * time.Millisecond
 		}

@@ -59,7 +59,7 @@ func (s snapshot) String() string {
 	return b.String()
 }
 
-// shows tells whether a committed transaction is visible.
+// shows reports whether a committed transaction is visible.
 func (s snapshot) shows(xid uint64) bool {
 	if xid >= s.xmax {
 		return false
@@ -68,7 +68,7 @@ func (s snapshot) shows(xid uint64) bool {
 	return !open
 }
 
-// contains tells whether everything visible in other is visible here. Of two snapshots of one
+// contains reports whether everything visible in other is visible here. Of two snapshots of one
 // server, one contains the other.
 func (s snapshot) contains(other snapshot) bool {
 	if s.xmax < other.xmax {

@@ -8,9 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSnapshotsCutShort: a snapshot is read back as it was written, and what has lost its end is no
-// snapshot. One that lost just the transactions under way would say that their changes have been
-// told.
+// TestSnapshotsCutShort: a snapshot is read back as it was written, and is refused without its end.
+// Without its open transactions, it would say that their changes have been sent.
 func TestSnapshotsCutShort(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {

@@ -49,7 +49,7 @@ func (b *Backend) Get(
 	return doc, at, nil
 }
 
-// storable tells whether PostgreSQL can store the names: as UTF-8 without U+0000. No stored
+// storable reports whether PostgreSQL can store the names: as UTF-8 without U+0000. No stored
 // document has a name that is not storable.
 func storable(names ...string) bool {
 	for _, name := range names {

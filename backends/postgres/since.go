@@ -20,8 +20,8 @@ import (
 // pg_visible_in_snapshot(…) would read the whole log. LIMIT keeps the planner from reading all
 // documents for the join, as it does before it has statistics.
 const (
-	differenceSQL = `SELECT c.xid::text, c.op, coalesce(c.actor, ''), c.workspace_id, c.app_id, c.collection, c.id,
-			d.data::text, d.created_at, d.updated_at
+	differenceSQL = `SELECT c.xid::text, c.op, coalesce(c.actor, ''),
+			c.workspace_id, c.app_id, c.collection, c.id, d.data::text, d.created_at, d.updated_at
 		FROM @.app_data_changes AS c
 		LEFT JOIN LATERAL (SELECT * FROM @.app_data AS o WHERE o.workspace_id = c.workspace_id
 			AND o.app_id = c.app_id AND o.collection = c.collection AND o.id = c.id LIMIT 1) AS d ON true

@@ -84,7 +84,8 @@ const (
 	// lookUpSQL finds the candidates of each filter by the index of values, which does not know
 	// scopes. It does not return the data of candidates that are too many or too large.
 	lookUpSQL = `SELECT n.n, c.hits > 20 OR octet_length(c.data::text) > 16384, c.id,
-	CASE WHEN c.hits <= 20 AND octet_length(c.data::text) <= 16384 THEN c.data::text END, c.created_at, c.updated_at
+	CASE WHEN c.hits <= 20 AND octet_length(c.data::text) <= 16384 THEN c.data::text END,
+	c.created_at, c.updated_at
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
 	AS n (workspace_id, app_id, collection, pattern, n)
 CROSS JOIN LATERAL (SELECT h.*, count(*) OVER () AS hits, row_number() OVER () AS nth FROM

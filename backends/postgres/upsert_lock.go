@@ -59,7 +59,8 @@ func (b *Backend) filterUses(txs ...*backends.Tx) []*filterUse {
 		}
 	}
 	return slices.SortedFunc(maps.Values(of), func(x, y *filterUse) int {
-		return cmp.Compare(b.lockKey(x.scope, "collection", x.collection), b.lockKey(y.scope, "collection", y.collection))
+		return cmp.Compare(b.lockKey(x.scope, "collection", x.collection),
+			b.lockKey(y.scope, "collection", y.collection))
 	})
 }
 
@@ -75,7 +76,7 @@ func fieldsOf(f *protocol.Filter) string {
 	return string(append(set, ']'))
 }
 
-// overrides tells whether the filter may not match the document that the upsert makes. With paths
+// overrides reports whether the filter may not match the document that the upsert makes. With paths
 // it does not look, and returns true.
 func overrides(w *backends.Write) bool {
 	if w.Paths {

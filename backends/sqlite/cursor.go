@@ -57,10 +57,11 @@ func parseCursor(raw []byte) (c cursor, ok bool) {
 // newest is the position at which the connection's snapshot ends.
 func (b *Backend) newest(ctx context.Context, c *conn) (at cursor, err error) {
 	err = errNoLog
-	e := c.each(ctx, "SELECT seq, tag FROM app_data_changes ORDER BY seq DESC LIMIT 1", nil, func(row []driver.Value) error {
-		at, err = b.position(row)
-		return errEnough
-	})
+	e := c.each(ctx, "SELECT seq, tag FROM app_data_changes ORDER BY seq DESC LIMIT 1", nil,
+		func(row []driver.Value) error {
+			at, err = b.position(row)
+			return errEnough
+		})
 	return at, cmp.Or(e, err)
 }
 

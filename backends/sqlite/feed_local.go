@@ -87,7 +87,7 @@ func (f *feed) takeLocal() (batch backends.Batch, moved bool) {
 	return batch, true
 }
 
-// readDue tells whether to read the database now: at every poll, and at once after groups were
+// readDue reports whether to read the database now: at every poll, and at once after groups were
 // dropped.
 func (f *feed) readDue(now time.Time) bool {
 	f.mu.Lock()

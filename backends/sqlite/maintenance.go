@@ -67,7 +67,8 @@ func trimSome(c *conn, before int64) (more bool, err error) {
 	ctx := context.Background()
 	var last, oldest, floor int64
 	var tag []byte
-	if _, err := c.one(ctx, "SELECT max(seq) FROM app_data_marks WHERE at <= ?", []any{before}, &last); err != nil {
+	const mark = "SELECT max(seq) FROM app_data_marks WHERE at <= ?"
+	if _, err := c.one(ctx, mark, []any{before}, &last); err != nil {
 		return false, err
 	}
 	if _, err := c.one(ctx, "SELECT min(seq) FROM app_data_changes", nil, &oldest); err != nil {
@@ -113,10 +114,12 @@ func (b *Backend) sweep(ctx context.Context, before time.Time) error {
 			return err
 		}
 		if !found {
-			_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND at < ?", nonNil(from), before.UnixMilli())
+			_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND at < ?", nonNil(from),
+				before.UnixMilli())
 			return err
 		}
-		_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND key <= ? AND at < ?", nonNil(from), to, before.UnixMilli())
+		_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND key <= ? AND at < ?", nonNil(from),
+			to, before.UnixMilli())
 		return err
 	})
 	if err == nil {

@@ -30,7 +30,8 @@ func (m *mutation) amend(c *conn, changes []backends.Change) error {
 	if !m.SetResult(changes...) {
 		return nil
 	}
-	_, err := c.exec(context.Background(), "UPDATE app_data_mutations SET result = ? WHERE key = ?", m.Result, m.Key)
+	_, err := c.exec(context.Background(), "UPDATE app_data_mutations SET result = ? WHERE key = ?", m.Result,
+		m.Key)
 	return err
 }
 

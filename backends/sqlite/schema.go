@@ -107,7 +107,8 @@ func migrate(ctx context.Context, c *conn, path string, steps []string) error {
 				return fmt.Errorf("%s: %w", step, err)
 			}
 		}
-		return c.script(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, len(steps)))
+		return c.script(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application,
+			len(steps)))
 	})
 }
 
@@ -138,7 +139,7 @@ func notADatabase(path string) error {
 	return fmt.Errorf("%s is no SQLite database: name another file, or move this one away", path)
 }
 
-// hasHeader tells whether the file begins as an SQLite database does. It must be called only after
+// hasHeader reports whether the file begins as an SQLite database does. It must be called only after
 // SQLite has refused the file: closing a database file beside SQLite releases the locks of all
 // connections of this process (https://sqlite.org/howtocorrupt.html §2.2).
 func hasHeader(path string) bool {

@@ -11,7 +11,8 @@ import (
 // statement changes. A statement that fails halfway therefore ends the writer's whole transaction:
 // see [refusal].
 const (
-	insertSQL = `INSERT OR FAIL INTO app_data (workspace_id, app_id, collection, id, data, created_at, updated_at, rev)
+	insertSQL = `INSERT OR FAIL INTO app_data
+		(workspace_id, app_id, collection, id, data, created_at, updated_at, rev)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	updateSQL = `UPDATE OR FAIL app_data SET data = ?, updated_at = ?, rev = ?
 		WHERE workspace_id = ? AND app_id = ? AND collection = ? AND id = ?`

@@ -20,11 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCluster: what was committed outlives SIGKILL of every process, and a restart.
+// TestCluster: committed data survives SIGKILL of every process, and a restart.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t, "work_mem = '5MB'")
-	require.Equal(t, "5MB", postgrestest.PSQL(t, c.URL(), "CREATE TABLE kept (n int); INSERT INTO kept VALUES (1); SHOW work_mem"))
+	require.Equal(t, "5MB", postgrestest.PSQL(t, c.URL(),
+		"CREATE TABLE kept (n int); INSERT INTO kept VALUES (1); SHOW work_mem"))
 	require.NoError(t, c.Kill9())
 	_, err := postgrestest.TryPSQL(c.URL(), "SELECT 1")
 	require.Error(t, err)
@@ -33,7 +34,7 @@ func TestCluster(t *testing.T) {
 	require.Equal(t, "1", postgrestest.PSQL(t, c.URL(), "SELECT n FROM kept"))
 }
 
-// TestSchema: a schema is the gateway's and psql's alike, and nobody else's.
+// TestSchema: the gateway and psql use the same schema, which no other test uses.
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	one, two := postgrestest.Schema(t), postgrestest.Schema(t)
@@ -85,7 +86,8 @@ func TestCloseInRecovery(t *testing.T) {
 	for i := range 6 {
 		c, err := postgrestest.Launch()
 		require.NoError(t, err)
-		pid, err := strconv.Atoi(postgrestest.PSQL(t, c.URL(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
+		pid, err := strconv.Atoi(postgrestest.PSQL(t, c.URL(),
+			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
 		require.NoError(t, err)
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		time.Sleep(time.Duration(i) * 4 * time.Millisecond)

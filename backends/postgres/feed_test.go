@@ -14,7 +14,7 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres"
 )
 
-// ids are the documents of changes, in their order.
+// ids are the ids of changes, in their order.
 func ids(changes []backends.Change) (list []string) {
 	for _, c := range changes {
 		list = append(list, c.Ref.ID)
@@ -22,8 +22,9 @@ func ids(changes []backends.Change) (list []string) {
 	return list
 }
 
-// TestSlowCommit: what took its numbers first and commits last is told when it commits, to whoever
-// follows and to whoever resumes from before and from between.
+// TestSlowCommit: changes of a transaction that got its numbers first and commits last are returned
+// when it commits. Followers get them, and so do clients that resume from a cursor before or in
+// between.
 func TestSlowCommit(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -31,17 +32,18 @@ func TestSlowCommit(t *testing.T) {
 	slow.do("BEGIN")
 	slow.do(put("slow", `{"n":1}`))
 	write(t, b, tx(insert("fast", `{"n":2}`)))
-	require.Equal(t, []string{"fast"}, ids(told(t, b, f)))
+	require.Equal(t, []string{"fast"}, ids(changesNow(t, b, f)))
 	between := f.Cursor()
 	slow.do("COMMIT")
-	require.Equal(t, []string{"slow"}, ids(told(t, b, f)))
+	require.Equal(t, []string{"slow"}, ids(changesNow(t, b, f)))
 	require.Equal(t, []string{"slow", "fast"}, ids(since(t, b, start).Changes))
 	require.Equal(t, []string{"slow"}, ids(since(t, b, between).Changes))
-	require.Equal(t, []string{"slow"}, ids(told(t, b, watch(t, b, between))))
+	require.Equal(t, []string{"slow"}, ids(changesNow(t, b, watch(t, b, between))))
 }
 
-// TestSavepoints: a change within a savepoint has a number of its own, under which nobody ever sees
-// it commit. More than 64 of them are more than a snapshot of PostgreSQL holds.
+// TestSavepoints: a change within a savepoint has a transaction number of its own, which no
+// snapshot shows as committed. There are more than 64, which is more than a snapshot of PostgreSQL
+// holds.
 func TestSavepoints(t *testing.T) {
 	t.Parallel()
 	for _, savepoints := range []int{1, 3, 70} {
@@ -58,16 +60,16 @@ func TestSavepoints(t *testing.T) {
 			slow.do(put("undone", `{}`))
 			slow.do("ROLLBACK TO undone")
 			write(t, b, tx(insert("fast", `{}`)))
-			require.Equal(t, []string{"fast"}, ids(told(t, b, f)))
+			require.Equal(t, []string{"fast"}, ids(changesNow(t, b, f)))
 			slow.do("COMMIT")
-			require.Len(t, told(t, b, f), savepoints)
+			require.Len(t, changesNow(t, b, f), savepoints)
 			require.Len(t, list(t, b).Docs, savepoints+1)
 		})
 	}
 }
 
-// TestLongTransaction delays only its own changes, and the cursors of meanwhile are whole all the
-// same.
+// TestLongTransaction: an open transaction delays only its own changes, and cursors in the meantime
+// are exact.
 func TestLongTransaction(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -78,29 +80,29 @@ func TestLongTransaction(t *testing.T) {
 	for i := range 20 {
 		id := fmt.Sprint("d", i)
 		write(t, b, tx(insert(id, `{}`)))
-		require.Equal(t, []string{id}, ids(told(t, b, f)))
+		require.Equal(t, []string{id}, ids(changesNow(t, b, f)))
 		require.Len(t, since(t, b, start).Changes, i+1)
 	}
 	long.do("COMMIT")
-	require.Equal(t, []string{"long"}, ids(told(t, b, f)))
+	require.Equal(t, []string{"long"}, ids(changesNow(t, b, f)))
 }
 
-// TestWhoMadeIt: the change that is told of a document names whoever made the state that is told.
-func TestWhoMadeIt(t *testing.T) {
+// TestChangeNamesItsAuthor: a change names the actor that made the state that it has.
+func TestChangeNamesItsAuthor(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
 	require.NoError(t, inTurns(t, b, url))
 	require.NoError(t, afterWait(t, b, url))
 }
 
-// by is a transaction of somebody, who signs it.
+// by is a transaction of the named actor.
 func by(name string, op backends.Op, id string) backends.Tx {
 	one := tx(backends.Write{Op: op, Collection: "notes", ID: id, Data: []byte(`{"by":"` + name + `"}`)})
 	one.By = backends.Actor{Kind: "user", ID: name}
 	return one
 }
 
-// inTurns has two gateways write one document in turns, and looks at what is told of each three
+// inTurns lets two gateways write one document in turns. It checks the changes after each three
 // writes.
 func inTurns(t *testing.T, b *postgres.Backend, url string) error {
 	gateways := []*postgres.Backend{b, open(t, url)}
@@ -117,8 +119,8 @@ func inTurns(t *testing.T, b *postgres.Backend, url string) error {
 	return nil
 }
 
-// afterWait has a gateway insert a document while a stranger, who has inserted it, is about to
-// remove it: the gateway has to wait until the stranger's transaction is over.
+// afterWait lets a gateway insert a document while another program, which has inserted it, is about
+// to delete it. The gateway must wait until that transaction has ended.
 func afterWait(t *testing.T, b *postgres.Backend, url string) error {
 	stranger, from := outsider(t, url), now(t, b)
 	stranger.do("BEGIN")
@@ -130,7 +132,8 @@ func afterWait(t *testing.T, b *postgres.Backend, url string) error {
 	}()
 	pid := stranger.value("pg_backend_pid()")
 	require.Eventually(t, func() bool {
-		return stranger.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::text::int = ANY(pg_blocking_pids(pid)))", pid) == "true"
+		return stranger.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::text::int = "+
+			"ANY(pg_blocking_pids(pid)))", pid) == "true"
 	}, 30*time.Second, time.Millisecond)
 	stranger.do("DELETE FROM app_data WHERE id = 'waited'")
 	stranger.do("COMMIT")
@@ -138,7 +141,7 @@ func afterWait(t *testing.T, b *postgres.Backend, url string) error {
 	return madeIt(since(t, b, from), "waited")
 }
 
-// madeIt explains if the change of a document does not name who made its state.
+// madeIt fails if the change of a document does not name the actor that made its state.
 func madeIt(batch backends.Batch, id string) error {
 	for _, c := range batch.Changes {
 		if c.Ref.ID != id {
@@ -146,15 +149,15 @@ func madeIt(batch backends.Batch, id string) error {
 		}
 		var state struct{ By string }
 		if c.Doc == nil {
-			return errors.New("the document is told to be gone")
+			return errors.New("the change says that the document is gone")
 		}
 		if err := json.Unmarshal(c.Doc.Data, &state); err != nil {
 			return err
 		}
 		if c.By.ID != state.By {
-			return fmt.Errorf("%s is told to be made by %s", c.Doc.Data, c.By.ID)
+			return fmt.Errorf("%s names the wrong actor: %s", c.Doc.Data, c.By.ID)
 		}
 		return nil
 	}
-	return errors.New("the document is not told")
+	return errors.New("there is no change of the document")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestTwoGateways lets two of them write one file: both feeds tell of everything.
+// TestTwoGateways: when two gateways write one file, the feeds of both return all changes.
 func TestTwoGateways(t *testing.T) {
 	t.Parallel()
 	a := fresh(t)
@@ -28,7 +28,7 @@ func TestTwoGateways(t *testing.T) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
-				id := fmt.Sprintf("%d-%d", w, i%(each/2)) // every document is inserted and updated
+				id := fmt.Sprintf("%d-%d", w, i%(each/2)) // each document is inserted and updated
 				write := insert(id, `{"n":1}`)
 				if i >= each/2 {
 					write = update(id, `{"n":2}`)
@@ -54,9 +54,9 @@ func TestTwoGateways(t *testing.T) {
 	}
 }
 
-// TestAnothersCommitBetweenOwnOnes: a feed that has heard of two commits of its own process tells
-// what another has committed between them.
-func TestAnothersCommitBetweenOwnOnes(t *testing.T) {
+// TestOutsideCommitBetweenLocalOnes: a feed that knows two commits of its own process also returns
+// the commit of another process between them.
+func TestOutsideCommitBetweenLocalOnes(t *testing.T) {
 	t.Parallel()
 	a := fresh(t)
 	b := open(t, a.Path())
@@ -71,8 +71,9 @@ func TestAnothersCommitBetweenOwnOnes(t *testing.T) {
 	require.Equal(t, table(t, a), folded)
 }
 
-// TestUpsertIsExact: of 16 callers at two gateways, one makes the document and the others find it.
-func TestUpsertIsExact(t *testing.T) {
+// TestConcurrentUpsertsMakeOneDocument: of 16 callers on two gateways, one makes the document and
+// the others find it.
+func TestConcurrentUpsertsMakeOneDocument(t *testing.T) {
 	t.Parallel()
 	a := fresh(t)
 	both := []*sqlite.Backend{a, open(t, a.Path())}
@@ -86,7 +87,8 @@ func TestUpsertIsExact(t *testing.T) {
 		var made atomic.Int64
 		for g := range 16 {
 			wg.Go(func() {
-				u := backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &f, Data: []byte(fmt.Sprintf(`{"by":%d}`, g))}
+				u := backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()),
+					Filter: &f, Data: []byte(fmt.Sprintf(`{"by":%d}`, g))}
 				out, err := backends.WriteOne(context.Background(), both[g%2], tx(u))
 				if err != nil {
 					t.Error(err)
@@ -103,18 +105,20 @@ func TestUpsertIsExact(t *testing.T) {
 	require.Equal(t, 90, counts["notes"])
 }
 
-// TestUpsertSeesOutsiders: what sqlite3 writes is found by the next upsert, indexed or not.
-func TestUpsertSeesOutsiders(t *testing.T) {
+// TestUpsertSeesOutsideWrites: an upsert finds what sqlite3 has written, with an index or without.
+func TestUpsertSeesOutsideWrites(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
 	upsert := func(filter string) backends.Change {
 		f, err := protocol.ParseFilter([]byte(filter), false)
 		require.NoError(t, err)
-		return write(t, b, tx(backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &f, Data: []byte(`{}`)})).Changes[0]
+		return write(t, b, tx(backends.Write{Op: backends.Upsert, Collection: "notes",
+			NewID: protocol.NewID(time.Now()), Filter: &f, Data: []byte(`{}`)})).Changes[0]
 	}
 	require.Equal(t, backends.Insert, upsert(`{"key":"a"}`).Op)
 	require.Equal(t, backends.Update, upsert(`{"key":"a"}`).Op)
-	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w','app','notes','x','{ "key" : "b" }');`)
+	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+		VALUES ('w','app','notes','x','{ "key" : "b" }');`)
 	found := upsert(`{"key":"b"}`)
 	require.Equal(t, backends.Update, found.Op)
 	require.Equal(t, "x", found.Ref.ID)
@@ -126,8 +130,9 @@ func TestUpsertSeesOutsiders(t *testing.T) {
 	require.Equal(t, backends.Update, upsert(`{}`).Op)
 }
 
-// TestUpsertPicksTheNewest among few, and among more than an index names.
-func TestUpsertPicksTheNewest(t *testing.T) {
+// TestUpsertPicksNewest: an upsert picks the newest of a few matches, and of more than an index
+// names.
+func TestUpsertPicksNewest(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{3, 300} {
 		b := fresh(t)
@@ -140,15 +145,16 @@ func TestUpsertPicksTheNewest(t *testing.T) {
 		f, err := protocol.ParseFilter([]byte(`{"state":"open"}`), false)
 		require.NoError(t, err)
 		for range 3 {
-			out := write(t, b, tx(backends.Write{Op: backends.Upsert, Collection: "notes", Filter: &f, NewID: "unused", Data: []byte(`{"n":1}`)}))
+			out := write(t, b, tx(backends.Write{Op: backends.Upsert, Collection: "notes", Filter: &f, NewID: "unused",
+				Data: []byte(`{"n":1}`)}))
 			require.Equal(t, "000", out.Changes[0].Ref.ID)
 		}
 	}
 }
 
-// TestUpsertsAgainstTheTable: after whatever gateways and outsiders did, rolled back or not, an
-// upsert finds what a look at the whole table finds.
-func TestUpsertsAgainstTheTable(t *testing.T) {
+// TestUpsertsAgainstTable: after any writes of gateways and other programs, rolled back or not, an
+// upsert finds what a scan of the table finds.
+func TestUpsertsAgainstTable(t *testing.T) {
 	t.Parallel()
 	a := fresh(t)
 	both := []*sqlite.Backend{a, open(t, a.Path())}
@@ -163,12 +169,14 @@ func TestUpsertsAgainstTheTable(t *testing.T) {
 		case 1:
 			b.Write(context.Background(), []backends.Tx{tx(update(id(), value())), tx(update(id(), value()))})
 		case 2:
-			b.Write(context.Background(), []backends.Tx{tx(backends.Write{Op: backends.Delete, Collection: "notes", ID: id()})})
-		case 3: // refused, after the index has heard of it
+			b.Write(context.Background(), []backends.Tx{tx(backends.Write{Op: backends.Delete, Collection: "notes",
+				ID: id()})})
+		case 3: // it is refused after the index has got the document
 			b.Write(context.Background(), []backends.Tx{tx(update(id(), value()), update("none", `{}`))})
 		case 4:
 			if r.IntN(4) == 0 {
-				sqlitetest.CLI(t, a.Path(), fmt.Sprintf(`UPDATE app_data SET data = '%s' WHERE id = '%s';`, value(), id()))
+				sqlitetest.CLI(t, a.Path(), fmt.Sprintf(`UPDATE app_data SET data = '%s' WHERE id = '%s';`, value(),
+					id()))
 			}
 		default:
 			f, err := protocol.ParseFilter([]byte(value()), false)
@@ -176,7 +184,8 @@ func TestUpsertsAgainstTheTable(t *testing.T) {
 			page, err := a.List(context.Background(), scope, backends.Query{Collection: "notes"})
 			require.NoError(t, err)
 			want := backends.Newest(f, page.Docs)
-			u := backends.Write{Op: backends.Upsert, Collection: "notes", NewID: fmt.Sprint("n", round), Filter: &f, Data: []byte(`{"by":1}`)}
+			u := backends.Write{Op: backends.Upsert, Collection: "notes", NewID: fmt.Sprint("n", round), Filter: &f,
+				Data: []byte(`{"by":1}`)}
 			require.Equal(t, want, write(t, b, tx(u)).Changes[0].Before, "round %d", round)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// fleet checks a cursor as so many clients that come back at once do.
-func (s *served) fleet(n int, raw []byte) error {
+// fleet checks a cursor n times at once, as clients do that reconnect together.
+func (s *fixture) fleet(n int, raw []byte) error {
 	var all sync.WaitGroup
 	errs := make(chan error, n)
 	for range n {
@@ -33,10 +33,10 @@ func (s *served) fleet(n int, raw []byte) error {
 	return joined
 }
 
-// TestFleetSharesReads: clients that come back at once do not cost the server a read each.
+// TestFleetSharesReads: many clients that reconnect at once share reads of the server.
 func TestFleetSharesReads(t *testing.T) {
 	t.Parallel()
-	s := serving(t, mongodbtest.Database(t), nil)
+	s := newFixture(t, mongodbtest.Database(t), nil)
 	old := s.now()
 	_, err := s.docs.InsertOne(t.Context(), foreign("a", bson.D{}))
 	require.NoError(t, err)
@@ -44,17 +44,18 @@ func TestFleetSharesReads(t *testing.T) {
 	require.NoError(t, db.RunCommand(t.Context(), bson.D{{Key: "profile", Value: 2}}).Err())
 	require.NoError(t, s.fleet(500, old.Append(nil)))
 	require.NoError(t, db.RunCommand(t.Context(), bson.D{{Key: "profile", Value: 0}}).Err())
-	asked, err := db.Collection("system.profile").CountDocuments(t.Context(), bson.D{{Key: "ns", Value: db.Name() + ".app_data"}})
+	asked, err := db.Collection("system.profile").CountDocuments(t.Context(),
+		bson.D{{Key: "ns", Value: db.Name() + ".app_data"}})
 	require.NoError(t, err)
 	require.Positive(t, asked)
 	require.Less(t, asked, int64(100), "operations for 500 cursors")
 }
 
-// TestSharedReadsAreNew: what is shared began after it was asked for, so that a cursor expires at
-// once although others are checking theirs.
+// TestSharedReadsAreNew: a shared read begins after the call, so a cursor expires at once, even
+// while others check theirs.
 func TestSharedReadsAreNew(t *testing.T) {
 	t.Parallel()
-	s := serving(t, mongodbtest.Database(t), nil)
+	s := newFixture(t, mongodbtest.Database(t), nil)
 	another := s.open()
 	ctx, stop := context.WithCancel(t.Context())
 	first := s.now().Append(nil)
@@ -64,7 +65,7 @@ func TestSharedReadsAreNew(t *testing.T) {
 	for range 8 {
 		others.Go(func() {
 			for ctx.Err() == nil {
-				_, _ = s.b.Cursor(ctx, first) // which is good until it is trimmed
+				_, _ = s.b.Cursor(ctx, first) // it is valid until it is trimmed
 			}
 		})
 	}

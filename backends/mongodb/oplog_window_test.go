@@ -12,15 +12,16 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// roll writes elsewhere until the server has forgotten what it had logged before.
-func (s *served) roll() {
+// roll writes elsewhere until the server has removed the oldest part of the oplog.
+func (s *fixture) roll() {
 	s.Helper()
 	client := s.docs.Database().Client()
 	first := func() (at bson.Timestamp) {
 		var entry struct {
 			At bson.Timestamp `bson:"ts"`
 		}
-		require.NoError(s, client.Database("local").Collection("oplog.rs").FindOne(s.Context(), bson.D{}, options.FindOne().SetSort(bson.D{{Key: "$natural", Value: 1}})).Decode(&entry))
+		require.NoError(s, client.Database("local").Collection("oplog.rs").FindOne(s.Context(), bson.D{},
+			options.FindOne().SetSort(bson.D{{Key: "$natural", Value: 1}})).Decode(&entry))
 		return entry.At
 	}
 	start := bson.Timestamp{T: uint32(time.Now().Unix()) + 1}
@@ -33,18 +34,18 @@ func (s *served) roll() {
 	require.NoError(s, other.Drop(s.Context()))
 }
 
-// TestHistoryLost: cursors from before the server's log begins are void, a feed that was read all
-// the time has lost nothing, though its collection was idle for longer, and one that was not read
-// tells so, or has lost nothing either.
+// TestHistoryLost: cursors from before the oplog begins are void. A feed that was read all the time
+// has lost nothing, even if its collection was idle for longer. A feed that was not read says that
+// it has lost everything, or has lost nothing.
 func TestHistoryLost(t *testing.T) {
 	t.Parallel()
-	s := serving(t, mongodbtest.Start(t, "--oplogSize", "16", "--syncdelay", "1").URL("apps"), nil)
+	s := newFixture(t, mongodbtest.Start(t, "--oplogSize", "16", "--syncdelay", "1").URL("apps"), nil)
 	_, err := s.docs.InsertOne(t.Context(), foreign("a", bson.D{}))
 	require.NoError(t, err)
 	old, read, unread := s.now(), s.watch(), s.watch()
 	ctx, cancel := context.WithCancel(t.Context())
 	lost := make(chan bool)
-	go func() { // reads until it is told to stop
+	go func() { // it reads until the test closes the feed
 		any := false
 		for {
 			batch, err := read.Next(ctx)
@@ -60,10 +61,10 @@ func TestHistoryLost(t *testing.T) {
 	require.False(t, <-lost)
 	s.ready(read)
 	s.void(old)
-	_, _, err = s.b.Gone(t.Context(), place, nil, 10)
+	_, _, err = s.b.Gone(t.Context(), testScope, nil, 10)
 	require.NoError(t, err)
 
-	for told, end := false, s.now(); !told; { // or it had read ahead, far enough to have lost nothing
+	for lost, end := false, s.now(); !lost; { // or it had read ahead, far enough to have lost nothing
 		if unread.Cursor().Reached(end) {
 			break
 		}
@@ -72,7 +73,7 @@ func TestHistoryLost(t *testing.T) {
 			s.void(unread.Cursor())
 			break
 		}
-		told = batch.LostAll
+		lost = batch.LostAll
 	}
 	fresh := s.now()
 	_, err = s.b.Cursor(t.Context(), fresh.Append(nil))

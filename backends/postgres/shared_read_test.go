@@ -13,7 +13,7 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 )
 
-// TestFleetSharesReads: clients that come back at once do not cost the server a read each.
+// TestFleetSharesReads: many clients that reconnect at once share reads of the server.
 func TestFleetSharesReads(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Start(t, "log_statement = 'all'")

@@ -18,11 +18,10 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestCleanerRacesResumes: while history is being forgotten and a transaction stays open that has
-// written, a resume is exact or refused, and a cursor from after the floor is never refused:
-// comparing the oldest transactions alone would have clients list again and again for as long as
-// that one lives.
-func TestCleanerRacesResumes(t *testing.T) {
+// TestTrimRacesResumes: while history is removed and a transaction that has written stays open, a
+// resume is exact or refused. A cursor from after the floor is never refused: a comparison of the
+// oldest transactions alone would make clients list again as long as that transaction is open.
+func TestTrimRacesResumes(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
 	oracle := postgrestest.Record(t, url)
@@ -34,7 +33,7 @@ func TestCleanerRacesResumes(t *testing.T) {
 	defer crowd.Wait()
 	defer cancel()
 	var forgets atomic.Int64
-	var stop atomic.Bool // what is under way is let finish: a write that is cut short may happen later
+	var stop atomic.Bool // running writes must finish: one that is cut short may happen later
 	for range 4 {
 		crowd.Go(func() {
 			for !stop.Load() && ctx.Err() == nil {
@@ -57,9 +56,10 @@ func TestCleanerRacesResumes(t *testing.T) {
 	})
 	resumed, refused := 0, 0
 	for begun := time.Now(); forgets.Load() < 30 || resumed < 100 || refused < 10; {
-		require.Less(t, time.Since(begun), 30*time.Second, "%d forgets, %d resumed, %d refused", forgets.Load(), resumed, refused)
+		require.Less(t, time.Since(begun), 30*time.Second, "%d forgets, %d resumed, %d refused", forgets.Load(),
+			resumed, refused)
 		page := list(t, b)
-		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // a client that is away
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // the client is disconnected
 		batch, err := b.Since(ctx, scope, page.Cursor, 0)
 		if errors.Is(err, backends.ErrCursor) {
 			refused++
@@ -83,6 +83,6 @@ func TestCleanerRacesResumes(t *testing.T) {
 	}
 	long.do("COMMIT")
 	require.Equal(t, copied(list(t, b)), fold(copied(from), since(t, b, from.Cursor).Changes))
-	require.NotNil(t, fold(map[string]protocol.Document{}, told(t, b, watch(t, b, from.Cursor)))["long"])
+	require.NotNil(t, fold(map[string]protocol.Document{}, changesNow(t, b, watch(t, b, from.Cursor)))["long"])
 	t.Logf("%d forgets, %d resumed, %d refused", forgets.Load(), resumed, refused)
 }

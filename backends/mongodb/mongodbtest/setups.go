@@ -11,15 +11,15 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// StartAlone starts a server that belongs to no replica set.
-func StartAlone(t conformance.T) *Mongod {
+// StartStandalone starts a server that belongs to no replica set.
+func StartStandalone(t conformance.T) *Mongod {
 	t.Helper()
 	m, err := launch(false)
 	return started(t, m, err)
 }
 
-// StartBare starts a server that is to belong to a replica set, which nobody has initiated yet.
-func StartBare(t conformance.T) *Mongod {
+// StartUninitiated starts a server of a replica set that nobody has initiated yet.
+func StartUninitiated(t conformance.T) *Mongod {
 	t.Helper()
 	m, err := launch(true)
 	return started(t, m, err)
@@ -27,11 +27,12 @@ func StartBare(t conformance.T) *Mongod {
 
 const password = "of the test"
 
-// StartSecured starts a server that asks everybody who they are, and a client of its administrator.
+// StartSecured starts a server with access control, and returns a client of its administrator.
 func StartSecured(t conformance.T) (*Mongod, *mongo.Client) {
 	t.Helper()
 	m := Start(t)
-	err := m.command(bson.D{{Key: "createUser", Value: "root"}, {Key: "pwd", Value: password}, {Key: "roles", Value: bson.A{"root"}}})
+	err := m.command(bson.D{{Key: "createUser", Value: "root"}, {Key: "pwd", Value: password},
+		{Key: "roles", Value: bson.A{"root"}}})
 	if err == nil {
 		m.secured = true
 		err = m.Restart()
@@ -45,10 +46,11 @@ func StartSecured(t conformance.T) (*Mongod, *mongo.Client) {
 	return m, Client(t, m.URLAs("root", password, "admin"))
 }
 
-// URLAs is that of a database, as a user whom admin knows.
+// URLAs is the URL of a database for a user that the administrator has made.
 func (m *Mongod) URLAs(user, password, database string) string {
 	url := m.URL(database) + "&authSource=admin"
-	return strings.Replace(url, "://", fmt.Sprintf("://%s:%s@", user, strings.ReplaceAll(password, " ", "%20")), 1)
+	return strings.Replace(url, "://", fmt.Sprintf("://%s:%s@", user, strings.ReplaceAll(password, " ", "%20")),
+		1)
 }
 
 func (m *Mongod) keyFile() string { return filepath.Join(m.Dir, "key") }
