@@ -40,7 +40,7 @@ func Target(tx *backends.Tx, w *backends.Write) protocol.Ref {
 	return r
 }
 
-// ByFilter tells an upsert whose document only its filter tells.
+// ByFilter reports whether a write is an upsert whose document only its filter tells.
 func ByFilter(w *backends.Write) bool {
 	return w.Op == backends.Upsert && w.Filter != nil && w.Filter.ID == "" && w.ID == ""
 }
@@ -96,10 +96,10 @@ func (s *Staged) Undo() {
 
 // Apply decides a write on the document that it has found, and stages the result. It fails as
 // [backends.Write.Apply] does, and with already_exists if an insert meets a document that exists.
-func (s *Staged) Apply(tx *backends.Tx, w *backends.Write, found *protocol.Document) (backends.Change,
-	error) {
-	change, err := w.Apply(tx, found)
-	if err != nil {
+func (s *Staged) Apply(
+	tx *backends.Tx, w *backends.Write, found *protocol.Document,
+) (change backends.Change, err error) {
+	if change, err = w.Apply(tx, found); err != nil {
 		return change, err
 	}
 	d := s.Docs[change.Ref]

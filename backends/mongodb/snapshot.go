@@ -47,8 +47,9 @@ func (b *Backend) snapshot(
 }
 
 // readAt runs f in the snapshot of a cluster time; nil means the newest one that a majority has.
-func (b *Backend) readAt(ctx context.Context, time *bson.Timestamp, f func(context.Context) error) (cursor,
-	error) {
+func (b *Backend) readAt(
+	ctx context.Context, time *bson.Timestamp, f func(context.Context) error,
+) (cursor, error) {
 	o := options.Session().SetSnapshot(true)
 	if time != nil {
 		o.SetSnapshotTime(*time)

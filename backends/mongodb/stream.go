@@ -49,8 +49,9 @@ var needed = bson.D{{Key: "$project", Value: bson.D{
 // The stream begins at the cursor's own time, and drops the events of that time. Until the server
 // has read on, it reports the time of the beginning as how far it has read. If the stream began
 // later, that time could not be told from one that the server has really read up to.
-func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, stages ...bson.D) (*stream,
-	error) {
+func (b *Backend) follow(
+	ctx context.Context, from cursor, wait time.Duration, stages ...bson.D,
+) (*stream, error) {
 	return b.followFrom(ctx, from.at, from, wait, append([]bson.D{needed}, stages...)...)
 }
 

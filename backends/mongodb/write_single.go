@@ -49,8 +49,9 @@ func (b *Backend) writeSingle(ctx context.Context, c *call) bool {
 
 // tryWrite finds, decides and stores, on the condition that the document is still as it was found.
 // done is false if it is not, or if the write is refused: a transaction then decides.
-func (b *Backend) tryWrite(ctx context.Context, tx *backends.Tx) (change backends.Change, done bool,
-	err error) {
+func (b *Backend) tryWrite(
+	ctx context.Context, tx *backends.Tx,
+) (change backends.Change, done bool, err error) {
 	w := &tx.Writes[0]
 	r := driverkit.Target(tx, w)
 	var found *stored

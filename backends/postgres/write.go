@@ -102,8 +102,9 @@ func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.O
 
 // transact runs a transaction, again and again while it conflicts with others. The error is one of
 // the connection.
-func (b *Backend) transact(ctx context.Context, conn connection, tx *backends.Tx) (out backends.Outcome,
-	err error) {
+func (b *Backend) transact(
+	ctx context.Context, conn connection, tx *backends.Tx,
+) (out backends.Outcome, err error) {
 	for try := 1; ; try++ {
 		t := transaction{backend: b, conn: conn, tx: tx}
 		out, err = t.run(ctx)

@@ -32,8 +32,9 @@ func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle
 	}
 }
 
-func stateAt(ctx context.Context, client *mongo.Client, docs *mongo.Collection, s protocol.Scope,
-	at bson.Timestamp) (map[string]map[string]protocol.Document, error) {
+func stateAt(
+	ctx context.Context, client *mongo.Client, docs *mongo.Collection, s protocol.Scope, at bson.Timestamp,
+) (map[string]map[string]protocol.Document, error) {
 	session, err := client.StartSession(options.Session().SetSnapshot(true).SetSnapshotTime(at))
 	if err != nil {
 		return nil, err

@@ -68,8 +68,9 @@ func Record(t conformance.T, url string) conformance.Oracle {
 // Snapshot is the pg_snapshot of a cursor, as text.
 func Snapshot(c backends.Cursor) string { return c.(interface{ Snapshot() string }).Snapshot() }
 
-func at(ctx context.Context, conn *pgx.Conn, s protocol.Scope,
-	snapshot string) (map[string]map[string]protocol.Document, error) {
+func at(
+	ctx context.Context, conn *pgx.Conn, s protocol.Scope, snapshot string,
+) (map[string]map[string]protocol.Document, error) {
 	const query = `SELECT collection, id, data, created_at, updated_at FROM (
 		SELECT DISTINCT ON (collection, id) * FROM test_images
 		WHERE workspace_id = $1 AND app_id = $2
