@@ -196,6 +196,6 @@ func TestOversizeEvent(t *testing.T) {
 			require.Equal(t, []protocol.Scope{testScope}, batch.Lost)
 		}
 	}
-	s.ready(f)
+	s.requireReady(f)
 	require.Equal(t, []protocol.Scope{testScope}, s.since(start).Lost)
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// ready requires that the collection is as the gateway makes it, and that the feed returns what is
+// requireReady requires that the collection is as the gateway makes it, and that the feed returns what is
 // written to it.
-func (s *fixture) ready(f backends.Feed) {
+func (s *fixture) requireReady(f backends.Feed) {
 	s.Helper()
 	db := s.docs.Database()
 	found, err := db.ListCollectionSpecifications(s.Context(), bson.D{{Key: "name", Value: "app_data"}})
@@ -46,8 +46,8 @@ func (s *fixture) ready(f backends.Feed) {
 	tells(`c/afterwards:delete`)
 }
 
-// void requires that a cursor has expired.
-func (s *fixture) void(old backends.Cursor) {
+// requireExpired requires that a cursor has expired.
+func (s *fixture) requireExpired(old backends.Cursor) {
 	s.Helper()
 	require.Eventually(s, func() bool { // an answer about the oplog is used for a second
 		_, err := s.b.Cursor(s.Context(), old.Append(nil))
@@ -131,9 +131,9 @@ func TestCollectionFaults(t *testing.T) {
 			require.NoError(t, test.do(t.Context(), s.docs))
 			require.True(t, s.lostAll(f))
 			require.Len(t, s.list(), test.docs)
-			s.ready(f)
+			s.requireReady(f)
 			if !test.stay {
-				s.void(old)
+				s.requireExpired(old)
 				return
 			}
 			_, err := s.b.Cursor(t.Context(), old.Append(nil))

@@ -12,8 +12,8 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// roll writes elsewhere until the server has removed the oldest part of the oplog.
-func (s *fixture) roll() {
+// rollOplog writes elsewhere until the server has removed the oldest part of the oplog.
+func (s *fixture) rollOplog() {
 	s.Helper()
 	client := s.docs.Database().Client()
 	first := func() (at bson.Timestamp) {
@@ -56,11 +56,11 @@ func TestHistoryLost(t *testing.T) {
 			any = any || err != nil || batch.LostAll
 		}
 	}()
-	s.roll()
+	s.rollOplog()
 	cancel()
 	require.False(t, <-lost)
-	s.ready(read)
-	s.void(old)
+	s.requireReady(read)
+	s.requireExpired(old)
 	_, _, err = s.b.Gone(t.Context(), testScope, nil, 10)
 	require.NoError(t, err)
 
@@ -70,7 +70,7 @@ func TestHistoryLost(t *testing.T) {
 		}
 		batch, err := unread.Next(t.Context())
 		if err != nil {
-			s.void(unread.Cursor())
+			s.requireExpired(unread.Cursor())
 			break
 		}
 		lost = batch.LostAll
@@ -82,5 +82,5 @@ func TestHistoryLost(t *testing.T) {
 	f, err := s.b.Watch(t.Context(), fresh)
 	require.NoError(t, err)
 	defer f.Close()
-	s.ready(f)
+	s.requireReady(f)
 }

@@ -30,8 +30,8 @@ func expired(t *testing.T, b *postgres.Backend, c backends.Cursor) {
 	require.ErrorIs(t, err, backends.ErrCursor)
 }
 
-// back waits until a backend has reconnected to its server.
-func back(t *testing.T, b *postgres.Backend) {
+// awaitServer waits until a backend has reconnected to its server.
+func awaitServer(t *testing.T, b *postgres.Backend) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		_, _, err := b.Get(context.Background(), note("none"), nil)
@@ -39,8 +39,8 @@ func back(t *testing.T, b *postgres.Backend) {
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
-// goesOn requires that lists, the feed and Since are exact from here on.
-func goesOn(t *testing.T, b *postgres.Backend, f backends.Feed) {
+// requireExact requires that lists, the feed and Since are exact from here on.
+func requireExact(t *testing.T, b *postgres.Backend, f backends.Feed) {
 	t.Helper()
 	page := list(t, b)
 	for i := range 10 {
@@ -52,8 +52,8 @@ func goesOn(t *testing.T, b *postgres.Backend, f backends.Feed) {
 	require.Equal(t, copied(list(t, b)), fold(copied(page), changesNow(t, b, watch(t, b, page.Cursor))))
 }
 
-// voids reads a feed until a batch says that everything is lost.
-func voids(t *testing.T, f backends.Feed) {
+// requireLostAll reads a feed until a batch says that everything is lost.
+func requireLostAll(t *testing.T, f backends.Feed) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -103,13 +103,13 @@ func reissues(t *testing.T, c *postgrestest.Cluster, b *postgres.Backend, id str
 	old := now(t, b)
 	require.NoError(t, c.Kill9())
 	require.NoError(t, c.Restart())
-	back(t, b)
+	awaitServer(t, b)
 	write(t, b, tx(insert("after-"+id, `{}`)))
 	again := xmax(t, now(t, b)) <= xmax(t, old)
 	expired(t, b, old)
 	require.Equal(t, kept, get(t, b, note(id)))
-	voids(t, f)
-	goesOn(t, b, f)
+	requireLostAll(t, f)
+	requireExact(t, b, f)
 	expired(t, b, old)
 	return again
 }
@@ -130,8 +130,8 @@ func TestBackendKilled(t *testing.T) {
 		return errors.Is(err, backends.ErrCursor)
 	}, 30*time.Second, 10*time.Millisecond)
 	expired(t, b, old)
-	voids(t, f)
-	goesOn(t, b, f)
+	requireLostAll(t, f)
+	requireExact(t, b, f)
 }
 
 // TestEpochLostUnderWrites: a write that is stored without an epoch is answered as unknown. It is
@@ -150,7 +150,7 @@ func TestEpochLostUnderWrites(t *testing.T) {
 		require.Equal(t, protocol.CodeUnavailable, protocol.CodeOf(err), "%v", err)
 		write(t, b, tx(insert(fmt.Sprint("next", i), `{}`)))
 		require.NotNil(t, get(t, b, note(strconv.Itoa(i))))
-		goesOn(t, b, watch(t, b, nil))
+		requireExact(t, b, watch(t, b, nil))
 	}
 }
 
@@ -162,7 +162,7 @@ func TestCleanRestart(t *testing.T) {
 	old := now(t, b)
 	write(t, b, tx(insert("before", `{}`)))
 	require.NoError(t, c.Restart())
-	back(t, b)
+	awaitServer(t, b)
 	write(t, b, tx(insert("after", `{}`)))
 	require.Equal(t, []string{"before", "after"}, ids(since(t, b, old).Changes))
 	require.Equal(t, []string{"before", "after"}, ids(changesNow(t, b, watch(t, b, old))))
@@ -184,7 +184,7 @@ func TestStandby(t *testing.T) {
 	promoted := open(t, standby.URL())
 	expired(t, promoted, old)
 	require.NotNil(t, get(t, promoted, note("a")))
-	goesOn(t, promoted, watch(t, promoted, nil))
+	requireExact(t, promoted, watch(t, promoted, nil))
 	expired(t, promoted, old)
 }
 
@@ -205,11 +205,11 @@ func TestFailover(t *testing.T) {
 	}, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, primary.Kill9())
 	standby.Promote(t)
-	back(t, b)
-	voids(t, f)
+	awaitServer(t, b)
+	requireLostAll(t, f)
 	expired(t, b, old)
 	require.NotNil(t, get(t, b, note("a")))
-	goesOn(t, b, f)
+	requireExact(t, b, f)
 }
 
 // TestRestoreElsewhere: a dump that is loaded into another server brings a log and a floor with
@@ -234,7 +234,7 @@ func TestRestoreElsewhere(t *testing.T) {
 	require.Len(t, list(t, restored).Docs, 2)
 	f := watch(t, restored, nil)
 	require.Empty(t, changesNow(t, restored, f))
-	goesOn(t, restored, f)
+	requireExact(t, restored, f)
 	require.Eventually(t, func() bool { // an announcement of ours is a transaction too, and moves the floor
 		fresh := now(t, restored)
 		require.NoError(t, restored.Trim(context.Background(), time.Now()))
@@ -255,9 +255,9 @@ func TestRestoreUnderneath(t *testing.T) {
 	write(t, b, tx(insert("lost", `{}`)))
 	f, old := watch(t, b, nil), now(t, b)
 	postgrestest.PSQL(t, url, "DROP SCHEMA "+postgrestest.SchemaOf(url)+" CASCADE;\n\\i "+file)
-	back(t, b)
+	awaitServer(t, b)
 	expired(t, b, old)
-	voids(t, f)
+	requireLostAll(t, f)
 	require.Len(t, list(t, b).Docs, 1)
-	goesOn(t, b, f)
+	requireExact(t, b, f)
 }

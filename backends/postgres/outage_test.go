@@ -20,8 +20,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// through returns the URL of a proxy in front of a gateway's server.
-func through(t *testing.T, text string) (p *server.Proxy, by string) {
+// viaProxy returns the URL of a proxy in front of a gateway's server.
+func viaProxy(t *testing.T, text string) (p *server.Proxy, by string) {
 	t.Helper()
 	u, err := url.Parse(text)
 	require.NoError(t, err)
@@ -30,8 +30,8 @@ func through(t *testing.T, text string) (p *server.Proxy, by string) {
 	return p, u.String()
 }
 
-// within commits with another program. A feed must return the change within the limit.
-func within(t *testing.T, f backends.Feed, url, id string, limit time.Duration) {
+// requireChangeWithin commits with another program. A feed must return the change within the limit.
+func requireChangeWithin(t *testing.T, f backends.Feed, url, id string, limit time.Duration) {
 	t.Helper()
 	begun := time.Now()
 	postgrestest.PSQL(t, url, put(id, `{}`))
@@ -56,26 +56,26 @@ func TestListenFails(t *testing.T) {
 	t.Run("from the start", func(t *testing.T) {
 		t.Parallel()
 		server := postgrestest.Schema(t)
-		hole, direct := through(t, server)
+		hole, direct := viaProxy(t, server)
 		hole.Freeze()
 		var log testLog
 		b := openWith(t, postgres.Options{URL: server, Direct: direct, Log: log.logger()})
-		within(t, watch(t, b, nil), server, "a", time.Second+slack)
+		requireChangeWithin(t, watch(t, b, nil), server, "a", time.Second+slack)
 		require.Eventually(t, func() bool { return log.has(notHeard) }, 30*time.Second, 10*time.Millisecond)
 	})
 	t.Run("after a while", func(t *testing.T) {
 		t.Parallel()
 		server := postgrestest.Schema(t)
-		hole, direct := through(t, server)
+		hole, direct := viaProxy(t, server)
 		var log testLog
 		b := openWith(t, postgres.Options{URL: server, Direct: direct, Log: log.logger()})
 		f := watch(t, b, nil)
-		within(t, f, server, "a", time.Second+slack)
+		requireChangeWithin(t, f, server, "a", time.Second+slack)
 		require.Eventually(t, func() bool { return log.has("notifications of PostgreSQL are heard") },
 			30*time.Second, 10*time.Millisecond)
 		hole.Freeze()
 		for i := range 5 {
-			within(t, f, server, fmt.Sprint("b", i), time.Second+slack)
+			requireChangeWithin(t, f, server, fmt.Sprint("b", i), time.Second+slack)
 		}
 		require.Eventually(t, func() bool { return log.has(notHeard) }, 40*time.Second, 10*time.Millisecond)
 	})
@@ -86,7 +86,7 @@ func TestListenFails(t *testing.T) {
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Schema(t)
-	hole, by := through(t, server)
+	hole, by := viaProxy(t, server)
 	b := openWith(t, postgres.Options{URL: by})
 	f := watch(t, b, nil)
 	write(t, b, tx(insert("before", `{}`)))
@@ -119,7 +119,7 @@ func TestSilentServer(t *testing.T) {
 	require.Error(t, err)
 	require.NoError(t, ctx.Err(), "the feed hangs")
 	hole.Thaw()
-	back(t, b)
+	awaitServer(t, b)
 	postgrestest.PSQL(t, server, put("after", `{}`))
 	require.Contains(t, ids(changesNow(t, b, watch(t, b, at))), "after")
 }
@@ -127,7 +127,7 @@ func TestSilentServer(t *testing.T) {
 // TestCloseWithSilentServer: a gateway can stop although its server is silent.
 func TestCloseWithSilentServer(t *testing.T) {
 	t.Parallel()
-	hole, by := through(t, postgrestest.Schema(t))
+	hole, by := viaProxy(t, postgrestest.Schema(t))
 	b := openWith(t, postgres.Options{URL: by})
 	write(t, b, tx(insert("a", `{}`)))
 	hole.Freeze()
@@ -151,7 +151,7 @@ func TestTerminatedSessions(t *testing.T) {
 		id := fmt.Sprint("d", i)
 		postgrestest.PSQL(t, c.URL(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "+
 			"application_name = 'secondgate'; "+put(id, `{}`))
-		back(t, b)
+		awaitServer(t, b)
 		changes, from := []backends.Change(nil), f.Cursor()
 		for end := now(t, b); !f.Cursor().Reached(end); {
 			batch, err := f.Next(context.Background())
@@ -176,8 +176,8 @@ func TestPooler(t *testing.T) {
 	require.Eventually(t, func() bool { return pooledLog.has(notHeard) && pooledLog.has("--backend-direct") },
 		30*time.Second, 10*time.Millisecond)
 	f := watch(t, b, nil)
-	within(t, f, server, "outside", time.Second+slack)
-	goesOn(t, b, f)
+	requireChangeWithin(t, f, server, "outside", time.Second+slack)
+	requireExact(t, b, f)
 	for i := range 20 { // statements of one session, seen from other sessions
 		out := write(t, b, tx(backends.Write{Op: backends.Upsert, Collection: "notes", ID: "x",
 			Data: []byte(fmt.Sprintf(`{"n":%d}`, i))}))
@@ -186,7 +186,7 @@ func TestPooler(t *testing.T) {
 	direct := openWith(t, postgres.Options{URL: pooled, Direct: server, Log: directLog.logger()})
 	require.Eventually(t, func() bool { return directLog.has("notifications of PostgreSQL are heard") },
 		30*time.Second, 10*time.Millisecond)
-	within(t, watch(t, direct, nil), server, "again", time.Second+slack)
+	requireChangeWithin(t, watch(t, direct, nil), server, "again", time.Second+slack)
 }
 
 // TestPoolerKeepsSettingsApart: a program that gets a gateway's session from the pooler is not
