@@ -51,8 +51,8 @@ func Translate(
 
 // ErrExists refuses a write that would make a document whose id is taken.
 func ErrExists(r protocol.Ref) error {
-	return protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", r.ID,
-		r.Collection)
+	return protocol.Errorf(protocol.CodeAlreadyExists,
+		"there is already a document %q in %q", r.ID, r.Collection)
 }
 
 // ErrEntryExists refuses an entry of the ledger whose key is taken.

@@ -55,7 +55,8 @@ func TestInsertMeetsWithheldDocument(t *testing.T) {
 // TestReplayRepeatsChanges: a record replays what was done, with the documents as they are now, and refuses
 // another request or a damaged record.
 func TestReplayRepeatsChanges(t *testing.T) {
-	tx := &backends.Tx{Mutation: "m", Writes: []backends.Write{write(backends.Upsert, "a"), write(backends.Delete, "b")}}
+	writes := []backends.Write{write(backends.Upsert, "a"), write(backends.Delete, "b")}
+	tx := &backends.Tx{Mutation: "m", Writes: writes}
 	m := driverkit.NewMutationRecord(tx)
 	done := []backends.Change{{Ref: refOf("a"), Op: backends.Insert}, {Ref: refOf("b"), Op: backends.Delete}}
 	require.True(t, m.SetResult(done...), "the upsert was an insert")

@@ -175,8 +175,8 @@ func (c *check) scanned(n int, withheld, twice []protocol.Ref, noScope int) {
 			"%d documents are withheld from clients, one of them %s", len(withheld), withheld[0])
 	}
 	if len(twice) > 0 {
-		c.Warn("remove one of the two: clients see either", "%d ids are there twice, one of them %s", len(twice),
-			twice[0])
+		c.Warn("remove one of the two: clients see either",
+			"%d ids are there twice, one of them %s", len(twice), twice[0])
 	}
 	if noScope > 0 {
 		c.Warn("set them if these are documents of an app",

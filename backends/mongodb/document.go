@@ -58,8 +58,8 @@ func (b *Backend) read(raw bson.Raw) (s stored, ok bool) {
 		b.withheld.Note(s.ref, err)
 		return s, true
 	}
-	s.doc = protocol.NewDocument(s.ref.ID, protocol.Visible(data), date(raw, "createdAt"),
-		date(raw, "updatedAt"))
+	created, updated := date(raw, "createdAt"), date(raw, "updatedAt")
+	s.doc = protocol.NewDocument(s.ref.ID, protocol.Visible(data), created, updated)
 	return s, true
 }
 

@@ -92,12 +92,12 @@ func (h serverInfo) unreachable(named *options.ClientOptions) error {
 		return err
 	}
 	if named.ReplicaSet != nil && *named.ReplicaSet != h.SetName {
-		return unusable(fmt.Sprintf("the MongoDB replica set is named %s: write replicaSet=%[1]s in the URL",
-			h.SetName))
+		return unusable(fmt.Sprintf("the MongoDB replica set is named %s: "+
+			"write replicaSet=%[1]s in the URL", h.SetName))
 	}
 	if !slices.ContainsFunc(h.Hosts, func(host string) bool { return slices.Contains(named.Hosts, host) }) {
-		return unusable(fmt.Sprintf("the MongoDB replica set knows its members as %s, of which none that takes "+
-			"writes "+
+		return unusable(fmt.Sprintf("the MongoDB replica set knows its members as %s, "+
+			"of which none that takes writes "+
 			"can be reached from here: make these names known here, or give the members others with rs.reconfig()",
 			strings.Join(h.Hosts, ", ")))
 	}

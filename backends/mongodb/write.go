@@ -45,8 +45,7 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	for at := 0; at < len(txs); {
 		n := min(len(txs)-at, maxCall)
 		err := b.do(ctx, "write", func(ctx context.Context) error {
-			return b.await(ctx, txs[at:at+n],
-				outs[at:at+n])
+			return b.await(ctx, txs[at:at+n], outs[at:at+n])
 		})
 		for i := at; err != nil && i < len(txs); i++ {
 			outs[i] = backends.Outcome{Err: err}

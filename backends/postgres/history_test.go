@@ -54,8 +54,8 @@ func statement(r *rand.Rand) string {
 	case 0, 1:
 		return columns + row() + " ON CONFLICT DO NOTHING"
 	case 2, 3:
-		return columns + row() + " ON CONFLICT (workspace_id, app_id, collection, id) DO UPDATE SET data = " +
-			"excluded.data"
+		return columns + row() +
+			" ON CONFLICT (workspace_id, app_id, collection, id) DO UPDATE SET data = excluded.data"
 	case 4:
 		return fmt.Sprintf("BEGIN; DELETE FROM app_data WHERE id = %s; %s ON CONFLICT DO NOTHING; COMMIT", id(),
 			columns+row())

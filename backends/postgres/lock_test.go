@@ -40,8 +40,8 @@ func TestWritesTakeNoNotifyLock(t *testing.T) {
 	require.Contains(t, out, "ERROR:  55P03")
 
 	require.NoError(t, writeAllKinds(t, b, 10*time.Second))
-	looker.do("CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY anything; RETURN " +
-		"NULL; END'")
+	looker.do("CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql " +
+		"AS 'BEGIN NOTIFY anything; RETURN NULL; END'")
 	looker.do("CREATE TRIGGER planted AFTER INSERT ON app_data FOR EACH STATEMENT EXECUTE FUNCTION planted()")
 	require.ErrorIs(t, writeAllKinds(t, b, 2*time.Second), context.DeadlineExceeded,
 		"writes that notify do not wait: the test shows nothing")

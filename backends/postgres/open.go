@@ -223,8 +223,8 @@ func refused(err error) error {
 	case err == nil:
 		return nil
 	case isState(err, "28P01", "28000"):
-		return fmt.Errorf("PostgreSQL refuses the user or its password: look at the URL, and at pg_hba.conf: %w",
-			err)
+		return fmt.Errorf("PostgreSQL refuses the user or its password: "+
+			"look at the URL, and at pg_hba.conf: %w", err)
 	case isState(err, "3D000"):
 		return fmt.Errorf("the database does not exist: make it with createdb: %w", err)
 	case isState(err, "42501"):

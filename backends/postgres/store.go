@@ -34,8 +34,8 @@ const (
 	// upsertSettings also makes the planner use indexes. It then gives plans that need a sequential
 	// scan so high a cost that PostgreSQL compiles them, which took each upsert a tenth of a
 	// second; hence jit.
-	upsertSettings = writeSettings + ", set_config('enable_seqscan', 'off', true), set_config('jit', 'off', " +
-		"true)"
+	upsertSettings = writeSettings +
+		", set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
 )
 
 // queueStore queues the statement that stores a change.

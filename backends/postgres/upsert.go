@@ -47,8 +47,8 @@ func (t *transaction) queueFilters(batch *pgx.Batch) {
 			t.many[i] = true
 			continue
 		}
-		batch.Queue(t.backend.sql(candidatesSQL), t.tx.Scope.Workspace, t.tx.Scope.StoredApp(), w.Collection,
-			pattern).
+		args := []any{t.tx.Scope.Workspace, t.tx.Scope.StoredApp(), w.Collection, pattern}
+		batch.Queue(t.backend.sql(candidatesSQL), args...).
 			Query(func(rows pgx.Rows) error { return t.takeMatches(i, w, rows) })
 	}
 }

@@ -59,8 +59,8 @@ func (b *Backend) filterUses(txs ...*backends.Tx) []*filterUse {
 		}
 	}
 	return slices.SortedFunc(maps.Values(of), func(x, y *filterUse) int {
-		return cmp.Compare(b.lockKey(x.scope, "collection", x.collection),
-			b.lockKey(y.scope, "collection", y.collection))
+		return cmp.Compare(
+			b.lockKey(x.scope, "collection", x.collection), b.lockKey(y.scope, "collection", y.collection))
 	})
 }
 

@@ -57,16 +57,14 @@ func BenchmarkWrite(b *testing.B) {
 		alter func(i int, tx *backends.Tx)
 	}{
 		{"insert", func(i int, tx *backends.Tx) {
-			tx.Writes = []backends.Write{insert(protocol.NewID(tx.At),
-				body)}
+			tx.Writes = []backends.Write{insert(protocol.NewID(tx.At), body)}
 		}},
 		{"insert, remembered", func(i int, tx *backends.Tx) {
 			tx.Writes = []backends.Write{insert(protocol.NewID(tx.At), body)}
 			tx.Mutation = fmt.Sprint("m", i)
 		}},
 		{"update", func(i int, tx *backends.Tx) {
-			tx.Writes = []backends.Write{update(fmt.Sprint(i%100),
-				`{"done":true}`)}
+			tx.Writes = []backends.Write{update(fmt.Sprint(i%100), `{"done":true}`)}
 		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -155,12 +155,12 @@ func (c *check) content(ctx context.Context) {
 		return
 	}
 	if version == 0 {
-		c.Warn("nothing to do for a new one; check the path if there should be data", "%s is empty: serve fills it",
-			c.path)
+		c.Warn("nothing to do for a new one; check the path if there should be data",
+			"%s is empty: serve fills it", c.path)
 		return
 	}
-	for _, step := range []func(context.Context, *conn) error{c.schema, c.integrity, c.journal, c.marks,
-		c.lock} {
+	steps := []func(context.Context, *conn) error{c.schema, c.integrity, c.journal, c.marks, c.lock}
+	for _, step := range steps {
 		if err := step(ctx, db); err != nil {
 			c.failed(refused(c.path, err))
 		}
@@ -193,8 +193,8 @@ func (c *check) schema(ctx context.Context, db *conn) error {
 
 // compare reports what differs between two schemas, by "type name".
 func (c *check) compare(have, want map[string]string) {
-	const fix = "restore a backup, or with all gateways stopped run its CREATE of backends/sqlite/migrations " +
-		"again; " +
+	const fix = "restore a backup, or with all gateways stopped run its CREATE of " +
+		"backends/sqlite/migrations again; " +
 		"then have clients list again, because changes may be missing from the log"
 	same := true
 	for _, name := range slices.Sorted(maps.Keys(want)) {

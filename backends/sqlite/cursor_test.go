@@ -106,8 +106,8 @@ func TestFloorOutlivesItsRow(t *testing.T) {
 	at := now(t, b)
 	require.NoError(t, b.Trim(context.Background(), time.Now()))
 	write(t, b, tx(insert("b", `{}`)))
-	sqlitetest.CLI(t, b.Path(), "DELETE FROM app_data_changes WHERE seq < (SELECT max(seq) FROM "+
-		"app_data_changes);")
+	sqlitetest.CLI(t, b.Path(),
+		"DELETE FROM app_data_changes WHERE seq < (SELECT max(seq) FROM app_data_changes);")
 	resumes(t, b, at)
 	batch, err := b.Since(context.Background(), scope, at, 0)
 	require.NoError(t, err)

@@ -15,8 +15,8 @@ const (
 	listPageSQL = listAllSQL + " ORDER BY updated_at DESC, id"
 	// The index can seek to the first comparison. The second one excludes documents of that
 	// millisecond which belong to earlier pages.
-	listAfterSQL = listAllSQL + " AND updated_at <= ? AND (updated_at < ? OR id > ?) ORDER BY updated_at " +
-		"DESC, id"
+	listAfterSQL = listAllSQL +
+		" AND updated_at <= ? AND (updated_at < ? OR id > ?) ORDER BY updated_at DESC, id"
 )
 
 // List implements [backends.Backend].

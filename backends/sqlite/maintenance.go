@@ -114,12 +114,12 @@ func (b *Backend) sweep(ctx context.Context, before time.Time) error {
 			return err
 		}
 		if !found {
-			_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND at < ?", nonNil(from),
-				before.UnixMilli())
+			const sql = "DELETE FROM app_data_mutations WHERE key > ? AND at < ?"
+			_, err = c.exec(ctx, sql, nonNil(from), before.UnixMilli())
 			return err
 		}
-		_, err = c.exec(ctx, "DELETE FROM app_data_mutations WHERE key > ? AND key <= ? AND at < ?", nonNil(from),
-			to, before.UnixMilli())
+		const sql = "DELETE FROM app_data_mutations WHERE key > ? AND key <= ? AND at < ?"
+		_, err = c.exec(ctx, sql, nonNil(from), to, before.UnixMilli())
 		return err
 	})
 	if err == nil {

@@ -30,8 +30,8 @@ func (m *mutation) amend(c *conn, changes []backends.Change) error {
 	if !m.SetResult(changes...) {
 		return nil
 	}
-	_, err := c.exec(context.Background(), "UPDATE app_data_mutations SET result = ? WHERE key = ?", m.Result,
-		m.Key)
+	const sql = "UPDATE app_data_mutations SET result = ? WHERE key = ?"
+	_, err := c.exec(context.Background(), sql, m.Result, m.Key)
 	return err
 }
 

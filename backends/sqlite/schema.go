@@ -107,8 +107,8 @@ func migrate(ctx context.Context, c *conn, path string, steps []string) error {
 				return fmt.Errorf("%s: %w", step, err)
 			}
 		}
-		return c.script(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application,
-			len(steps)))
+		const ours = "PRAGMA application_id = %d; PRAGMA user_version = %d"
+		return c.script(fmt.Sprintf(ours, application, len(steps)))
 	})
 }
 

@@ -29,8 +29,8 @@ const (
 	joinColumns = ` LEFT JOIN app_data AS d ON d.workspace_id = c.workspace_id AND d.app_id = c.app_id
 		AND d.collection = c.collection AND d.id = c.id`
 	joinTail  = " ORDER BY c.seq"
-	shortHead = "SELECT c.seq, c.op = 'insert'," + logColumns + " FROM app_data_changes AS c" + joinColumns +
-		" WHERE "
+	shortHead = "SELECT c.seq, c.op = 'insert'," + logColumns +
+		" FROM app_data_changes AS c" + joinColumns + " WHERE "
 	longHead = "SELECT c.seq, g.fresh," + logColumns + `
 		FROM (SELECT max(seq) AS last, min(seq) = min(CASE op WHEN 'insert' THEN seq END) AS fresh
 		FROM app_data_changes WHERE `

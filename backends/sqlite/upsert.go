@@ -189,8 +189,8 @@ func (w *writer) changed(
 	}
 	sql, args := changedSQL, []any{since}
 	if only != nil {
-		sql, args = sql+" AND workspace_id = ? AND app_id = ?", append(args, only.scope.Workspace,
-			only.scope.StoredApp())
+		sql += " AND workspace_id = ? AND app_id = ?"
+		args = append(args, only.scope.Workspace, only.scope.StoredApp())
 	}
 	err = w.conn.each(ctx, sql, args, func(row []driver.Value) error {
 		var workspace, app, name, id string

@@ -49,8 +49,8 @@ func StartSecured(t conformance.T) (*Mongod, *mongo.Client) {
 // URLAs is the URL of a database for a user that the administrator has made.
 func (m *Mongod) URLAs(user, password, database string) string {
 	url := m.URL(database) + "&authSource=admin"
-	return strings.Replace(url, "://", fmt.Sprintf("://%s:%s@", user, strings.ReplaceAll(password, " ", "%20")),
-		1)
+	login := fmt.Sprintf("://%s:%s@", user, strings.ReplaceAll(password, " ", "%20"))
+	return strings.Replace(url, "://", login, 1)
 }
 
 func (m *Mongod) keyFile() string { return filepath.Join(m.Dir, "key") }
