@@ -38,6 +38,5 @@
 //	since.go        Since, Gone: the history between two snapshots
 //	maintenance.go  retention: what is removed, and when
 //
-// Files with other names hold what only that database needs. They begin with the concept that they
-// belong to where there is one, such as upsert_lock.go.
+// Files with other names hold what only that database needs, such as the change stream of MongoDB.
 package backends

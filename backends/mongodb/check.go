@@ -187,5 +187,6 @@ func (c *check) scanned(n int, withheld, twice []protocol.Ref, noScope int) {
 	}
 }
 
-// lacksRight tells errors of steps that serving does not need. They do not fail the check.
+// lacksRight reports whether a step of the check lacks a right that serving does not need. That does
+// not fail the check.
 func lacksRight(err error) bool { return hasCode(err, codeUnauthorized) }

@@ -68,15 +68,14 @@ func classify(err error) *protocol.Error {
 	return nil
 }
 
-// retryable tells errors after which nothing has happened, and after which another try may succeed:
-// another transaction has changed or made what this one had read, or the server is no primary any
-// more.
+// retryable reports whether nothing has happened and another try may succeed: another transaction
+// has changed or made what this one had read, or the server is no primary any more.
 func retryable(err error) bool {
 	return !errors.Is(err, errUnknown) &&
 		(hasLabel(err, labelTransient) || hasCode(err, codeDuplicateKey) || mongo.IsDuplicateKeyError(err))
 }
 
-// isAway tells failures that pass once the server is back, or another server has taken over.
+// isAway reports whether the failure passes once the server is back, or another one has taken over.
 func isAway(err error) bool {
 	var network net.Error
 	var selection topology.ServerSelectionError

@@ -46,7 +46,7 @@ func hostname() string {
 	return name
 }
 
-// dead tells that a process of this machine has ended. One that had our own number ended before we
+// dead reports whether a process of this machine has ended. One that had our own number ended before we
 // began.
 func dead(host string, pid int) bool {
 	return host != "" && host == hostname() && (pid == os.Getpid() || !alive(pid))

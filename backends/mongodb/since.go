@@ -108,7 +108,7 @@ func (b *Backend) Since(
 	return builder.Batch(h.cursor), nil
 }
 
-// isGap tells errors that leave a gap in the history: changes cannot be told one by one.
+// isGap reports whether the history has a gap: then changes cannot be told one by one.
 func isGap(err error) bool {
 	return errors.Is(err, errNoImage) || errors.Is(err, errDropped) || hasCode(err, codeTooLarge)
 }

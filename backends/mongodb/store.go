@@ -36,7 +36,7 @@ func (g *group) store(ctx context.Context) error {
 	return nil
 }
 
-// empty tells that the group stores nothing.
+// empty reports whether the group stores nothing.
 func (g *group) empty() bool { return len(g.models) == 0 && len(g.records) == 0 && len(g.entries) == 0 }
 
 // model is the write that a document needs, nil if it needs none.

@@ -62,12 +62,12 @@ func classify(err error) *protocol.Error {
 	return nil
 }
 
-// retryable tells errors after which nothing has happened, and after which another try may succeed.
+// retryable reports whether nothing has happened and another try may succeed.
 func retryable(err error) bool {
 	return errors.Is(err, errChanged) || isState(err, serializationFailed, deadlockDetected)
 }
 
-// isAway tells failures that pass once the server is back, or another server has taken over.
+// isAway reports whether the failure passes once the server is back, or another one has taken over.
 func isAway(err error) bool {
 	var state *pgconn.PgError
 	if errors.As(err, &state) {

@@ -31,8 +31,8 @@ type candidates struct {
 	many bool // there are too many, or they are too large
 }
 
-// upsertable tells upserts by filter that the lock of the filter and the index of values suffice to
-// decide.
+// upsertable reports whether a write is an upsert by filter that can be decided with the lock of its
+// filter and the index of values.
 func upsertable(w *backends.Write) bool {
 	return driverkit.ByFilter(w) && !overrides(w) && containment(w.Filter) != "{}"
 }

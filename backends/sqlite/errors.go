@@ -39,8 +39,8 @@ func code(err error) int {
 	return e.Code() & 0xff
 }
 
-// refusal tells errors that concern one job only. Such a job has stored nothing, or has undone it.
-// Any other error ends the whole group.
+// refusal reports whether an error concerns one job only. Such a job has stored nothing, or has
+// undone it. Any other error ends the whole group.
 func refusal(err error) bool {
 	var e *protocol.Error
 	return errors.As(err, &e)

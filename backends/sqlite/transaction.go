@@ -14,7 +14,7 @@ type transaction struct {
 	mutation *mutation // nil without a mutation id
 }
 
-// simple tells that the transaction needs no savepoint: it fails before it has stored anything, or
+// simple reports whether the transaction needs no savepoint: it fails before it has stored anything, or
 // undoes itself.
 func (t *transaction) simple() bool { return len(t.tx.Writes) == 1 && t.tx.Entries == nil }
 
