@@ -2,10 +2,10 @@ package backends
 
 import "strings"
 
-// unnamed is the text of the zero Actor of a gateway's write, to tell it from an outsider's, which is empty.
+// unnamed is the text of the zero Actor of a gateway's write. An outside writer has no text.
 const unnamed = "gateway:"
 
-// String is the actor as drivers keep it.
+// String is the actor as drivers store it.
 func (a Actor) String() string {
 	if a == (Actor{}) {
 		return unnamed
@@ -13,7 +13,7 @@ func (a Actor) String() string {
 	return a.Kind + ":" + a.ID
 }
 
-// ParseActor reads what String wrote, and takes anything else for an outsider's.
+// ParseActor reads what String wrote. It takes any other text for an outside writer.
 func ParseActor(text string) Actor {
 	if text == unnamed {
 		return Actor{}

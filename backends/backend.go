@@ -9,85 +9,90 @@ import (
 )
 
 var (
-	// ErrCursor: the cursor is foreign, from the future, or older than the history that is kept.
+	// ErrCursor means that a cursor is foreign, from the future, or older than the history that is
+	// kept.
 	ErrCursor = errors.New("the cursor cannot be resumed")
-	// ErrTooBig: the answer would be over the caller's byte bound.
+	// ErrTooBig means that the answer would exceed the caller's bound.
 	ErrTooBig = errors.New("more than the byte bound")
 )
 
-// MaxScopeBatch is how many bytes of documents a Batch may hold for one scope. A scope over it is Lost: its
-// clients list again, which costs less than the changes would.
+// MaxScopeBatch is the largest size of one scope's documents in a Batch of a feed, in bytes. A
+// scope that exceeds it is Lost: for its clients, to list again costs less than the changes would.
 const MaxScopeBatch = 4 << 20
 
-// MaxBatch is how many bytes of documents a Batch may hold altogether; what comes after is Lost by scope.
+// MaxBatch is the largest size of all documents in a Batch of a feed, in bytes. Scopes that exceed
+// it are Lost.
 const MaxBatch = 64 << 20
 
-// Backend is one open database. Its methods may be called by many goroutines at once; each returns within
-// its context's time. Failures that a client caused are *protocol.Error, passing faults of the database carry
-// protocol.CodeUnavailable or CodeTimeout, anything else is a defect and shown as internal.
+// Backend is one open database. Many goroutines may call its methods at once. Each method returns
+// within its context's time. A failure that a client caused is a *protocol.Error. A failure of the
+// database that may pass has protocol.CodeUnavailable or CodeTimeout. Any other error is a defect,
+// which clients see as internal.
 //
-// Every method reads or writes committed data only. A read that begins after Write has returned sees that
-// write; beyond that, a read without a bound may answer from any later snapshot it likes, also one that the
-// Feed has already left behind. Callers that must not go back pass notBefore; a cursor of another database there is
-// ErrCursor.
+// Every method reads and writes committed data only. A read that begins after Write has returned
+// sees that write. Otherwise a read without notBefore may answer from any snapshot, also from one
+// that is older than the feed's cursor. A caller that must not go back passes notBefore. The read
+// fails with ErrCursor if notBefore is a cursor of another database.
 //
-// Data that others wrote and that the JSON rules refuse is withheld: reads and feeds treat the document as absent, while
-// its id stays taken, so that no write replaces a stranger's row unseen.
+// A document that another program wrote and that the JSON rules refuse is withheld. Reads and feeds
+// treat it as absent. Its id stays taken, so no write replaces the other program's row unseen.
 type Backend interface {
-	// Get reads one document from a snapshot that has Reached notBefore (nil: any). A document that does
-	// not exist, or that the JSON rules withhold, is nil without an error.
+	// Get reads one document from a snapshot that has Reached notBefore (nil: any). It returns nil
+	// without an error for a document that does not exist or is withheld.
 	Get(ctx context.Context, r protocol.Ref, notBefore Cursor) (*protocol.Document, Cursor, error)
 
 	// List reads one page of a collection from one snapshot.
 	List(ctx context.Context, s protocol.Scope, q Query) (Page, error)
 
-	// Collections counts the documents of each collection that has any, in a snapshot that has Reached notBefore (nil:
-	// any); withheld ones may be counted.
+	// Collections counts the documents of each collection that has any, in a snapshot that has
+	// Reached notBefore (nil: any). Withheld documents may count.
 	Collections(ctx context.Context, s protocol.Scope, notBefore Cursor) (map[string]int, error)
 
-	// Write carries out the transactions in the order given, each all or nothing by itself, and answers each
-	// at its index. It returns when all are durable and visible to later reads. Transactions of one call
-	// take effect in their order; those of different calls in any. When ctx ends first, Outcome.Err is its error
-	// and what happened is unknown; Tx.Mutation makes asking again safe.
+	// Write carries out the transactions, each all or nothing, and returns an outcome for each at
+	// its index. It returns when all are durable and visible to later reads. Transactions of one
+	// call take effect in their order, those of different calls in any order. If ctx ends first,
+	// Outcome.Err is its error and it is unknown what happened; with Tx.Mutation the caller can
+	// safely repeat the call.
 	Write(ctx context.Context, txs []Tx) []Outcome
 
-	// Since is one scope's Batch from a cursor up to a snapshot taken after the call began. It fails with
-	// ErrCursor, and with ErrTooBig when the documents are over maxBytes (0: no bound).
+	// Since returns one scope's Batch from a cursor to a snapshot taken after the call began. It
+	// fails with ErrCursor, and with ErrTooBig if the documents exceed maxBytes (0: no bound).
 	Since(ctx context.Context, s protocol.Scope, from Cursor, maxBytes int) (Batch, error)
 
-	// Gone names the scope's documents that the history after a cursor (nil: all that is kept) tells of and that are
-	// not there at the snapshot it returns, at most max of them. It fails with ErrCursor, and with ErrTooBig.
+	// Gone returns the scope's documents that changed after a cursor (nil: in all history that is
+	// kept) and that do not exist in the snapshot that it returns. It fails with ErrCursor, and
+	// with ErrTooBig if there are more than max.
 	Gone(ctx context.Context, s protocol.Scope, from Cursor, max int) ([]protocol.Ref, Cursor, error)
 
-	// Watch follows all scopes from a cursor (nil: now). It fails with ErrCursor.
+	// Watch opens a feed of all scopes from a cursor (nil: now). It fails with ErrCursor.
 	Watch(ctx context.Context, from Cursor) (Feed, error)
 
-	// Cursor parses what Cursor.Append wrote, in this process or another one of the same database. It fails with
-	// ErrCursor if the bytes are foreign, from the future, or expired.
+	// Cursor parses what Cursor.Append wrote, in this process or in another one of the same
+	// database. It fails with ErrCursor if the cursor is foreign, from the future or expired.
 	Cursor(ctx context.Context, raw []byte) (Cursor, error)
 
 	Ledger
 
-	// Close ends all calls and waits for them. Feeds are closed by their owners before.
+	// Close ends all calls and waits for them. The owners of feeds must close them before.
 	Close() error
 }
 
-// Cursor is one committed snapshot of the database. Snapshots of one database are nested: of any two, one
-// contains the other. A cursor is immutable.
+// Cursor is one committed snapshot of a database. Snapshots of one database are nested: of any two,
+// one contains the other. A cursor is immutable.
 type Cursor interface {
-	// Reached: everything visible in other is visible here too.
+	// Reached reports whether everything that is visible in other is visible here.
 	Reached(other Cursor) bool
-	// Covers: the change, one that this backend made, is visible here.
+	// Covers reports whether a change is visible here. The change must come from the same backend.
 	Covers(Change) bool
-	// Append appends the cursor's bytes for Backend.Cursor, at most 1 KiB: a byte that names the backend,
-	// what tells this database from others (8 bytes), and the position.
+	// Append appends the cursor's bytes for Backend.Cursor, at most 1 KiB: a byte that names the
+	// backend, 8 bytes that name the database, and the position.
 	Append([]byte) []byte
 }
 
 // Op is what happened to a document.
 type Op uint8
 
-// The operations. Upsert is a request only; its change is an Insert or an Update.
+// The operations. Only a request can be an Upsert; its change is an Insert or an Update.
 const (
 	Insert Op = iota + 1
 	Update
@@ -104,79 +109,89 @@ type Actor struct {
 	ID   string
 }
 
-// Change is one document's new state. Insert and Update mean "is now this", Delete means "is gone"; between two
-// snapshots, states that a later one replaced may be left out.
+// Change is the new state of one document. Insert and Update mean "is now this", Delete means "is
+// gone". Between two snapshots, states that a later one replaced may be left out.
 type Change struct {
 	Ref protocol.Ref
 	Op  Op
 	// Doc is nil for a Delete.
 	Doc *protocol.Document
-	// Before is the document as the write found it (nil: there was none); set in a write's Outcome only.
+	// Before is the document that the write found (nil: none). Only the Outcome of a write has it.
 	Before *protocol.Document
-	// By is zero where the database cannot tell, and for outside writers.
+	// By is zero for outside writers, and if the database does not know.
 	By Actor
-	// Commit is the driver's own mark of the change's transaction, for Cursor.Covers.
+	// Commit is the driver's mark of the change's transaction, for Cursor.Covers.
 	Commit any
 }
 
-// Batch is the difference between two snapshots: applied to the first, Changes give the second. The changes
-// of one document are in commit order; between documents the order is free.
+// Batch is the difference between two snapshots: Changes turn the first into the second. The
+// changes of one document are in commit order. Between documents the order is free.
 type Batch struct {
 	Changes []Change
-	// Lost names scopes whose changes are not all here (TRUNCATE, a missing pre-image, expired history, too
-	// many bytes): copies of them are void. Changes holds none of theirs.
-	Lost    []protocol.Scope
+	// Lost names scopes whose changes are not complete, because of TRUNCATE, a missing pre-image,
+	// expired history or too many bytes. Copies of these scopes are void. Changes has none of their
+	// changes.
+	Lost []protocol.Scope
+	// LostAll means that all scopes are lost.
 	LostAll bool
 	// Cursor is the second snapshot.
 	Cursor Cursor
 }
 
-// Feed is one stream of batches. It has one reader.
+// Feed is one stream of batches. One goroutine at a time may call Next.
 type Feed interface {
-	// Next blocks until there is something to tell; an empty batch moves the cursor. It fails with ctx's
-	// error, and with any other error once the feed is broken for good: watch again from the last cursor.
+	// Next blocks until there is a batch. A batch without changes moves the cursor. Next fails with
+	// ctx's error. After any other error the feed is broken: the caller watches again from the last
+	// cursor.
 	Next(ctx context.Context) (Batch, error)
-	// Poke tells that this process has just committed, so that Next need not wait for its poll. It never
-	// blocks, and any goroutine may call it.
+	// Poke says that this process has just committed, so Next need not wait for its next poll. It
+	// never blocks. Any goroutine may call it.
 	Poke()
-	// Cursor is that of the last batch, at first the one the feed began at.
+	// Cursor is the cursor of the last batch. Before the first batch it is the one at which the
+	// feed began.
 	Cursor() Cursor
+	// Close ends Next and releases the feed.
 	Close() error
 }
 
 // Query asks for one page of a collection, newest Updated first, then by ID ascending.
 type Query struct {
 	Collection string
-	// After is Page.Next of the page before. Malformed: protocol.CodeInvalidCursor.
+	// After is Page.Next of the page before. List fails with protocol.CodeInvalidCursor if it is
+	// malformed.
 	After string
 	// Limit is the most documents wanted (0: no bound).
 	Limit int
-	// MaxBytes cuts the page once its documents' data exceed it (0: no bound); one document always fits.
-	MaxBytes  int
+	// MaxBytes bounds the data of the page's documents (0: no bound). A page has one document at
+	// least.
+	MaxBytes int
+	// NotBefore bounds the snapshot: see Backend.
 	NotBefore Cursor
 }
 
 // Page is part of a list. The pages of one list are separate reads.
 type Page struct {
 	Docs   []protocol.Document
-	Next   string // for Query.After; empty at the end
+	Next   string // for Query.After; empty at the end of the list
 	Cursor Cursor
 }
 
-// Entry is one row of the ledger: audit, approvals, tickets, agent status; kept beside the data. Key is
-// unique within Kind. An expired entry (Expires in the past; zero: never) is as good as gone.
+// Entry is one row of the ledger: audit, approvals, tickets, agent status. Key is unique within
+// Kind. An entry whose Expires has passed counts as removed; zero means that it never expires.
 type Entry struct {
 	Kind, Key   string
 	Body        []byte
 	At, Expires time.Time
 }
 
-// Ledger keeps entries. It has no feed.
+// Ledger keeps entries beside the documents. It has no feed.
 type Ledger interface {
-	// Put stores e. With ifAbsent it fails with protocol.CodeAlreadyExists when the key is taken.
+	// Put stores e. With ifAbsent it fails with protocol.CodeAlreadyExists if the key is taken.
 	Put(ctx context.Context, e Entry, ifAbsent bool) error
-	// Take removes an entry and returns it, to one caller at most; protocol.CodeNotFound for all others.
+	// Take removes an entry and returns it. One caller at most gets it; it fails with
+	// protocol.CodeNotFound for all others.
 	Take(ctx context.Context, kind, key string) (Entry, error)
-	// Find lists entries whose key begins with prefix and comes after after, by key, at most limit (0: none).
+	// Find returns the entries whose key begins with prefix and is greater than after, in the order
+	// of their keys. It returns at most limit entries (0: none).
 	Find(ctx context.Context, kind, prefix, after string, limit int) ([]Entry, error)
 }

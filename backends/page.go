@@ -8,7 +8,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Position is a place in the order of a list: just after the document with that time and id.
+// Position is a position in a list: just after the document with that time and id.
 type Position struct {
 	Updated time.Time
 	ID      string
@@ -29,7 +29,7 @@ func ParsePosition(after string) (Position, error) {
 	return Position{time.UnixMilli(int64(binary.BigEndian.Uint64(b))).UTC(), string(b[8:])}, nil
 }
 
-// Precedes tells whether the position lies before d, so that d belongs to a later page.
+// Precedes reports whether the position is before d. Then d belongs to a later page.
 func (p Position) Precedes(d *protocol.Document) bool {
 	return Before(&protocol.Document{Updated: p.Updated, ID: p.ID}, d)
 }

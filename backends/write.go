@@ -12,32 +12,36 @@ import (
 type Tx struct {
 	Scope protocol.Scope
 	By    Actor
-	// At is the time that the documents are stamped with.
+	// At is the time with which the documents are stamped.
 	At time.Time
-	// Mutation, if not empty, is the request's memory: a driver keeps it, Digest and each write's id and
-	// created flag for at least 24 h, committed with the writes. A later Tx of the same Scope, Principal and
-	// Mutation is Replayed if its Digest is the same, and refused with mutation_mismatch otherwise. Refused
-	// transactions are not remembered.
+	// Mutation, if not empty, makes the transaction happen once. With the writes, the driver
+	// commits a record of Mutation, Digest and each write's id and operation, and keeps it for 24 h
+	// at least. A later Tx of the same Scope, Principal and Mutation is Replayed if its Digest is
+	// the same; otherwise it is refused with mutation_mismatch. Refused transactions are not
+	// recorded.
 	Mutation  string
 	Principal string
 	Digest    [32]byte
 	Writes    []Write
-	// Entries are ledger rows to commit with the writes, made from their changes; pure, may run again.
+	// Entries makes ledger entries of the writes' changes. The driver commits them with the writes.
+	// It may call Entries several times, so Entries must have no effects.
 	Entries func([]Change) []Entry
 }
 
 // Outcome answers one Tx.
 type Outcome struct {
-	// Changes has one element per write, in order. Op tells an upsert's insert from its update. Of a Replayed
-	// transaction Doc is the document as it is now (nil: gone), Before is nil and Commit is unset.
+	// Changes has one element per write, in order. Op reports whether an upsert was an insert or an
+	// update. Of a Replayed transaction, Doc is the document as it is now (nil: gone), and Before
+	// and Commit are nil.
 	Changes  []Change
 	Replayed bool
-	// Cursor, of a Replayed transaction, is a snapshot in which the first effect is visible.
+	// Cursor, of a Replayed transaction, is a snapshot that shows what the transaction did the
+	// first time.
 	Cursor Cursor
 	Err    error
 }
 
-// WriteError says which write refused its transaction.
+// WriteError says because of which write a transaction was refused.
 type WriteError struct {
 	Index int
 	Err   error
@@ -52,35 +56,37 @@ func WriteOne(ctx context.Context, b Backend, tx Tx) (Outcome, error) {
 	return o, o.Err
 }
 
-// Write is one operation of a transaction, checked and complete but for what only the database knows.
+// Write is one operation of a transaction. It is checked, except for what only the database knows.
 type Write struct {
 	Op         Op
 	Collection string
-	// ID names the document; empty for an Upsert by Filter.
+	// ID names the document. It is empty for an Upsert by Filter.
 	ID string
-	// NewID is the id that an Upsert by Filter gives to a document it creates.
+	// NewID is the id of a document that an Upsert by Filter creates.
 	NewID string
-	// Data is a canonical object without reserved names: the whole document of an Insert, the fields to
-	// replace of an Update or Upsert.
+	// Data is a canonical object without reserved names. For an Insert it is the whole document,
+	// for an Update or Upsert the fields to replace.
 	Data []byte
-	// Filter is set for an Upsert by filter (which may name an ID as well).
+	// Filter is set for an Upsert by filter. It may name an id.
 	Filter *protocol.Filter
-	// IfRev, if not empty, refuses the write unless it is the document's Rev.
+	// IfRev, if not empty, must be the document's Rev. Otherwise the write is refused.
 	IfRev string
-	// Paths: names with dots in Data and Filter lead to nested fields.
+	// Paths makes names with dots in Data and Filter lead to nested fields.
 	Paths bool
-	// MaxBytes bounds the stored result's data; a document that is over it already may shrink.
+	// MaxBytes bounds the data of the stored document (0: no bound). A document that exceeds it may
+	// shrink.
 	MaxBytes int
 }
 
-// Apply decides what the write does to the document that the transaction found: the one named ID, or that
-// Filter picks (see [Newest]); nil if there is none. It is the one place where merging, times, ifRev and
-// limits are decided, for every driver. The change it returns lacks Commit.
-//
-// An Insert, or an Upsert that found nothing, may still meet its id: a withheld row, or a document that the filter
-// names by _id and does not match. Storing must then fail with already_exists.
+// Apply decides what the write does. found is the document that ID names or that Filter means (see
+// [Newest]), nil if there is none. Only Apply decides merging, times, ifRev and limits, for every
+// driver. The change that it returns lacks Commit.
 //
 // It fails with already_exists, not_found, conflict, invalid_document, invalid_id or too_large.
+//
+// After an Insert, or an Upsert that found nothing, the id may still be taken: by a withheld
+// document, or by one that the filter names by _id and does not match. The driver must then refuse
+// with already_exists.
 func (w Write) Apply(tx *Tx, found *protocol.Document) (Change, error) {
 	change := Change{Ref: w.ref(tx, found), Before: found, By: tx.By}
 	if err := w.check(found); err != nil {
@@ -95,7 +101,7 @@ func (w Write) Apply(tx *Tx, found *protocol.Document) (Change, error) {
 	if found != nil {
 		change.Op = Update
 		created, base = found.Created, found.Data
-		// Per document, time moves: an update is newer than what it updates, whatever the clocks say.
+		// An update is newer than the document that it updates, whatever the clocks say.
 		if floor := found.Updated.Add(time.Millisecond); updated.Before(floor) {
 			updated = floor
 		}
@@ -124,7 +130,8 @@ func (w Write) ref(tx *Tx, found *protocol.Document) protocol.Ref {
 func (w Write) check(found *protocol.Document) error {
 	switch {
 	case w.Op == Insert && found != nil:
-		return protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", w.ID, w.Collection)
+		return protocol.Errorf(protocol.CodeAlreadyExists,
+			"there is already a document %q in %q", w.ID, w.Collection)
 	case (w.Op == Update || w.Op == Delete) && found == nil:
 		return protocol.Errorf(protocol.CodeNotFound, "there is no document %q in %q", w.ID, w.Collection)
 	case w.IfRev != "" && found == nil:
@@ -137,8 +144,8 @@ func (w Write) check(found *protocol.Document) error {
 	return nil
 }
 
-// checkNew holds what an upsert newly makes to the grammar. An id of the server's form that does not exist
-// cannot be meant as a new one.
+// checkNew checks the names of a document that an upsert creates. An id of the form that only the
+// server makes cannot be new.
 func (w Write) checkNew() error {
 	id := w.ID
 	if id == "" && w.Filter != nil {
@@ -165,7 +172,8 @@ func (w Write) data(base []byte, exists bool) (data []byte, err error) {
 		return nil, err
 	}
 	if w.MaxBytes > 0 && len(data) > w.MaxBytes && (!exists || len(data) > len(base)) {
-		return nil, protocol.Errorf(protocol.CodeTooLarge, "the document would be %d bytes; the limit is %d", len(data), w.MaxBytes)
+		return nil, protocol.Errorf(protocol.CodeTooLarge,
+			"the document would be %d bytes; the limit is %d", len(data), w.MaxBytes)
 	}
 	return data, nil
 }
@@ -174,14 +182,14 @@ func (w Write) merge(base, patch []byte) ([]byte, error) {
 	if w.Paths {
 		return protocol.MergePaths(base, patch)
 	}
-	if len(base) == 2 { // an empty object: nothing to merge with
+	if len(base) == 2 { // the base is an empty object
 		return patch, nil
 	}
 	return protocol.Merge(base, patch), nil
 }
 
-// Newest picks the document that an upsert by filter means: of those that match, the one updated last, then the
-// smallest id; nil if none does.
+// Newest returns the document that an upsert by filter means: of those that match, the one that was
+// updated last, then the one with the smallest id. It returns nil if none matches.
 func Newest(f protocol.Filter, docs []protocol.Document) *protocol.Document {
 	var best *protocol.Document
 	for i := range docs {
@@ -192,7 +200,8 @@ func Newest(f protocol.Filter, docs []protocol.Document) *protocol.Document {
 	return best
 }
 
-// Before is the order of lists: newest Updated first, then by ID.
+// Before is the order of lists: a precedes b if it was updated later, or at the same time with a
+// smaller ID.
 func Before(a, b *protocol.Document) bool {
 	if !a.Updated.Equal(b.Updated) {
 		return a.Updated.After(b.Updated)

@@ -17,9 +17,10 @@ only() {
 }
 only protocol 'none'
 only backends protocol
-for driver in $(cd backends && ls -d */); do
+only backends/driverkit protocol backends
+for driver in $(cd backends && ls -d */ | grep -v driverkit); do
   driver=${driver%/}
-  only "backends/$driver" protocol backends
+  only "backends/$driver" protocol backends backends/driverkit
 done
 only conformance protocol backends
 only conformance/client protocol

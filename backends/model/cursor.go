@@ -8,19 +8,19 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// kind is the byte that names this backend in a cursor.
+// kind is the first byte of this backend's cursors.
 const kind = 'M'
 
 // header is the length of a cursor up to its snapshot: kind, epoch, mark.
 const header = 1 + 8 + 8
 
-// cursor is a snapshot of the store that has the epoch.
+// cursor is a snapshot of the store with that epoch.
 type cursor struct {
 	epoch uint64
 	at    *snapshot
 }
 
-// commit is the mark of a change's transaction.
+// commit marks a change with its transaction.
 type commit struct {
 	epoch uint64
 	xid   xid
@@ -51,19 +51,16 @@ func (c cursor) Append(dst []byte) []byte {
 
 // Cursor parses what Append wrote.
 func (b *Backend) Cursor(ctx context.Context, raw []byte) (backends.Cursor, error) {
-	_, leave, err := b.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	at, epoch, ok := parseSnapshot(raw)
 	if !ok {
 		return nil, backends.ErrCursor
 	}
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
 	c := cursor{epoch, at}
-	if _, err := b.store.resumable(c); err != nil {
+	err := b.locked(ctx, func(s *store) error {
+		_, err := s.resumable(c)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -90,8 +87,8 @@ func parseSnapshot(raw []byte) (at *snapshot, epoch uint64, ok bool) {
 	return at, epoch, slices.IsSorted(at.open)
 }
 
-// resumable is the snapshot of a cursor whose history is known here and has been kept since.
-// Callers hold the lock.
+// resumable is the snapshot of a cursor. It fails with ErrCursor unless the history after it is
+// kept. The caller holds the lock.
 func (s *store) resumable(c backends.Cursor) (*snapshot, error) {
 	own, ok := c.(cursor)
 	if !ok || own.epoch != s.epoch || own.at.next > s.next {

@@ -1,16 +1,19 @@
-// Package model is the contract of package backends as a program: an in-memory database that keeps every
-// promise of it and none besides. What a gateway gets right over the model, it gets right over all drivers.
+// Package model is the contract of package backends as a program: an in-memory database that keeps
+// every promise of the contract and no other. A gateway that works with the model works with all
+// drivers.
 //
-// It works as PostgreSQL does, because that is the hardest of the databases behind a gateway. A transaction
-// takes a number when it begins, locks what it writes, and commits some time later: out of the order of
-// numbers, while others begin and end. A [snapshot] therefore is a set of transactions, not a number, and the
-// changes between two snapshots are a difference of sets. On purpose, and by seeded dice (see [Options]):
+// It works as PostgreSQL does, which is the hardest of the databases. A transaction gets a number
+// when it begins, locks what it writes, and commits later: not in the order of numbers, while
+// others begin and end. So a [snapshot] is a set of transactions, and the changes between two
+// snapshots are a difference of sets.
 //
-//   - a read answers from any snapshot that the contract allows, however old;
-//   - a feed tells many commits at once, or none; it leaves replaced states out, mixes the order between
-//     documents, loses whole scopes, breaks and has to be watched again;
-//   - a transaction is rolled back and run again, and its Entries are asked for twice;
-//   - when a context ends, its write has happened or has not.
+// Seeded dice (see [Options]) make it use all the freedom that the contract gives:
 //
-// A write goes Write → transact → store; a change goes store → difference → feed.
+//   - A read answers from any snapshot that the contract allows, however old.
+//   - A feed returns many commits at once, or none. It leaves replaced states out, mixes the order between
+//     documents, loses whole scopes, and breaks.
+//   - A transaction is rolled back and run again, and its Entries are called twice.
+//   - When a context ends, its write has happened or not.
+//
+// A write goes Write → transact → store. A change goes store → difference → feed.
 package model

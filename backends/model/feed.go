@@ -5,41 +5,37 @@ import (
 	"sync"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// feed walks through the store's snapshots, in steps as long as the dice say.
+// feed moves through the store's snapshots. The dice decide how far each step goes.
 type feed struct {
+	driverkit.Wakeup
 	b      *Backend
-	at     *snapshot // under the store's lock
+	at     *snapshot // guarded by the store's lock
 	broken error
-	poke   chan struct{}
 	closed chan struct{}
 	close  sync.Once
 }
 
 var errBroken = protocol.Errorf(protocol.CodeUnavailable, "the feed broke: watch again")
 
-// Watch follows all scopes.
+// Watch implements [backends.Backend].
 func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
-	inner, leave, err := b.enter(ctx)
+	f := &feed{b: b, Wakeup: driverkit.NewWakeup(), closed: make(chan struct{})}
+	err := b.locked(ctx, func(s *store) (err error) {
+		f.at, err = s.start(from)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if inner.Err() != nil {
-		return nil, b.explain(ctx, inner.Err())
-	}
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	f := &feed{b: b, poke: make(chan struct{}, 1), closed: make(chan struct{})}
-	if f.at, err = b.store.start(from); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-// start is where a feed begins: without a cursor anywhere that shows all answered writes.
+// start is where a feed begins. Without a cursor, that is any snapshot that shows all answered
+// writes.
 func (s *store) start(from backends.Cursor) (*snapshot, error) {
 	if from != nil {
 		return s.resumable(from)
@@ -48,27 +44,26 @@ func (s *store) start(from backends.Cursor) (*snapshot, error) {
 	return s.snapshots[s.anyFrom(low)], err
 }
 
-// Next tells some of what has been committed since the last batch.
-func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
-	inner, leave, err := f.b.enter(ctx)
-	if err != nil {
-		return backends.Batch{}, err
-	}
-	defer leave()
-	for inner.Err() == nil {
-		batch, ready, changed := f.step()
-		if ready || f.broken != nil {
-			return batch, f.broken
+// Next implements [backends.Feed]. It returns some of what has been committed since the last batch.
+func (f *feed) Next(ctx context.Context) (batch backends.Batch, err error) {
+	err = f.b.call(ctx, func(ctx context.Context) error {
+		for ctx.Err() == nil {
+			next, ready, changed := f.step()
+			if ready || f.broken != nil {
+				batch = next
+				return f.broken
+			}
+			select {
+			case <-changed:
+			case <-f.Wakeup:
+			case <-f.closed:
+				f.broken = errBroken
+			case <-ctx.Done():
+			}
 		}
-		select {
-		case <-changed:
-		case <-f.poke:
-		case <-f.closed:
-			f.broken = errBroken
-		case <-inner.Done():
-		}
-	}
-	return backends.Batch{}, f.b.explain(ctx, inner.Err())
+		return ctx.Err()
+	})
+	return batch, err
 }
 
 // step is the next batch, if there is one.
@@ -92,13 +87,6 @@ func (f *feed) step() (batch backends.Batch, ready bool, changed <-chan struct{}
 	bound(&batch)
 	f.at = to
 	return batch, true, nil
-}
-
-func (f *feed) Poke() {
-	select {
-	case f.poke <- struct{}{}:
-	default: // one is waiting, and it will see everything
-	}
 }
 
 func (f *feed) Cursor() backends.Cursor {

@@ -8,7 +8,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Forget drops the history up to now, as retention does: cursors from before expire.
+// Forget drops the history up to now, as retention does. Cursors from before expire.
 func (b *Backend) Forget() {
 	s := b.store
 	s.mu.Lock()
@@ -21,8 +21,8 @@ func (b *Backend) Forget() {
 	}
 }
 
-// At is what a scope holds at a cursor, by collection and id: exactly, and whatever history was dropped. It
-// looks at the documents' versions, not at the log that feeds read.
+// At returns the documents of a scope at a cursor, by collection and id. It is exact whatever
+// history was dropped: it reads the documents' versions, not the log that feeds read.
 func (b *Backend) At(s protocol.Scope, c backends.Cursor) map[string]map[string]protocol.Document {
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
@@ -39,8 +39,8 @@ func (b *Backend) At(s protocol.Scope, c backends.Cursor) map[string]map[string]
 	return state
 }
 
-// Backup copies everything committed. The function it returns opens the copy: a database with the same epoch
-// that goes on with the same numbers, as a restored file does.
+// Backup copies what is committed. restore opens the copy: a database with the same epoch that goes
+// on with the same numbers, as a restored file does.
 func (b *Backend) Backup() (restore func() *Backend) {
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
@@ -48,13 +48,14 @@ func (b *Backend) Backup() (restore func() *Backend) {
 	return func() *Backend { return open(backup.clone()) }
 }
 
-// clone copies the store without its open transactions. Callers hold the lock.
+// clone copies the store without its open transactions. The caller holds the lock.
 func (s *store) clone() *store {
 	c := &store{
 		options: s.options, epoch: s.epoch, dice: newDice(s.options.Seed + s.seq + 1), changed: make(chan struct{}),
 		next: s.next, seq: s.seq, open: map[xid]struct{}{}, locks: map[any]xid{},
-		tables: tables{}, log: map[xid][]*version{}, snapshots: slices.Clone(s.snapshots), marks: maps.Clone(s.marks),
-		mark: s.mark, floor: s.floor, memory: maps.Clone(s.memory), ledger: maps.Clone(s.ledger),
+		tables: tables{}, log: map[xid][]*version{}, snapshots: slices.Clone(s.snapshots),
+		marks: maps.Clone(s.marks),
+		mark:  s.mark, floor: s.floor, mutations: maps.Clone(s.mutations), ledger: maps.Clone(s.ledger),
 	}
 	for scope, collections := range s.tables {
 		c.tables[scope] = map[string]map[string][]*version{}

@@ -29,8 +29,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// A mutation is remembered for 24 hours, and no longer: nobody may rely on more.
-func TestMutationsAreForgotten(t *testing.T) {
+// TestMutationsExpireAfter24Hours: nobody may rely on a longer time.
+func TestMutationsExpireAfter24Hours(t *testing.T) {
 	now := time.Now()
 	b := model.New(model.Options{Now: func() time.Time { return now }})
 	defer b.Close()
@@ -49,15 +49,16 @@ func TestMutationsAreForgotten(t *testing.T) {
 	require.False(t, write().Replayed)
 }
 
-// The chances that make the model hard do come true.
-func TestTheModelIsHard(t *testing.T) {
+// TestReadsLag: reads without a bound often answer from an old snapshot.
+func TestReadsLag(t *testing.T) {
 	b := model.New(model.Options{Seed: 1})
 	defer b.Close()
 	ref := protocol.Ref{Scope: protocol.Scope{Workspace: "w", App: "a"}, Collection: "notes", ID: "a"}
 	stale := 0
 	for i := range 200 {
 		data := fmt.Sprintf(`{"n":%d}`, i)
-		require.NoError(t, b.Outside(t.Context(), true, func(x model.Stranger) error { return x.Replace(ref, data) }))
+		replace := func(x model.OutsideTx) error { return x.Replace(ref, data) }
+		require.NoError(t, b.Outside(t.Context(), true, replace))
 		d, _, err := b.Get(t.Context(), ref, nil)
 		require.NoError(t, err)
 		if d == nil || string(d.Data) != data {

@@ -2,15 +2,17 @@ package model
 
 import (
 	"context"
-	"slices"
 	"sort"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Get reads one document.
-func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+// Get implements [backends.Backend].
+func (b *Backend) Get(
+	ctx context.Context, r protocol.Ref, notBefore backends.Cursor,
+) (*protocol.Document, backends.Cursor, error) {
 	var doc *protocol.Document
 	c, err := b.read(ctx, notBefore, func(at *snapshot) {
 		if v := visible(b.store.versions(r), at); v != nil {
@@ -20,52 +22,29 @@ func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cu
 	return doc, c, err
 }
 
-// List reads one page.
-func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) (page backends.Page, err error) {
-	var after backends.Position
-	if q.After != "" {
-		if after, err = backends.ParsePosition(q.After); err != nil {
-			return page, err
-		}
+// List implements [backends.Backend].
+func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+	p, err := driverkit.NewPageBuilder(q)
+	if err != nil {
+		return backends.Page{}, err
 	}
 	var docs []protocol.Document
-	page.Cursor, err = b.read(ctx, q.NotBefore, func(at *snapshot) {
+	p.Page.Cursor, err = b.read(ctx, q.NotBefore, func(at *snapshot) {
 		docs = documents(b.store.tables[s][q.Collection], at)
 	})
-	slices.SortFunc(docs, order)
-	if q.After != "" {
-		docs = slices.DeleteFunc(docs, func(d protocol.Document) bool { return !after.Precedes(&d) })
-	}
-	n := cut(docs, q)
-	page.Docs = docs[:n]
-	if n < len(docs) {
-		last := docs[n-1]
-		page.Next = backends.Position{Updated: last.Updated, ID: last.ID}.String()
-	}
-	return page, err
-}
-
-func order(a, b protocol.Document) int {
-	if backends.Before(&a, &b) {
-		return -1
-	}
-	return 1 // no two documents of a collection are equal in the order
-}
-
-// cut is how many of docs belong on the page.
-func cut(docs []protocol.Document, q backends.Query) int {
-	bytes := 0
+	driverkit.SortDocuments(docs)
 	for i := range docs {
-		bytes += len(docs[i].Data)
-		if q.Limit > 0 && i == q.Limit || q.MaxBytes > 0 && i > 0 && bytes > q.MaxBytes {
-			return i
+		if p.After() == nil || p.After().Precedes(&docs[i]) {
+			p.Add(&docs[i])
 		}
 	}
-	return len(docs)
+	return p.Page, err
 }
 
-// Collections counts documents by collection.
-func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+// Collections implements [backends.Backend].
+func (b *Backend) Collections(
+	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
+) (map[string]int, error) {
 	counts := map[string]int{}
 	_, err := b.read(ctx, notBefore, func(at *snapshot) {
 		for name, collection := range b.store.tables[s] {
@@ -77,28 +56,25 @@ func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore b
 	return counts, err
 }
 
-// read looks at one snapshot: any that shows all answered writes, is not expired and has reached notBefore.
-func (b *Backend) read(ctx context.Context, notBefore backends.Cursor, look func(at *snapshot)) (backends.Cursor, error) {
-	inner, leave, err := b.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if inner.Err() != nil {
-		return nil, b.explain(ctx, inner.Err())
-	}
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	low, err := b.store.oldest(notBefore)
-	if err != nil {
-		return nil, err
-	}
-	at := b.store.snapshots[b.store.anyFrom(low)]
-	look(at)
-	return cursor{b.store.epoch, at}, nil
+// read calls f with a snapshot: any that shows all answered writes, has not expired and has reached
+// notBefore.
+func (b *Backend) read(
+	ctx context.Context, notBefore backends.Cursor, f func(at *snapshot),
+) (c backends.Cursor, err error) {
+	err = b.locked(ctx, func(s *store) error {
+		low, err := s.oldest(notBefore)
+		if err != nil {
+			return err
+		}
+		at := s.snapshots[s.anyFrom(low)]
+		f(at)
+		c = cursor{s.epoch, at}
+		return nil
+	})
+	return c, err
 }
 
-// anyFrom picks a snapshot of at least the index low.
+// anyFrom picks a snapshot whose index is at least low.
 func (s *store) anyFrom(low int) int {
 	if s.dice.chance(s.options.Lag) {
 		return s.dice.between(low, s.newest())
@@ -127,7 +103,7 @@ func (s *store) reached(at *snapshot) int {
 	return sort.Search(len(s.snapshots), func(i int) bool { return s.snapshots[i].contains(at) })
 }
 
-// passed is the index of the last snapshot that has nothing to add to at.
+// passed is the index of the last snapshot that shows nothing that at does not show.
 func (s *store) passed(at *snapshot) int {
 	return sort.Search(len(s.snapshots), func(i int) bool { return !at.contains(s.snapshots[i]) }) - 1
 }

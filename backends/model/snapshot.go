@@ -2,20 +2,22 @@ package model
 
 import "slices"
 
-// xid numbers transactions in the order in which they begin; they end in any.
+// xid numbers transactions in the order in which they begin. They end in any order.
 type xid uint64
 
-// snapshot is a set of transactions: those that began before next, except the open ones. It is immutable.
+// snapshot is a set of transactions: those that began before next, except the open ones. It is
+// immutable.
 //
-// Snapshots of one store are nested, for a transaction that has ended stays ended.
+// Snapshots of one store are nested: a transaction that has ended stays ended.
 type snapshot struct {
 	next xid
 	open []xid // ascending
-	// mark is that of the last commit. Numbers come again after a restored backup; marks do not.
+	// mark is the mark of the last commit. After a backup is restored, numbers repeat; marks do
+	// not.
 	mark uint64
 }
 
-// visible tells whether x had ended. One that was rolled back has left nothing to see.
+// visible reports whether x had ended. A transaction that was rolled back has left nothing.
 func (s *snapshot) visible(x xid) bool {
 	if x >= s.next {
 		return false
@@ -24,7 +26,7 @@ func (s *snapshot) visible(x xid) bool {
 	return !open
 }
 
-// contains tells whether everything visible in other is visible in s.
+// contains reports whether everything visible in other is visible in s.
 func (s *snapshot) contains(other *snapshot) bool {
 	for _, x := range s.open {
 		if other.visible(x) {
@@ -39,8 +41,8 @@ func (s *snapshot) contains(other *snapshot) bool {
 	return true
 }
 
-// since yields the transactions that s may show and from does not: those open in from, and the later ones.
-// PostgreSQL finds them in an index by the same two conditions.
+// since returns the transactions that s shows and from does not: of those that were open in from,
+// and of the later ones. PostgreSQL finds them in an index by the same two conditions.
 func (s *snapshot) since(from *snapshot) (xids []xid) {
 	for _, x := range from.open {
 		if s.visible(x) {

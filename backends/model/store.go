@@ -12,15 +12,16 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// store is the database: what several Backends over the same data share.
+// store is the database. Several Backends may share one.
 type store struct {
 	options Options
-	// epoch tells this database from others. A restored copy keeps it, as a copied file would.
+	// epoch tells this database from others. A restored copy has the same one, as a copied file
+	// would.
 	epoch uint64
 
 	mu      sync.Mutex
 	dice    dice
-	changed chan struct{} // closed, and made anew, whenever a waiter should look again
+	changed chan struct{} // closed and replaced whenever waiters should check again
 
 	next  xid
 	seq   uint64
@@ -28,24 +29,24 @@ type store struct {
 	locks map[any]xid
 
 	tables tables
-	// log is the history: each transaction's versions, until they are trimmed.
+	// log is the history: the versions of each transaction, until Forget drops them.
 	log map[xid][]*version
-	// snapshots has one for every moment at which something began or ended, oldest first.
+	// snapshots has one for each time at which a transaction began or ended, oldest first.
 	snapshots []*snapshot
 	marks     map[uint64]struct{}
 	mark      uint64
 	floor     *snapshot
-	// acked is the index of a snapshot that shows all writes that have been answered.
+	// acked is the index of a snapshot that shows all answered writes.
 	acked int
 
-	memory map[mutationKey]memory
-	ledger map[ledgerKey]backends.Entry
+	mutations map[mutationKey]mutation
+	ledger    map[ledgerKey]backends.Entry
 }
 
 // tables holds every version of every document, oldest first, by scope, collection and id.
 type tables map[protocol.Scope]map[string]map[string][]*version
 
-// version is one state of one document, as some transaction left it. It is immutable.
+// version is the state of a document after a transaction. It is immutable.
 type version struct {
 	ref     protocol.Ref
 	xid     xid
@@ -53,10 +54,10 @@ type version struct {
 	op      backends.Op
 	by      backends.Actor
 	gone    bool
-	raw     string // as it was written, which strangers do in their own way
+	raw     string // the data as it was written; outside writers may write any text
 	created time.Time
 	updated time.Time
-	// doc is what readers get: nil when gone, and when the JSON rules withhold it.
+	// doc is what readers get: nil if the document is gone or withheld.
 	doc *protocol.Document
 }
 
@@ -65,7 +66,7 @@ func newStore(o Options) *store {
 		options: o, epoch: random(), dice: newDice(o.Seed), changed: make(chan struct{}),
 		next: 1, open: map[xid]struct{}{}, locks: map[any]xid{},
 		tables: tables{}, log: map[xid][]*version{}, marks: map[uint64]struct{}{},
-		memory: map[mutationKey]memory{}, ledger: map[ledgerKey]backends.Entry{},
+		mutations: map[mutationKey]mutation{}, ledger: map[ledgerKey]backends.Entry{},
 	}
 	s.newMark()
 	s.record()
@@ -73,7 +74,7 @@ func newStore(o Options) *store {
 	return s
 }
 
-// random is not of the dice: two stores of one seed must still be told apart.
+// random does not use the dice: two stores with one seed must differ.
 func random() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
@@ -85,7 +86,7 @@ func (s *store) newMark() {
 	s.marks[s.mark] = struct{}{}
 }
 
-// record notes a moment: from now on a reader may see it, and waiters look again.
+// record adds a snapshot of now, and makes waiters check again.
 func (s *store) record() {
 	open := slices.Sorted(maps.Keys(s.open))
 	s.snapshots = append(s.snapshots, &snapshot{next: s.next, open: open, mark: s.mark})
@@ -95,7 +96,7 @@ func (s *store) record() {
 
 func (s *store) newest() int { return len(s.snapshots) - 1 }
 
-// versions are those of one document.
+// versions returns the versions of one document.
 func (s *store) versions(r protocol.Ref) []*version { return s.tables[r.Scope][r.Collection][r.ID] }
 
 func (s *store) add(v *version) {
@@ -113,8 +114,8 @@ func (s *store) add(v *version) {
 	s.log[v.xid] = append(s.log[v.xid], v)
 }
 
-// visible is the last of versions that a snapshot shows; nil if it shows none. Locks make the order of one
-// document's versions that of its commits, so there are no gaps to mind.
+// visible is the last version that a snapshot shows, nil if it shows none. Because of the locks,
+// the versions of a document are in commit order, so a snapshot shows all versions before that one.
 func visible(versions []*version, at *snapshot) *version {
 	for _, v := range slices.Backward(versions) {
 		if at.visible(v.xid) {
@@ -124,7 +125,7 @@ func visible(versions []*version, at *snapshot) *version {
 	return nil
 }
 
-// documents are those of a collection that a snapshot shows.
+// documents returns the documents of a collection that a snapshot shows.
 func documents(collection map[string][]*version, at *snapshot) (docs []protocol.Document) {
 	for _, versions := range collection {
 		if v := visible(versions, at); v != nil && v.doc != nil {

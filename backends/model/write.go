@@ -5,18 +5,19 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// remembered is how long a mutation is kept: as short as the contract allows.
-const remembered = 24 * time.Hour
+// mutationTime is how long a mutation is kept: as short as the contract allows.
+const mutationTime = 24 * time.Hour
 
-// memory is what is kept of a request that carried a mutation id.
-type memory struct {
+// mutation is the record of a mutation.
+type mutation struct {
 	digest [32]byte
 	writes []effect
 	at     time.Time
-	// shown is the index of a snapshot that shows the effects.
+	// shown is the index of the first snapshot that shows the effects.
 	shown int
 }
 
@@ -26,18 +27,15 @@ type effect struct {
 	op  backends.Op
 }
 
-// Write carries out transactions one after another. They are answered together, and count as answered only
-// then: until Write returns, reads may miss all of them.
+// Write implements [backends.Backend]. It carries out transactions one after the other. Until it
+// returns, reads may miss all of them.
 func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
-	outcomes := make([]backends.Outcome, len(txs))
-	inner, leave, err := b.enter(ctx)
+	inner, leave, err := b.life.EnterContext(ctx)
 	if err != nil {
-		for i := range outcomes {
-			outcomes[i].Err = err
-		}
-		return outcomes
+		return driverkit.Failed(len(txs), err)
 	}
 	defer leave()
+	outcomes := make([]backends.Outcome, len(txs))
 	shown := 0
 	for i := range txs {
 		at := 0
@@ -66,14 +64,14 @@ func (b *Backend) write(ctx context.Context, tx *backends.Tx) (out backends.Outc
 	return out, shown
 }
 
-// perform does a gateway's transaction, or finds that it has been done.
+// perform carries out a transaction, or replays it.
 func (t *transaction) perform(tx *backends.Tx) (out backends.Outcome, err error) {
 	key := mutationKey{tx.Scope, tx.Principal, tx.Mutation}
 	if tx.Mutation != "" {
 		if err := t.lock(key); err != nil {
 			return out, err
 		}
-		if m, ok := t.recall(key); ok {
+		if m, ok := t.mutation(key); ok {
 			return t.replay(tx, m)
 		}
 	}
@@ -87,8 +85,8 @@ func (t *transaction) perform(tx *backends.Tx) (out backends.Outcome, err error)
 		}
 		out.Changes = append(out.Changes, change)
 	}
-	t.remember(key, tx, out.Changes)
-	t.enter(tx, out.Changes)
+	t.recordMutation(key, tx, out.Changes)
+	t.putEntries(tx, out.Changes)
 	return out, nil
 }
 
@@ -103,9 +101,9 @@ func (t *transaction) apply(tx *backends.Tx, w *backends.Write) (change backends
 	if err := t.lock(change.Ref); err != nil {
 		return change, err
 	}
-	// A withheld row, and a document that the filter names but does not match, have taken the id.
+	// The id is taken by a withheld document, or by one that the filter names but does not match.
 	if v := t.current(change.Ref); found == nil && v != nil && !v.gone {
-		return change, protocol.Errorf(protocol.CodeAlreadyExists, "there is already a document %q in %q", change.Ref.ID, w.Collection)
+		return change, driverkit.ErrExists(change.Ref)
 	}
 	change.Commit = commit{t.epoch, t.xid}
 	v := &version{ref: change.Ref, op: change.Op, by: tx.By, doc: change.Doc, gone: change.Doc == nil}
@@ -116,7 +114,7 @@ func (t *transaction) apply(tx *backends.Tx, w *backends.Write) (change backends
 	return change, nil
 }
 
-// find is the document that a write means, locked; nil if there is none.
+// find locks and returns the document that a write means, nil if there is none.
 func (t *transaction) find(s protocol.Scope, w *backends.Write) (*protocol.Document, error) {
 	ref := protocol.Ref{Scope: s, Collection: w.Collection, ID: w.ID}
 	if w.ID == "" {
@@ -138,7 +136,7 @@ func (t *transaction) find(s protocol.Scope, w *backends.Write) (*protocol.Docum
 	return nil, nil
 }
 
-// latest are a collection's documents as the transaction sees them.
+// latest returns the documents of a collection as the transaction sees them.
 func (t *transaction) latest(s protocol.Scope, collection string) (docs []protocol.Document) {
 	ids := map[string]struct{}{}
 	for id := range t.tables[s][collection] {
@@ -157,31 +155,32 @@ func (t *transaction) latest(s protocol.Scope, collection string) (docs []protoc
 	return docs
 }
 
-// recall finds a mutation that has not been forgotten.
-func (s *store) recall(key mutationKey) (memory, bool) {
-	m, ok := s.memory[key]
-	if ok && s.options.Now().Sub(m.at) > remembered {
-		return memory{}, false
+// mutation returns the record of a mutation unless it has expired.
+func (s *store) mutation(key mutationKey) (mutation, bool) {
+	m, ok := s.mutations[key]
+	if ok && s.options.Now().Sub(m.at) > mutationTime {
+		return mutation{}, false
 	}
 	return m, ok
 }
 
-func (t *transaction) remember(key mutationKey, tx *backends.Tx, changes []backends.Change) {
+func (t *transaction) recordMutation(key mutationKey, tx *backends.Tx, changes []backends.Change) {
 	if tx.Mutation == "" {
 		return
 	}
-	m := memory{digest: tx.Digest, at: t.options.Now()}
+	m := mutation{digest: tx.Digest, at: t.options.Now()}
 	for _, c := range changes {
 		m.writes = append(m.writes, effect{c.Ref, c.Op})
 	}
 	t.atCommit = append(t.atCommit, func() {
-		m.shown = len(t.snapshots) // the index that this commit is about to get
-		t.memory[key] = m
+		m.shown = len(t.snapshots) // the index of the snapshot of this commit
+		t.mutations[key] = m
 	})
 }
 
-// enter makes the transaction's ledger entries. They are asked for twice, as a driver that retries does.
-func (t *transaction) enter(tx *backends.Tx, changes []backends.Change) {
+// putEntries stores the transaction's ledger entries. It calls Entries twice, as a driver that
+// retries does.
+func (t *transaction) putEntries(tx *backends.Tx, changes []backends.Change) {
 	if tx.Entries == nil {
 		return
 	}
@@ -189,15 +188,15 @@ func (t *transaction) enter(tx *backends.Tx, changes []backends.Change) {
 	entries := tx.Entries(changes)
 	t.atCommit = append(t.atCommit, func() {
 		for _, e := range entries {
-			t.keep(e)
+			t.putEntry(e)
 		}
 	})
 }
 
-// replay answers a transaction that has been done before.
-func (t *transaction) replay(tx *backends.Tx, m memory) (out backends.Outcome, err error) {
+// replay answers a mutation that was recorded before.
+func (t *transaction) replay(tx *backends.Tx, m mutation) (out backends.Outcome, err error) {
 	if m.digest != tx.Digest {
-		return out, backends.ErrMismatch
+		return out, driverkit.ErrMismatch
 	}
 	out.Replayed = true
 	out.Cursor = cursor{t.epoch, t.snapshots[t.dice.between(m.shown, t.newest())]}

@@ -17,16 +17,17 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// big is nearly as much as the server stores in one document.
+// big is nearly the largest size that the server stores in one document.
 const big = 16<<20 - 16<<10
 
 var other = protocol.Scope{Workspace: "w", App: "other"}
 
-// TestBigDocuments: another program's documents of any size that the server stores cost a reset of their scope at most,
-// never the feed or other scopes' changes.
+// TestBigDocuments: documents of other programs, of any size that the server stores, cost a reset
+// of their scope at most. They never cost the feed, nor changes of other scopes.
 func TestBigDocuments(t *testing.T) {
 	t.Parallel()
-	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"), nil)
+	s := newFixture(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"),
+		nil)
 	start, f := s.now(), s.watch()
 	x := bson.D{{Key: "_id", Value: "x"}}
 	text := func(char string, n int) bson.D { return bson.D{{Key: "s", Value: strings.Repeat(char, n)}} }
@@ -39,7 +40,7 @@ func TestBigDocuments(t *testing.T) {
 	for i, step := range []struct {
 		name string
 		do   func(context.Context) error
-		size int // of the data of x, or -1 where it is not in place
+		size int // of the data of x; -1 if x is not in testScope
 	}{
 		{"inserted", func(ctx context.Context) error {
 			_, err := s.docs.InsertOne(ctx, foreign("x", text("a", big)))
@@ -61,7 +62,9 @@ func TestBigDocuments(t *testing.T) {
 		{"that replaced", set("blob", make([]byte, big-1)), 9},
 		{"a field set beside it", set("data.s", ""), 8},
 		{"that moved", func(ctx context.Context) error {
-			_, err := s.docs.UpdateOne(ctx, x, mongo.Pipeline{{{Key: "$replaceWith", Value: bson.D{{Key: "$mergeObjects", Value: bson.A{bson.D{{Key: "_id", Value: 1}, {Key: "blob", Value: 1}, {Key: "new", Value: 1}}, "$$ROOT"}}}}}})
+			_, err := s.docs.UpdateOne(ctx, x, mongo.Pipeline{{{Key: "$replaceWith",
+				Value: bson.D{{Key: "$mergeObjects", Value: bson.A{bson.D{{Key: "_id", Value: 1}, {Key: "blob", Value: 1},
+					{Key: "new", Value: 1}}, "$$ROOT"}}}}}})
 			return err
 		}, 8},
 		{"removed again", func(ctx context.Context) error { _, err := s.docs.DeleteOne(ctx, x); return err }, -1},
@@ -72,20 +75,21 @@ func TestBigDocuments(t *testing.T) {
 		doc[2].Value = "other"
 		_, err := s.docs.InsertOne(t.Context(), doc)
 		require.NoError(t, err)
-		batch := s.told(f)
+		batch := s.changesNow(f)
 		require.False(t, batch.LostAll, step.name)
-		require.NotNil(t, lastOf(batch.Changes, protocol.Ref{Scope: other, Collection: "c", ID: fmt.Sprint("n", i)}), step.name)
-		have, told := s.get("x"), s.since(before).Changes
+		require.NotNil(t, lastOf(batch.Changes, protocol.Ref{Scope: other, Collection: "c",
+			ID: fmt.Sprint("n", i)}), step.name)
+		have, changes := s.get("x"), s.since(before).Changes
 		if step.size < 0 {
 			require.Nil(t, have, step.name)
 		} else {
 			require.NotNil(t, have, step.name)
 			require.Equal(t, step.size, len(have.Data), step.name)
 		}
-		require.True(t, same(have, lastOf(told, in("x"))), step.name)
-		require.NotEmpty(t, told, step.name)
+		require.True(t, same(have, lastOf(changes, in("x"))), step.name)
+		require.NotEmpty(t, changes, step.name)
 		if len(batch.Lost) > 0 {
-			where := place
+			where := testScope
 			if step.name == "moved away" {
 				where.App = "elsewhere"
 			} else {
@@ -99,24 +103,25 @@ func TestBigDocuments(t *testing.T) {
 	require.Len(t, s.since(start).Lost, 0)
 }
 
-// same compares documents that are too big to be shown.
+// same compares documents that are too big to print.
 func same(a, b *protocol.Document) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Rev == b.Rev && bytes.Equal(a.Data, b.Data)
 }
 
-// TestBigDocumentsAreWritten: of a document that is over the gateway's bound a client may take something away, and the
-// document itself.
+// TestBigDocumentsAreWritten: a client may delete a document that exceeds the gateway's bound, or
+// make it smaller.
 func TestBigDocumentsAreWritten(t *testing.T) {
 	t.Parallel()
-	for way, mutation := range map[string]string{"alone": "", "in a transaction": "m"} {
+	for way, mutation := range map[string]string{"without a transaction": "", "in a transaction": "m"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1").URL("apps"), func(docs *mongo.Collection) {
-				for _, id := range []string{"x", "y"} {
-					_, err := docs.InsertOne(t.Context(), foreign(id, bson.D{{Key: "s", Value: strings.Repeat("a", big)}}))
-					require.NoError(t, err)
-				}
-			})
+			s := newFixture(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1").URL("apps"),
+				func(docs *mongo.Collection) {
+					for _, id := range []string{"x", "y"} {
+						_, err := docs.InsertOne(t.Context(), foreign(id, bson.D{{Key: "s", Value: strings.Repeat("a", big)}}))
+						require.NoError(t, err)
+					}
+				})
 			f := s.watch()
 			_, err := s.write(mutation, backends.Write{Op: backends.Update, ID: "x", Data: []byte(`{"t":"more"}`)})
 			var refused *protocol.Error
@@ -128,15 +133,17 @@ func TestBigDocumentsAreWritten(t *testing.T) {
 			_, err = s.write(mutation+"2", backends.Write{Op: backends.Delete, ID: "y"})
 			require.NoError(t, err)
 			require.Nil(t, s.get("y"))
-			require.False(t, s.told(f).LostAll)
+			require.False(t, s.changesNow(f).LostAll)
 		})
 	}
 }
 
-// TestTransactionOverReplies: a transaction whose events the server cuts into several replies arrives in one batch.
+// TestTransactionOverReplies: a transaction whose events the server cuts into several replies comes
+// in one batch.
 func TestTransactionOverReplies(t *testing.T) {
 	t.Parallel()
-	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"), nil)
+	s := newFixture(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"),
+		nil)
 	f := s.watch()
 	session, err := s.docs.Database().Client().StartSession()
 	require.NoError(t, err)
@@ -164,29 +171,31 @@ func TestTransactionOverReplies(t *testing.T) {
 	}
 }
 
-// TestImpassableEvent: names so long that the server cannot send an event have the clients of their scope list again, no
-// others, and the feed goes on.
-func TestImpassableEvent(t *testing.T) {
+// TestOversizeEvent: if names are so long that the server cannot send an event, the event's scope
+// is lost and no other, and the feed goes on.
+func TestOversizeEvent(t *testing.T) {
 	t.Parallel()
-	s := serving(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1").URL("apps"), func(docs *mongo.Collection) {
-		doc := foreign("x", bson.D{})
-		doc[3].Value = strings.Repeat("c", 9<<20)
-		_, err := docs.InsertOne(t.Context(), doc)
-		require.NoError(t, err)
-	})
+	s := newFixture(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1").URL("apps"),
+		func(docs *mongo.Collection) {
+			doc := foreign("x", bson.D{})
+			doc[3].Value = strings.Repeat("c", 9<<20)
+			_, err := docs.InsertOne(t.Context(), doc)
+			require.NoError(t, err)
+		})
 	start, f := s.now(), s.watch()
-	_, err := s.docs.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "x"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: 1}}}})
+	_, err := s.docs.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "x"}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: 1}}}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for told := false; !told; {
+	for lost := false; !lost; {
 		batch, err := f.Next(ctx)
 		require.NoError(t, err)
 		require.False(t, batch.LostAll, "others must list again too")
-		if told = len(batch.Lost) > 0; told {
-			require.Equal(t, []protocol.Scope{place}, batch.Lost)
+		if lost = len(batch.Lost) > 0; lost {
+			require.Equal(t, []protocol.Scope{testScope}, batch.Lost)
 		}
 	}
-	s.ready(f)
-	require.Equal(t, []protocol.Scope{place}, s.since(start).Lost)
+	s.requireReady(f)
+	require.Equal(t, []protocol.Scope{testScope}, s.since(start).Lost)
 }

@@ -6,22 +6,20 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/secondgate/secondgate/backends"
 )
 
-// rightsOn are the rights that serving takes, by collection: all are within the role readWrite. "" is the database. Beside
-// them collMod is needed where images are off.
+// rightsOn are the rights that serving needs, by collection; "" is the database. The role readWrite
+// has all of them. If images are off, serving also needs collMod.
 var rightsOn = map[string]string{
 	"":            "listCollections",
-	"app_data":    "find insert update remove changeStream createCollection createIndex listIndexes",
+	documentsName: "find insert update remove changeStream createCollection createIndex listIndexes",
 	mutationsName: "find insert createCollection createIndex listIndexes",
 	locksName:     "find insert update createCollection",
 	ledgerName:    "find insert update remove createCollection createIndex listIndexes",
 	metaName:      "find insert update remove createCollection",
 }
 
-// privilege is what a user may do to some resource.
+// privilege is the actions that a user may take on a resource.
 type privilege struct {
 	Resource struct {
 		DB         *string
@@ -31,7 +29,8 @@ type privilege struct {
 	Actions []string
 }
 
-// covers as the server does: an empty name stands for all, of collections too.
+// covers reports whether the resource includes a collection. As for the server, an empty name means
+// all.
 func (p privilege) covers(database, collection string) bool {
 	r := p.Resource
 	if r.Any {
@@ -43,7 +42,7 @@ func (p privilege) covers(database, collection string) bool {
 	return *r.Collection == "" || *r.Collection == collection
 }
 
-// rights are asked of the server, which tells what the roles of the user come to. Nothing is tried, since nothing must
+// rights asks the server for the privileges of the user. It does not try anything out: nothing must
 // change.
 func (c *check) rights(ctx context.Context) error {
 	var status struct {
@@ -52,39 +51,44 @@ func (c *check) rights(ctx context.Context) error {
 			Privileges []privilege `bson:"authenticatedUserPrivileges"`
 		} `bson:"authInfo"`
 	}
-	if err := c.admin(ctx, bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}, &status); err != nil {
+	command := bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}
+	if err := c.admin(ctx, command, &status); err != nil {
 		return err
 	}
 	if len(status.Info.Users) == 0 {
 		if _, err := c.b.docs.EstimatedDocumentCount(ctx); err != nil {
 			return err
 		}
-		c.found(backends.LevelOK, "", "the server asks nobody who they are")
+		c.OK("the server asks nobody who they are")
 		return nil
 	}
 	all := status.Info.Privileges
 	if lacking := c.lacking(all); len(lacking) > 0 {
-		c.found(backends.LevelFail, "grant the role readWrite on "+c.b.database.Name()+", or what docs/operations.md lists", "this user lacks %s", strings.Join(lacking, ", "))
+		c.Fail("grant the role readWrite on "+c.b.database.Name()+", or what docs/operations.md lists",
+			"this user lacks %s", strings.Join(lacking, ", "))
 		return nil
 	}
-	return c.modifying(ctx, all)
+	return c.collMod(ctx, all)
 }
 
-// modifying: where images are on, or the collection is still to be made, collMod is for a day on which they are off.
-func (c *check) modifying(ctx context.Context, all []privilege) error {
-	if c.has(all, "app_data", "collMod") {
-		c.found(backends.LevelOK, "", "this user has the rights that it needs")
+// collMod fails if the right collMod is missing and images are off. Otherwise serving does not need
+// the right now, and collMod warns.
+func (c *check) collMod(ctx context.Context, all []privilege) error {
+	if c.has(all, documentsName, "collMod") {
+		c.OK("this user has the rights that it needs")
 		return nil
 	}
-	kind, imaged, err := c.look(ctx)
+	kind, imaged, err := c.collection(ctx)
 	if err != nil {
 		return err
 	}
-	level, what := backends.LevelWarn, "this user has the rights that it needs, but collMod on app_data, to switch images on should they be off"
+	fix := "grant the role dbAdmin on " + c.b.database.Name() + ", or what docs/operations.md lists"
 	if kind != "" && !imaged {
-		level, what = backends.LevelFail, "this user lacks collMod on app_data, and images are off"
+		c.Fail(fix, "this user lacks collMod on app_data, and images are off")
+	} else {
+		c.Warn(fix, "this user has the rights that it needs, but collMod on app_data, "+
+			"to switch images on should they be off")
 	}
-	c.found(level, "grant the role dbAdmin on "+c.b.database.Name()+", or what docs/operations.md lists", "%s", what)
 	return nil
 }
 
@@ -94,6 +98,7 @@ func (c *check) has(all []privilege, collection, right string) bool {
 	})
 }
 
+// lacking returns the rights that the user lacks, sorted.
 func (c *check) lacking(all []privilege) (lacking []string) {
 	for collection, rights := range rightsOn {
 		for right := range strings.FieldsSeq(rights) {

@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"encoding/binary"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -12,10 +13,11 @@ import (
 // kind is the first byte of this backend's cursors.
 const kind = 'm'
 
-// epoch names one life of the collection: dropped or restored, it is another one.
+// epoch names one life of the collection. A collection that was dropped or restored has another
+// one.
 type epoch [8]byte
 
-// cursor is what a snapshot at a cluster time shows.
+// cursor is the snapshot at a cluster time.
 type cursor struct {
 	epoch epoch
 	at    bson.Timestamp
@@ -28,7 +30,8 @@ func (c cursor) Reached(other backends.Cursor) bool {
 	return ok && o.epoch == c.epoch && !c.at.Before(o.at)
 }
 
-// commit marks a change with the cluster time of its transaction, or a later one: see [backends.Cursor].
+// commit marks a change with the cluster time of its transaction, or with a later one: see
+// [backends.Cursor].
 type commit cursor
 
 func (c cursor) Covers(change backends.Change) bool {
@@ -42,7 +45,7 @@ func (c cursor) Append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint32(dst, c.at.I)
 }
 
-// ClusterTime is the cursor's, for those who look into the database themselves.
+// ClusterTime is the cursor's time, for tests that read the database themselves.
 func (c cursor) ClusterTime() bson.Timestamp { return c.at }
 
 func parseCursor(raw []byte) (c cursor, ok bool) {
@@ -63,8 +66,31 @@ func (b *Backend) Cursor(ctx context.Context, raw []byte) (backends.Cursor, erro
 	if _, err := b.resumable(ctx, at); err != nil {
 		return nil, err
 	}
-	if err := b.logged(ctx, at); err != nil {
+	if err := b.inOplog(ctx, at); err != nil {
 		return nil, err
 	}
 	return at, nil
+}
+
+// resumable fails with ErrCursor unless the history after a cursor is kept. It does not ask whether
+// the oplog still has that history: see [Backend.inOplog].
+func (b *Backend) resumable(ctx context.Context, from backends.Cursor) (h head, err error) {
+	at, ok := from.(cursor)
+	if !ok {
+		return h, backends.ErrCursor
+	}
+	// For a moment, a new primary may be behind what the old one has told.
+	for range 3 {
+		if h, err = b.heads.Read(ctx); err != nil {
+			return h, b.translate(ctx, "read the floor", err)
+		}
+		if at.epoch != h.epoch || at.at.Before(h.floor) {
+			return h, backends.ErrCursor
+		}
+		if h.Reached(at) {
+			return h, nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return h, backends.ErrCursor
 }

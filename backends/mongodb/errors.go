@@ -3,56 +3,48 @@ package mongodb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
-	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-var (
-	errClosed     = protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping")
-	errFeedClosed = errors.New("mongodb: the feed is closed")
-	// errUnknown: it may or may not have happened.
-	errUnknown = errors.New("the outcome is unknown")
+// errUnknown means that it is unknown whether a write has happened.
+var errUnknown = errors.New("the outcome is unknown")
+
+// Codes of errors that are treated specially
+// (https://www.mongodb.com/docs/manual/reference/error-codes/).
+const (
+	codeUnauthorized         = 13
+	codeAuthenticationFailed = 18
+	codeNamespaceExists      = 48
+	codeWriteConflict        = 112
+	codeCappedPositionLost   = 136
+	codeDropPending          = 215
+	codeSnapshotTooOld       = 239
+	codeSnapshotMissing      = 246
+	codeHistoryLost          = 286
+	codeTooLarge             = 10334 // BSONObjectTooLarge: an event over 16 MiB
+	codeDuplicateKey         = 11000
 )
 
-// Codes of the server that are told apart (https://www.mongodb.com/docs/manual/reference/error-codes/).
-const (
-	codeUnauthorized       = 13
-	codeNamespaceExists    = 48
-	codeWriteConflict      = 112
-	codeCappedPositionLost = 136
-	codeDropPending        = 215
-	codeSnapshotTooOld     = 239
-	codeSnapshotMissing    = 246
-	codeHistoryLost        = 286
-	codeTooLarge           = 10334 // BSONObjectTooLarge: an event over 16 MiB
-	codeDuplicateKey       = 11000
-)
+// codesStepDown are the codes of a server that is no primary, or is becoming or ceasing to be one.
+var codesStepDown = []int{91, 189, 10107, 11600, 11602, 13435, 13436}
 
-// transient is the label of errors after which a transaction may be tried again from its beginning, unknownCommit of those
-// after which its commit may.
+// Labels of errors.
 const (
-	transient     = "TransientTransactionError"
-	unknownCommit = "UnknownTransactionCommitResult"
+	labelTransient     = "TransientTransactionError"      // the whole transaction may be tried again
+	labelUnknownCommit = "UnknownTransactionCommitResult" // the commit may be tried again
 )
 
 func hasCode(err error, codes ...int) bool {
 	var server mongo.ServerError
-	if !errors.As(err, &server) {
-		return false
-	}
-	for _, code := range codes {
-		if server.HasErrorCode(code) {
-			return true
-		}
-	}
-	return false
+	return errors.As(err, &server) && slices.ContainsFunc(codes, server.HasErrorCode)
 }
 
 func hasLabel(err error, label string) bool {
@@ -60,38 +52,41 @@ func hasLabel(err error, label string) bool {
 	return errors.As(err, &labeled) && labeled.HasErrorLabel(label)
 }
 
-// translate is the one place where errors of MongoDB become those of the contract.
-func translate(ctx context.Context, doing string, err error) error {
-	if err == nil || errors.Is(err, backends.ErrCursor) || errors.Is(err, backends.ErrTooBig) {
-		return err
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var known *protocol.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	err = fmt.Errorf("mongodb: %s: %w", doing, err)
-	switch {
-	case hasCode(err, codeWriteConflict, codeDuplicateKey): // as often as it was tried
-		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), Cause: err}
-	case isAway(err), again(err):
-		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
-	}
-	return err
+// translate turns an error of MongoDB into one of the contract: see [driverkit.Translate].
+func (b *Backend) translate(ctx context.Context, doing string, err error) error {
+	return driverkit.Translate(ctx, "mongodb", doing, b.life.Explain(ctx, err), classify)
 }
 
-// isAway tells failures that pass when the server is there again, or another one has taken over.
+// classify is what clients are shown of an error, nil for a defect.
+func classify(err error) *protocol.Error {
+	switch {
+	case hasCode(err, codeWriteConflict, codeDuplicateKey): // at every try
+		return driverkit.ShownBusy
+	case isAway(err), retryable(err):
+		return driverkit.ShownAway
+	}
+	return nil
+}
+
+// retryable reports whether nothing has happened and another try may succeed: another transaction
+// has changed or made what this one had read, or the server is no primary any more.
+func retryable(err error) bool {
+	return !errors.Is(err, errUnknown) &&
+		(hasLabel(err, labelTransient) || hasCode(err, codeDuplicateKey) || mongo.IsDuplicateKeyError(err))
+}
+
+// isAway reports whether the failure passes once the server is back, or another one has taken over.
 func isAway(err error) bool {
 	var network net.Error
 	var selection topology.ServerSelectionError
 	var cleared driver.RetryablePoolError
-	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.As(err, &network) || errors.Is(err, mongo.ErrClientDisconnected) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, errUnknown) || hasLabel(err, "RetryableWriteError") || hasLabel(err, unknownCommit) ||
-		errors.As(err, &selection) || errors.As(err, &cleared) || hasCode(err, steppingDown...)
+	if errors.As(err, &network) || errors.As(err, &selection) || errors.As(err, &cleared) {
+		return true
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, mongo.ErrClientDisconnected) || errors.Is(err, errUnknown) {
+		return true
+	}
+	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) ||
+		hasLabel(err, "RetryableWriteError") || hasLabel(err, labelUnknownCommit) || hasCode(err, codesStepDown...)
 }
-
-// steppingDown are the codes of a server that is no primary, or is becoming or ceasing to be one.
-var steppingDown = []int{91, 189, 10107, 11600, 11602, 13435, 13436}

@@ -3,6 +3,7 @@ package mongodb_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,19 +13,23 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// The documents of a deployment that knew nothing of a gateway: a plain _id, an ObjectId, one that another program's
-// fields are beside.
+// The documents of a deployment without a gateway: with a plain _id, with an ObjectId, and with
+// fields of another program.
 var (
 	object   = bson.ObjectID{0x50, 0x7f, 0x1f, 0x77, 0xbc, 0xf8, 0x6c, 0xd7, 0x99, 0x43, 0x90, 0x11}
 	when     = bson.NewDateTimeFromTime(time.Date(2020, 1, 2, 3, 4, 5, 678e6, time.UTC))
 	deployed = []any{
-		foreign("plain", bson.D{{Key: "z", Value: int64(1)}, {Key: "when", Value: when}, {Key: "a", Value: bson.D{{Key: "y", Value: 1.0}, {Key: "x", Value: object}}}}),
+		foreign("plain", bson.D{{Key: "z", Value: int64(1)}, {Key: "when", Value: when},
+			{Key: "a", Value: bson.D{{Key: "y", Value: 1.0}, {Key: "x", Value: object}}}}),
 		foreign(object, bson.D{{Key: "n", Value: int32(2)}}),
-		foreign("extended", bson.D{{Key: "list", Value: bson.A{when, int64(7), bson.D{{Key: "b", Value: when}, {Key: "a", Value: int32(1)}}}}},
-			bson.E{Key: "owner", Value: bson.D{{Key: "$weird", Value: 1}}}, bson.E{Key: "v", Value: bson.Regex{Pattern: "x"}}),
+		foreign("extended", bson.D{{Key: "list", Value: bson.A{when, int64(7),
+			bson.D{{Key: "b", Value: when}, {Key: "a", Value: int32(1)}}}}},
+			bson.E{Key: "owner", Value: bson.D{{Key: "$weird", Value: 1}}},
+			bson.E{Key: "v", Value: bson.Regex{Pattern: "x"}}),
 		foreign("gone", bson.D{}),
 		foreign("old", bson.D{{Key: "n", Value: int32(5)}})[:5], // without times
 	}
@@ -32,8 +37,8 @@ var (
 
 const objectID = "507f1f77bcf86cd799439011"
 
-func deployment(t *testing.T) *served {
-	return serving(t, mongodbtest.Database(t), func(docs *mongo.Collection) {
+func deployment(t *testing.T) *fixture {
+	return newFixture(t, mongodbtest.Database(t), func(docs *mongo.Collection) {
 		_, err := docs.InsertMany(t.Context(), deployed)
 		require.NoError(t, err)
 	})
@@ -56,18 +61,19 @@ func TestExistingIsServed(t *testing.T) {
 	require.Equal(t, "1970-01-01T00:00:00.000Z", s.get("old").Updated.Format("2006-01-02T15:04:05.000Z"))
 	names, err := s.docs.Database().ListCollectionNames(t.Context(), bson.D{})
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"app_data", "app_data_ledger", "app_data_locks", "app_data_meta", "app_data_mutations"}, names)
+	require.ElementsMatch(t, []string{"app_data", "app_data_ledger", "app_data_locks", "app_data_meta",
+		"app_data_mutations"}, names)
 	for i, key := range []any{"plain", object, "extended", "gone", "old"} {
 		want, _ := bson.Marshal(deployed[i])
 		require.Equal(t, bson.Raw(want), s.raw(key), "opening has changed nothing")
 	}
 }
 
-// TestExistingIsWritten: what the gateway writes is the field that it was told to, and updatedAt. Types and order of all
-// else stay, whichever way the write goes.
+// TestExistingIsWritten: the gateway writes the field that the client names, and updatedAt. All
+// other types and the order of fields stay, with a transaction or without.
 func TestExistingIsWritten(t *testing.T) {
 	t.Parallel()
-	for way, mutation := range map[string]string{"alone": "", "in a transaction": "m"} {
+	for way, mutation := range map[string]string{"without a transaction": "", "in a transaction": "m"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			s := deployment(t)
@@ -93,30 +99,40 @@ func TestExistingIsWritten(t *testing.T) {
 				require.NoError(t, err)
 				return raw
 			}
-			_, err := s.write(m("1"), backends.Write{Op: backends.Update, ID: "plain", Data: []byte(`{"new":{"$date":1},"z":2}`)})
+			_, err := s.write(m("1"), backends.Write{Op: backends.Update, ID: "plain",
+				Data: []byte(`{"new":{"$date":1},"z":2}`)})
 			require.NoError(t, err)
 			require.Equal(t, want(0, s.raw("plain"), bson.D{{Key: "z", Value: int32(2)}, {Key: "when", Value: when},
-				{Key: "a", Value: bson.D{{Key: "y", Value: 1.0}, {Key: "x", Value: object}}}, {Key: "new", Value: bson.D{{Key: "$date", Value: int32(1)}}}}).String(), s.raw("plain").String())
-			first := s.told(f).Changes // or it may be one with the next, of the same document
-			_, err = s.write(m("2"), backends.Write{Op: backends.Update, ID: "plain", Data: []byte(`{"a.y":"other"}`), Paths: true})
+				{Key: "a", Value: bson.D{{Key: "y", Value: 1.0}, {Key: "x", Value: object}}},
+				{Key: "new", Value: bson.D{{Key: "$date", Value: int32(1)}}}}).String(), s.raw("plain").String())
+			first := s.changesNow(f).Changes // or the feed joins it with the next change of the document
+			_, err = s.write(m("2"), backends.Write{Op: backends.Update, ID: "plain", Data: []byte(`{"a.y":"other"}`),
+				Paths: true})
 			require.NoError(t, err)
-			require.Equal(t, bson.D{{Key: "y", Value: "other"}, {Key: "x", Value: object}}, decoded(t, s.raw("plain").Lookup("data", "a")), "beside a nested field")
+			require.Equal(t, bson.D{{Key: "y", Value: "other"}, {Key: "x", Value: object}},
+				decoded(t, s.raw("plain").Lookup("data", "a")), "beside a nested field")
 			_, err = s.write(m("3"), backends.Write{Op: backends.Update, ID: objectID, Data: []byte(`{"m":null}`)})
 			require.NoError(t, err)
-			require.Equal(t, want(1, s.raw(object), bson.D{{Key: "n", Value: int32(2)}, {Key: "m", Value: nil}}).String(), s.raw(object).String())
-			_, err = s.write(m("4"), backends.Write{Op: backends.Upsert, ID: "extended", Data: []byte(`{"list":["2020-01-02T03:04:05.678Z",8,{"a":2,"b":"2020-01-02T03:04:05.678Z"},9]}`)})
+			require.Equal(t, want(1, s.raw(object), bson.D{{Key: "n", Value: int32(2)},
+				{Key: "m", Value: nil}}).String(), s.raw(object).String())
+			_, err = s.write(m("4"), backends.Write{Op: backends.Upsert, ID: "extended",
+				Data: []byte(`{"list":["2020-01-02T03:04:05.678Z",8,{"a":2,"b":"2020-01-02T03:04:05.678Z"},9]}`)})
 			require.NoError(t, err)
-			require.Equal(t, want(2, s.raw("extended"), bson.D{{Key: "list", Value: bson.A{when, int32(8), bson.D{{Key: "b", Value: when}, {Key: "a", Value: int32(2)}}, int32(9)}}}).String(), s.raw("extended").String())
+			require.Equal(t, want(2, s.raw("extended"),
+				bson.D{{Key: "list", Value: bson.A{when, int32(8), bson.D{{Key: "b", Value: when},
+					{Key: "a", Value: int32(2)}}, int32(9)}}}).String(), s.raw("extended").String())
 			_, err = s.write(m("5"), backends.Write{Op: backends.Update, ID: "old", Data: []byte(`{"n":6}`)})
 			require.NoError(t, err)
-			require.Equal(t, want(4, s.raw("old"), bson.D{{Key: "n", Value: int32(6)}}).String(), s.raw("old").String())
+			require.Equal(t, want(4, s.raw("old"), bson.D{{Key: "n", Value: int32(6)}}).String(),
+				s.raw("old").String())
 			_, err = s.write(m("6"), backends.Write{Op: backends.Delete, ID: "gone"})
 			require.NoError(t, err)
-			require.Equal(t, `c/plain:update{"a":{"x":"`+objectID+`","y":1},"new":{"$date":1},"when":"2020-01-02T03:04:05.678Z","z":2} `+
-				`c/plain:update{"a":{"x":"`+objectID+`","y":"other"},"new":{"$date":1},"when":"2020-01-02T03:04:05.678Z","z":2} `+
+			const rest = `},"new":{"$date":1},"when":"2020-01-02T03:04:05.678Z","z":2} `
+			require.Equal(t, `c/plain:update{"a":{"x":"`+objectID+`","y":1`+rest+
+				`c/plain:update{"a":{"x":"`+objectID+`","y":"other"`+rest+
 				`c/`+objectID+`:update{"m":null,"n":2} `+
 				`c/extended:update{"list":["2020-01-02T03:04:05.678Z",8,{"a":2,"b":"2020-01-02T03:04:05.678Z"},9]} `+
-				`c/old:update{"n":6} c/gone:delete`, summary(append(first, s.told(f).Changes...)))
+				`c/old:update{"n":6} c/gone:delete`, summary(append(first, s.changesNow(f).Changes...)))
 			n, err := s.docs.CountDocuments(t.Context(), bson.D{})
 			require.NoError(t, err)
 			require.EqualValues(t, 4, n, "an upsert has made no second document")
@@ -130,7 +146,8 @@ func decoded(t *testing.T, v bson.RawValue) (d bson.D) {
 	return d
 }
 
-// TestOutsideWrites: whatever another program does to the collection, the feed and Since tell of it what it did.
+// TestOutsideWrites: whatever another program does to the collection, the feed and Since return
+// what it did.
 func TestOutsideWrites(t *testing.T) {
 	t.Parallel()
 	type docs = *mongo.Collection
@@ -156,15 +173,17 @@ func TestOutsideWrites(t *testing.T) {
 		}
 		return session.CommitTransaction(ctx)
 	}
-	joined := map[string]string{ // what the feed says instead if both writes of a document come in one batch
-		`c/x:insert{"n":1} c/x:update{"n":2} c/a:delete c/b:update{"n":3}`: `c/x:insert{"n":2} c/a:delete c/b:update{"n":3}`,
-		`c/a:delete c/a:insert{"n":1}`:                                     `c/a:insert{"n":1}`,
-		`c/a:delete c/a:update{"n":7}`:                                     `c/a:update{"n":7}`,
+	joined := map[string]string{ // what the feed returns if both writes of a document come in one batch
+		`c/x:insert{"n":1} c/x:update{"n":2} c/a:delete c/b:update{"n":3}`: strings.Join([]string{
+			`c/x:insert{"n":2}`, `c/a:delete`, `c/b:update{"n":3}`,
+		}, " "),
+		`c/a:delete c/a:insert{"n":1}`: `c/a:insert{"n":1}`,
+		`c/a:delete c/a:update{"n":7}`: `c/a:update{"n":7}`,
 	}
 	for _, test := range []struct {
 		name string
 		do   func(context.Context, docs) error
-		told string
+		want string
 	}{
 		{"insertOne", func(ctx context.Context, c docs) error {
 			_, err := c.InsertOne(ctx, foreign("x", n(1)))
@@ -183,7 +202,9 @@ func TestOutsideWrites(t *testing.T) {
 			return err
 		}, `c/a:update{"m":"1970-01-01T00:00:00.000Z","n":1}`},
 		{"$unset, $inc and $push", func(ctx context.Context, c docs) error {
-			_, err := c.UpdateOne(ctx, by("a"), bson.D{{Key: "$unset", Value: bson.D{{Key: "data.q", Value: 1}}}, {Key: "$inc", Value: bson.D{{Key: "data.n", Value: 2}}}, {Key: "$push", Value: bson.D{{Key: "data.l", Value: 1}}}})
+			_, err := c.UpdateOne(ctx, by("a"), bson.D{{Key: "$unset", Value: bson.D{{Key: "data.q", Value: 1}}},
+				{Key: "$inc", Value: bson.D{{Key: "data.n", Value: 2}}},
+				{Key: "$push", Value: bson.D{{Key: "data.l", Value: 1}}}})
 			return err
 		}, `c/a:update{"l":[1],"n":3}`},
 		{"updateMany", func(ctx context.Context, c docs) error {
@@ -191,7 +212,9 @@ func TestOutsideWrites(t *testing.T) {
 			return err
 		}, `c/a:update{"n":5} c/b:update{"n":5}`},
 		{"a pipeline that moves fields", func(ctx context.Context, c docs) error {
-			_, err := c.UpdateOne(ctx, by("a"), mongo.Pipeline{{{Key: "$replaceWith", Value: bson.D{{Key: "$mergeObjects", Value: bson.A{bson.D{{Key: "new", Value: 1}}, "$$ROOT", bson.D{{Key: "data", Value: bson.D{{Key: "m", Value: 1}, {Key: "n", Value: 2}}}}}}}}}})
+			_, err := c.UpdateOne(ctx, by("a"), mongo.Pipeline{{{Key: "$replaceWith",
+				Value: bson.D{{Key: "$mergeObjects", Value: bson.A{bson.D{{Key: "new", Value: 1}}, "$$ROOT",
+					bson.D{{Key: "data", Value: bson.D{{Key: "m", Value: 1}, {Key: "n", Value: 2}}}}}}}}}})
 			return err
 		}, `c/a:update{"m":1,"n":2}`},
 		{"replaceOne", func(ctx context.Context, c docs) error {
@@ -215,8 +238,10 @@ func TestOutsideWrites(t *testing.T) {
 		}, `c/x:insert{"n":9}`},
 		{"bulkWrite", func(ctx context.Context, c docs) error {
 			_, err := c.BulkWrite(ctx, []mongo.WriteModel{
-				mongo.NewInsertOneModel().SetDocument(foreign("x", n(1))), mongo.NewUpdateOneModel().SetFilter(by("x")).SetUpdate(set("data.n", 2)),
-				mongo.NewDeleteOneModel().SetFilter(by("a")), mongo.NewReplaceOneModel().SetFilter(by("b")).SetReplacement(foreign("b", n(3))),
+				mongo.NewInsertOneModel().SetDocument(foreign("x", n(1))),
+				mongo.NewUpdateOneModel().SetFilter(by("x")).SetUpdate(set("data.n", 2)),
+				mongo.NewDeleteOneModel().SetFilter(by("a")),
+				mongo.NewReplaceOneModel().SetFilter(by("b")).SetReplacement(foreign("b", n(3))),
 			})
 			return err
 		}, `c/x:insert{"n":1} c/x:update{"n":2} c/a:delete c/b:update{"n":3}`},
@@ -263,27 +288,27 @@ func TestOutsideWrites(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := serving(t, mongodbtest.Database(t), func(c *mongo.Collection) {
+			s := newFixture(t, mongodbtest.Database(t), func(c *mongo.Collection) {
 				_, err := c.InsertMany(t.Context(), []any{foreign("a", n(1)), foreign("b", n(1))})
 				require.NoError(t, err)
 			})
 			start, f := s.now(), s.watch()
 			require.NoError(t, test.do(t.Context(), s.docs))
-			batch := s.told(f)
+			batch := s.changesNow(f)
 			require.False(t, batch.LostAll)
-			want, told := test.told, summary(batch.Changes)
-			if j, twice := joined[want]; twice && told == j {
+			want, got := test.want, summary(batch.Changes)
+			if j, twice := joined[want]; twice && got == j {
 				want = j
 			}
-			require.Equal(t, want, told, "the feed")
+			require.Equal(t, want, got, "the feed")
 			require.Equal(t, summary(latest(batch.Changes)), summary(s.since(start).Changes), "since")
 		})
 	}
 }
 
-// latest leaves of each document's changes what one batch says.
+// latest leaves the last change of each document, as one batch does.
 func latest(changes []backends.Change) []backends.Change {
-	g := backends.NewGathering(1<<30, 1<<30)
+	g := driverkit.NewBatchBuilder(1<<30, 1<<30)
 	for _, c := range changes {
 		g.Add(c)
 	}

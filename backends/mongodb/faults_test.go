@@ -15,8 +15,9 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// ready ends the test unless the collection is as the gateway makes it, and what is written to it is told.
-func (s *served) ready(f backends.Feed) {
+// requireReady requires that the collection is as the gateway makes it, and that the feed returns what is
+// written to it.
+func (s *fixture) requireReady(f backends.Feed) {
 	s.Helper()
 	db := s.docs.Database()
 	found, err := db.ListCollectionSpecifications(s.Context(), bson.D{{Key: "name", Value: "app_data"}})
@@ -30,7 +31,7 @@ func (s *served) ready(f backends.Feed) {
 	}
 	tells := func(want string) {
 		s.Helper()
-		batch := s.told(f)
+		batch := s.changesNow(f)
 		require.False(s, batch.LostAll)
 		require.Equal(s, want, summary(batch.Changes))
 	}
@@ -45,32 +46,38 @@ func (s *served) ready(f backends.Feed) {
 	tells(`c/afterwards:delete`)
 }
 
-// void ends the test unless a cursor is good for nothing any more.
-func (s *served) void(old backends.Cursor) {
+// requireExpired requires that a cursor has expired.
+func (s *fixture) requireExpired(old backends.Cursor) {
 	s.Helper()
-	require.Eventually(s, func() bool { // what was found out is believed for a second
+	require.Eventually(s, func() bool { // an answer about the oplog is used for a second
 		_, err := s.b.Cursor(s.Context(), old.Append(nil))
 		return errors.Is(err, backends.ErrCursor)
 	}, 5*time.Second, 50*time.Millisecond)
-	_, err := s.b.Since(s.Context(), place, old, 0)
+	_, err := s.b.Since(s.Context(), testScope, old, 0)
 	require.ErrorIs(s, err, backends.ErrCursor)
 	_, err = s.b.Watch(s.Context(), old)
 	require.ErrorIs(s, err, backends.ErrCursor)
 }
 
-// TestCollectionFaults: whatever becomes of the collection, an open feed tells that all is lost and goes on with what is
-// there then, which is made whole.
+// TestCollectionFaults: whatever happens to the collection, an open feed says that everything is
+// lost and goes on with the collection that exists then, which gets its indexes and images.
 func TestCollectionFaults(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
 		do   func(context.Context, *mongo.Collection) error
-		docs int  // that are there then
-		keep bool // cursors stay good
+		docs int  // documents that exist afterwards
+		stay bool // cursors stay valid
 	}{
 		{"dropped", func(ctx context.Context, c *mongo.Collection) error { return c.Drop(ctx) }, 0, false},
-		{"renamed", func(ctx context.Context, c *mongo.Collection) error { return rename(ctx, c, "app_data", "away") }, 0, false},
-		{"the database dropped", func(ctx context.Context, c *mongo.Collection) error { return c.Database().Drop(ctx) }, 0, false},
+		{"renamed", func(ctx context.Context, c *mongo.Collection) error {
+			return rename(ctx, c, "app_data",
+				"away")
+		}, 0, false},
+		{"the database dropped", func(ctx context.Context,
+			c *mongo.Collection) error {
+			return c.Database().Drop(ctx)
+		}, 0, false},
 		{"dropped and made by an insert", func(ctx context.Context, c *mongo.Collection) error {
 			if err := c.Drop(ctx); err != nil {
 				return err
@@ -85,7 +92,8 @@ func TestCollectionFaults(t *testing.T) {
 			return rename(ctx, c, "other", "app_data")
 		}, 1, false},
 		{"replaced by $out", func(ctx context.Context, c *mongo.Collection) error {
-			_, err := c.Aggregate(ctx, bson.A{bson.D{{Key: "$limit", Value: 1}}, bson.D{{Key: "$out", Value: "app_data"}}})
+			_, err := c.Aggregate(ctx, bson.A{bson.D{{Key: "$limit", Value: 1}},
+				bson.D{{Key: "$out", Value: "app_data"}}})
 			return err
 		}, 1, false},
 		{"images off, and a delete", func(ctx context.Context, c *mongo.Collection) error {
@@ -99,7 +107,8 @@ func TestCollectionFaults(t *testing.T) {
 			if err := switchImages(ctx, c, false); err != nil {
 				return err
 			}
-			_, err := c.UpdateOne(ctx, bson.D{{Key: "_id", Value: "a"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: 1}}}})
+			_, err := c.UpdateOne(ctx, bson.D{{Key: "_id", Value: "a"}},
+				bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: 1}}}})
 			return err
 		}, 2, true},
 		{"images off, a delete, and on again", func(ctx context.Context, c *mongo.Collection) error {
@@ -114,30 +123,30 @@ func TestCollectionFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := serving(t, mongodbtest.Database(t), func(c *mongo.Collection) {
+			s := newFixture(t, mongodbtest.Database(t), func(c *mongo.Collection) {
 				_, err := c.InsertMany(t.Context(), []any{foreign("a", bson.D{}), foreign("b", bson.D{})})
 				require.NoError(t, err)
 			})
 			old, f := s.now(), s.watch()
 			require.NoError(t, test.do(t.Context(), s.docs))
-			require.True(t, s.toldLoss(f))
+			require.True(t, s.lostAll(f))
 			require.Len(t, s.list(), test.docs)
-			s.ready(f)
-			if !test.keep {
-				s.void(old)
+			s.requireReady(f)
+			if !test.stay {
+				s.requireExpired(old)
 				return
 			}
 			_, err := s.b.Cursor(t.Context(), old.Append(nil))
 			require.NoError(t, err)
-			require.Equal(t, place, s.since(old).Lost[0])
-			_, _, err = s.b.Gone(t.Context(), place, old, 10)
+			require.Equal(t, testScope, s.since(old).Lost[0])
+			_, _, err = s.b.Gone(t.Context(), testScope, old, 10)
 			require.ErrorIs(t, err, backends.ErrCursor)
 		})
 	}
 }
 
-// toldLoss waits for the feed to tell that all is lost.
-func (s *served) toldLoss(f backends.Feed) bool {
+// lostAll reads the feed until everything is lost. It returns false if the feed ends before.
+func (s *fixture) lostAll(f backends.Feed) bool {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Second)
 	defer cancel()
@@ -152,9 +161,12 @@ func (s *served) toldLoss(f backends.Feed) bool {
 
 func rename(ctx context.Context, c *mongo.Collection, from, to string) error {
 	db := c.Database()
-	return db.Client().Database("admin").RunCommand(ctx, bson.D{{Key: "renameCollection", Value: db.Name() + "." + from}, {Key: "to", Value: db.Name() + "." + to}, {Key: "dropTarget", Value: true}}).Err()
+	return db.Client().Database("admin").RunCommand(ctx,
+		bson.D{{Key: "renameCollection", Value: db.Name() + "." + from}, {Key: "to", Value: db.Name() + "." + to},
+			{Key: "dropTarget", Value: true}}).Err()
 }
 
 func switchImages(ctx context.Context, c *mongo.Collection, on bool) error {
-	return c.Database().RunCommand(ctx, bson.D{{Key: "collMod", Value: "app_data"}, {Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: on}}}}).Err()
+	return c.Database().RunCommand(ctx, bson.D{{Key: "collMod", Value: "app_data"},
+		{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: on}}}}).Err()
 }

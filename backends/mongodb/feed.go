@@ -10,23 +10,26 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
 const (
-	// awaitTime is how long the server waits for something to tell, and so how often an idle feed learns how far the
-	// database has come.
+	// awaitTime is how long the server waits for an event. So it is also how often an idle feed
+	// learns how far the database has come.
 	awaitTime = 100 * time.Millisecond
-	// told is how many bytes of documents one batch holds at least before it is given out although more has come.
-	told = 1 << 20
+	// batchWeight is the weight from which on a batch is returned although more events have
+	// arrived.
+	batchWeight = 1 << 20
 )
 
-// feed is one change stream. A goroutine of its own reads it, for a read that is cut short ends the stream.
+// feed is one change stream. Its own goroutine reads the stream: a read that is cut short would end
+// it.
 type feed struct {
 	backend *Backend
 	cancel  context.CancelFunc
 	batches chan backends.Batch
 	done    chan struct{} // closed when the stream has ended
-	err     error         // why; set before done is closed
+	err     error         // the reason; set before done is closed
 
 	mu sync.Mutex
 	at cursor
@@ -48,26 +51,26 @@ func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Fee
 			return nil, err
 		}
 		f.at = from.(cursor)
-		if err := b.logged(ctx, f.at); err != nil {
+		if err := b.inOplog(ctx, f.at); err != nil {
 			return nil, err
 		}
 	}
 	var s *stream
-	inner, cancel := context.WithCancel(b.ctx)
 	err := b.do(ctx, "watch", func(ctx context.Context) (err error) {
 		s, err = b.follow(ctx, f.at, awaitTime)
 		return err
 	})
 	if err != nil {
-		cancel()
 		return nil, err
 	}
+	inner, cancel := context.WithCancel(b.life.Context())
 	f.cancel = cancel
-	b.running.Go(func() { f.read(inner, s, f.at) })
+	b.life.Go(func() { f.run(inner, s, f.at) })
 	return f, nil
 }
 
-// Poke implements [backends.Feed]: the server tells of a commit before its writer is answered.
+// Poke implements [backends.Feed]. It has no effect: the server sends an event before it answers
+// the writer.
 func (f *feed) Poke() {}
 
 // Cursor implements [backends.Feed].
@@ -102,29 +105,29 @@ func (f *feed) Close() error {
 	return nil
 }
 
-// read gives out batches until the stream breaks or the feed is closed. What costs clients their copies, but not the feed,
-// is a batch that says so; the stream begins anew after it.
-func (f *feed) read(ctx context.Context, s *stream, at cursor) {
+// run hands batches to Next until the stream breaks or the feed is closed. After a break that costs
+// clients their copies but not the feed, it hands out a batch that says so and opens a new stream.
+func (f *feed) run(ctx context.Context, s *stream, at cursor) {
 	defer close(f.done)
 	for {
-		err := f.tell(ctx, s, &at)
+		err := f.readStream(ctx, s, &at)
 		s.close(ctx)
 		if ctx.Err() != nil {
-			f.err = errFeedClosed
+			f.err = driverkit.ErrFeedClosed
 			return
 		}
 		if s, err = f.recover(ctx, &at, err); err != nil {
-			f.err = translate(ctx, "watch", err)
+			f.err = f.backend.translate(ctx, "watch", err)
 			return
 		}
 	}
 }
 
-// tell gives out batches until something breaks. at is the last one's cursor.
-func (f *feed) tell(ctx context.Context, s *stream, at *cursor) error {
+// readStream hands out batches until the stream breaks. at is the cursor of the last batch.
+func (f *feed) readStream(ctx context.Context, s *stream, at *cursor) error {
 	for {
-		g := backends.NewGathering(backends.MaxScopeBatch, backends.MaxBatch)
-		for more, size := true, 0; more && size < told; {
+		builder := driverkit.NewFeedBuilder()
+		for more, weight := true, 0; more && weight < batchWeight; {
 			var events []event
 			var err error
 			if events, more, err = s.next(ctx); err != nil {
@@ -136,48 +139,50 @@ func (f *feed) tell(ctx context.Context, s *stream, at *cursor) error {
 					return err
 				}
 				for _, c := range changes {
-					g.Add(c)
-					size += backends.Weight(&c)
+					builder.Add(c)
+					weight += driverkit.Weight(&c)
 				}
 			}
 		}
 		if s.at == at.at {
 			continue
 		}
-		if err := f.give(ctx, g.Batch(cursor{at.epoch, s.at})); err != nil {
+		if err := f.handOut(ctx, builder.Batch(cursor{at.epoch, s.at})); err != nil {
 			return err
 		}
 		at.at = s.at
 	}
 }
 
-func (f *feed) give(ctx context.Context, batch backends.Batch) error {
+func (f *feed) handOut(ctx context.Context, batch backends.Batch) error {
 	select {
 	case f.batches <- batch:
 		return nil
 	case <-ctx.Done():
-		return errFeedClosed
+		return driverkit.ErrFeedClosed
 	}
 }
 
-// recover opens a stream anew, after telling that everything is lost, where the old one's history is. Of any other error
-// the feed breaks: its reader watches again from its last cursor.
+// recover opens a new stream after a break that lost the history of the old one, and hands out a
+// batch that says that everything is lost. Any other error breaks the feed: its reader watches
+// again from its last cursor.
 func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, error) {
 	b := f.backend
 	if hasCode(err, codeTooLarge) {
-		if s, passed := f.pass(ctx, at); passed == nil {
+		if s, e := f.skipOversize(ctx, at); e == nil {
 			return s, nil
 		}
 	}
-	if !errors.Is(err, errDropped) && !errors.Is(err, errNoImage) && !hasCode(err, codeHistoryLost, codeTooLarge) {
+	if !errors.Is(err, errDropped) && !errors.Is(err, errNoImage) &&
+		!hasCode(err, codeHistoryLost, codeTooLarge) {
 		return nil, err
 	}
 	b.options.Log.Warn("clients must list again: changes cannot be told one by one", "why", err)
-	if err := b.settleIn(ctx); err != nil {
+	if err := b.ensureCollections(ctx); err != nil {
 		return nil, err
 	}
 	if !errors.Is(err, errNoImage) {
-		if err := b.mark(ctx); err != nil {
+		if err := b.advanceTime(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -189,7 +194,7 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 	if err != nil {
 		return nil, err
 	}
-	if err := f.give(ctx, backends.Batch{LostAll: true, Cursor: h.cursor}); err != nil {
+	if err := f.handOut(ctx, backends.Batch{LostAll: true, Cursor: h.cursor}); err != nil {
 		s.close(ctx)
 		return nil, err
 	}
@@ -197,9 +202,10 @@ func (f *feed) recover(ctx context.Context, at *cursor, err error) (*stream, err
 	return s, nil
 }
 
-// mark moves the database's time: a stream that begins at the very time at which the collection was replaced, or of an event
-// that the server cannot send, would end there again.
-func (b *Backend) mark(ctx context.Context) error {
+// advanceTime moves the database's cluster time. A stream that began at the time at which the
+// collection was replaced, or at that of an event that the server cannot send, would end there
+// again.
+func (b *Backend) advanceTime(ctx context.Context) error {
 	_, err := b.database.Collection(metaName).UpdateOne(ctx, bson.D{{Key: "_id", Value: "lives"}},
 		bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}}}, options.UpdateOne().SetUpsert(true))
 	return err

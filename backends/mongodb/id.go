@@ -9,9 +9,10 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// _id is unique in the whole collection, a client's id in its own collection only. So an id that a client chose is stored
-// with the names it is unique in, escaped and joined by /. One that the server made is stored as it is, and strangers
-// may have stored any id so, or as an ObjectId: reads accept all three.
+// _id is unique in app_data as a whole, and a client's id only in its own collection. So an id that
+// a client chose is stored as a composite: workspace, app, collection and id, escaped and joined by
+// /. An id that the server made is stored as it is. Other programs may have stored any id as it is,
+// or as an ObjectId. Reads accept all three.
 
 var (
 	escaper   = strings.NewReplacer("%", "%25", "/", "%2F")
@@ -21,12 +22,14 @@ var (
 // composite is the _id of a document whose id a client chose.
 func composite(r protocol.Ref) string { return prefix(r) + escaper.Replace(r.ID) }
 
+// prefix is the beginning of the composite _ids of a collection.
 func prefix(r protocol.Ref) string {
-	return escaper.Replace(r.Scope.Workspace) + "/" + escaper.Replace(r.Scope.StoredApp()) + "/" + escaper.Replace(r.Collection) + "/"
+	return escaper.Replace(r.Scope.Workspace) + "/" + escaper.Replace(r.Scope.StoredApp()) + "/" +
+		escaper.Replace(r.Collection) + "/"
 }
 
-// possible are the values of _id that a document may be stored under, the likeliest first.
-func possible(r protocol.Ref) bson.A {
+// possibleKeys returns the values that a document's _id may have, the likeliest first.
+func possibleKeys(r protocol.Ref) bson.A {
 	if !protocol.ServerMade(r.ID) {
 		return bson.A{composite(r), r.ID}
 	}
@@ -34,8 +37,9 @@ func possible(r protocol.Ref) bson.A {
 	return bson.A{r.ID, object, composite(r)}
 }
 
-// idOf is the id of a document of that scope and collection as clients know it; false if it is none that is served.
-func idOf(key bson.RawValue, r protocol.Ref) (string, bool) {
+// idOf is the id that clients know of a document of r's collection. served is false if the _id is
+// of a type that is not served.
+func idOf(key bson.RawValue, r protocol.Ref) (id string, served bool) {
 	if object, ok := key.ObjectIDOK(); ok {
 		return object.Hex(), true
 	}

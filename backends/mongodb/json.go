@@ -13,10 +13,11 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// maxExact is the greatest integer up to which doubles hold all.
+// maxExact is the greatest integer up to which a double holds all integers.
 const maxExact = 1<<53 - 1
 
-// fromJSON is a canonical JSON value as BSON. User JSON is never read as Extended JSON: {"$date": …} is an object.
+// fromJSON converts canonical JSON to BSON. It never reads Extended JSON: {"$date": …} is an
+// object.
 func fromJSON(value []byte) any {
 	switch value[0] {
 	case '{':
@@ -46,7 +47,8 @@ func unquote(quoted []byte) string {
 	return string(text)
 }
 
-// number is int32 or int64 where that is exact, as other programs expect, else a double.
+// number converts a number: to int32 or int64 if that is exact, as other programs expect, else to a
+// double.
 func number(literal string) any {
 	if n, err := strconv.ParseInt(literal, 10, 64); err == nil && n >= -maxExact && n <= maxExact {
 		if n >= math.MinInt32 && n <= math.MaxInt32 {
@@ -58,8 +60,8 @@ func number(literal string) any {
 	return f
 }
 
-// toJSON is a stored object in canonical form. It fails where the JSON rules refuse it, or where a value has no JSON form:
-// see docs/operations.md for the table.
+// toJSON converts a stored object to canonical JSON. It fails if the JSON rules refuse it, or if a
+// value has no JSON form: see the table in docs/operations.md.
 func toJSON(object bson.Raw) ([]byte, error) {
 	text, err := appendObject(nil, object)
 	if err != nil {
@@ -114,7 +116,8 @@ func appendText(dst []byte, text string) ([]byte, error) {
 	return protocol.AppendString(dst, text), nil
 }
 
-// appendValue gives values that JSON lacks, which only other programs store, the form of a string.
+// appendValue converts a value. Values of types that JSON lacks become strings; only other programs
+// store them.
 func appendValue(dst []byte, v bson.RawValue) ([]byte, error) {
 	switch v.Type {
 	case bson.TypeEmbeddedDocument:
@@ -129,7 +132,7 @@ func appendValue(dst []byte, v bson.RawValue) ([]byte, error) {
 		return append(dst, "null"...), nil
 	case bson.TypeInt32:
 		return strconv.AppendInt(dst, int64(v.Int32()), 10), nil
-	case bson.TypeInt64: // one that a double would round is refused later, as on every database
+	case bson.TypeInt64: // the JSON rules refuse one that a double would round
 		return strconv.AppendInt(dst, v.Int64(), 10), nil
 	case bson.TypeDouble:
 		if f := v.Double(); !math.IsNaN(f) && !math.IsInf(f, 0) {

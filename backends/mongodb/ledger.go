@@ -10,27 +10,28 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
-	"github.com/secondgate/secondgate/protocol"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-// entry is a row of the ledger as it is stored. A time that is not set is missing: what never expires has no expires.
-// When is in nanoseconds, since dates have milliseconds.
+// entry is an entry of the ledger as it is stored. The zero time is stored as no field. Times are
+// in nanoseconds, which dates do not have.
 type entry struct {
 	Kind    string
 	Key     string
 	Body    []byte
 	When    *int64     `bson:"when,omitempty"`
 	Until   *int64     `bson:"until,omitempty"`
-	Expires *time.Time `bson:"expires,omitempty"` // for the server to clean up by
+	Expires *time.Time `bson:"expires,omitempty"` // when the server removes it
 }
 
 func (b *Backend) ledger() *mongo.Collection { return b.database.Collection(ledgerName) }
 
+// named is a filter for one entry.
 func named(kind, key string) bson.D {
 	return bson.D{{Key: "kind", Value: kind}, {Key: "key", Value: key}}
 }
 
-// expired selects what is as good as gone.
+// expired is a condition for entries that have expired.
 func expired() bson.E {
 	return bson.E{Key: "until", Value: bson.D{{Key: "$lte", Value: time.Now().UnixNano()}}}
 }
@@ -41,10 +42,11 @@ func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) erro
 		if !ifAbsent {
 			return b.put(ctx, e)
 		}
-		// Who finds none that has expired inserts, which fails where there is one.
-		_, err := b.ledger().ReplaceOne(ctx, append(named(e.Kind, e.Key), expired()), rowOf(e), options.Replace().SetUpsert(true))
+		// Without an expired entry this inserts, which fails if there is an entry.
+		filter := append(named(e.Kind, e.Key), expired())
+		_, err := b.ledger().ReplaceOne(ctx, filter, rowOf(e), options.Replace().SetUpsert(true))
 		if mongo.IsDuplicateKeyError(err) {
-			return protocol.Errorf(protocol.CodeAlreadyExists, "there is already an entry %q", e.Key)
+			return driverkit.ErrEntryExists(e.Key)
 		}
 		return err
 	})
@@ -60,8 +62,9 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 	err = b.do(ctx, "take", func(ctx context.Context) error {
 		var row entry
 		err := b.ledger().FindOneAndDelete(ctx, named(kind, key)).Decode(&row)
-		if errors.Is(err, mongo.ErrNoDocuments) || err == nil && row.Until != nil && *row.Until <= time.Now().UnixNano() {
-			return protocol.Errorf(protocol.CodeNotFound, "there is no entry %q", key)
+		expired := row.Until != nil && *row.Until <= time.Now().UnixNano()
+		if errors.Is(err, mongo.ErrNoDocuments) || err == nil && expired {
+			return driverkit.ErrNoEntry(key)
 		}
 		e = row.entry()
 		return err
@@ -73,17 +76,22 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 }
 
 // Find implements [backends.Ledger].
-func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
-	if limit <= 0 { // to the server that is no bound
+func (b *Backend) Find(
+	ctx context.Context, kind, prefix, after string, limit int,
+) (entries []backends.Entry, err error) {
+	if limit <= 0 { // the server would take it for no limit
 		return nil, nil
 	}
 	bounds := bson.D{{Key: "$gte", Value: prefix}, {Key: "$gt", Value: after}}
 	if end, ok := successor(prefix); ok {
 		bounds = append(bounds, bson.E{Key: "$lt", Value: end})
 	}
-	filter := bson.D{{Key: "kind", Value: kind}, {Key: "key", Value: bounds}, {Key: "$nor", Value: bson.A{bson.D{expired()}}}}
+	filter := bson.D{
+		{Key: "kind", Value: kind}, {Key: "key", Value: bounds}, {Key: "$nor", Value: bson.A{bson.D{expired()}}},
+	}
+	byKey := options.Find().SetSort(bson.D{{Key: "key", Value: 1}}).SetLimit(int64(limit))
 	err = b.do(ctx, "find", func(ctx context.Context) error {
-		found, err := b.ledger().Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "key", Value: 1}}).SetLimit(int64(limit)))
+		found, err := b.ledger().Find(ctx, filter, byKey)
 		if err != nil {
 			return err
 		}
@@ -99,13 +107,14 @@ func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit in
 	return entries, err
 }
 
-// successor is the first text after all that begin with prefix, in the order of UTF-8 bytes, which is the server's; none
-// after the empty one. Code points keep the text valid.
+// successor is the first text after all texts that begin with prefix, in the server's order, which
+// is that of UTF-8 bytes. There is none for an empty prefix. It counts in code points, so the text
+// stays valid UTF-8.
 func successor(prefix string) (string, bool) {
 	runes := []rune(prefix)
 	for n := len(runes); n > 0; n-- {
 		next := runes[n-1] + 1
-		if next == 0xD800 { // the surrogates are no characters
+		if next == 0xD800 { // surrogates are no characters
 			next = 0xE000
 		}
 		if next <= 0x10FFFF {

@@ -2,153 +2,130 @@ package mongodb
 
 import (
 	"context"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
 // List implements [backends.Backend].
-func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) (page backends.Page, err error) {
-	var after *backends.Position
-	if q.After != "" {
-		position, err := backends.ParsePosition(q.After)
-		if err != nil {
-			return page, err
-		}
-		after = &position
+func (b *Backend) List(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+	p, err := driverkit.NewPageBuilder(q)
+	if err != nil {
+		return backends.Page{}, err
 	}
+	l := listing{PageBuilder: p, backend: b, scope: s, query: q}
 	at, err := b.snapshot(ctx, "list", q.NotBefore, func(ctx context.Context) error {
-		l := listing{b: b, scope: s, query: q, after: after}
+		l.Reset(nil)
+		l.sameTime = nil
 		if err := l.dated(ctx); err != nil {
 			return err
 		}
-		if err := l.undated(ctx); err != nil {
-			return err
-		}
-		page = l.page
-		return nil
+		return l.undated(ctx)
 	})
 	if err != nil {
 		return backends.Page{}, err
 	}
-	page.Cursor = at
-	return page, nil
+	p.Page.Cursor = at
+	return p.Page, nil
 }
 
-// listing is one List. The index gives documents by time; those of one millisecond, which lists have by id, are gathered
-// and sorted here, for _id is not always the id.
+// listing is one call of List. The index yields documents by time. A list has documents of one
+// millisecond by id, and _id is not always the id; so the listing collects them and sorts them
+// here.
 type listing struct {
-	b     *Backend
-	scope protocol.Scope
-	query backends.Query
-	after *backends.Position
-	page  backends.Page
-	size  int
-	full  bool
-	same  []protocol.Document // of one time, not in the page yet
+	*driverkit.PageBuilder
+	backend  *Backend
+	scope    protocol.Scope
+	query    backends.Query
+	sameTime []protocol.Document // collected, not in the page yet
 }
 
-// firstBatch is how many documents the server sends before anybody knows how many are wanted.
+// firstBatch is how many documents the server sends at first, unless fewer are wanted.
 const firstBatch = 101
 
 // dated reads the documents whose updatedAt is a date, newest first.
 func (l *listing) dated(ctx context.Context) error {
 	when := bson.D{{Key: "$type", Value: "date"}}
-	if l.after != nil {
-		when = bson.D{{Key: "$lte", Value: l.after.Updated}} // of a date; it excludes other types
+	if after := l.After(); after != nil {
+		when = bson.D{{Key: "$lte", Value: after.Updated}} // this excludes other types
 	}
 	return l.each(ctx, when, options.Find().SetSort(bson.D{{Key: "updatedAt", Value: -1}}))
 }
 
-// undated reads those that other programs have given none: they come last, all of one time.
+// undated reads the documents that other programs have given no date. They are last, all of one
+// time.
 func (l *listing) undated(ctx context.Context) error {
-	if l.full {
+	if l.Full {
 		return nil
 	}
-	return l.each(ctx, bson.D{{Key: "$not", Value: bson.D{{Key: "$type", Value: "date"}}}}, options.Find())
+	noDate := bson.D{{Key: "$not", Value: bson.D{{Key: "$type", Value: "date"}}}}
+	return l.each(ctx, noDate, options.Find())
 }
 
 func (l *listing) each(ctx context.Context, when bson.D, o *options.FindOptionsBuilder) error {
 	if l.query.Limit > 0 {
 		o.SetBatchSize(int32(min(l.query.Limit+1, firstBatch)))
 	}
-	found, err := l.b.docs.Find(ctx, append(within(l.scope, l.query.Collection), bson.E{Key: "updatedAt", Value: when}), o)
+	filter := append(within(l.scope, l.query.Collection), bson.E{Key: "updatedAt", Value: when})
+	found, err := l.backend.docs.Find(ctx, filter, o)
 	if err != nil {
 		return err
 	}
-	defer leave(ctx, found)
-	for !l.full && found.Next(ctx) {
-		s, ok := l.b.read(found.Current)
-		if !ok || s.doc == nil || l.after != nil && !l.after.Precedes(s.doc) {
+	defer closeCursor(ctx, found)
+	for !l.Full && found.Next(ctx) {
+		s, ok := l.backend.read(found.Current)
+		if !ok || s.doc == nil || l.After() != nil && !l.After().Precedes(s.doc) {
 			continue
 		}
-		l.gather(s.doc)
+		l.collect(s.doc)
 	}
 	l.flush()
 	return found.Err()
 }
 
-// gather takes the next document of the server's order.
-func (l *listing) gather(d *protocol.Document) {
-	if len(l.same) > 0 && !l.same[0].Updated.Equal(d.Updated) {
-		if l.flush(); l.full {
+// collect takes the next document in the server's order.
+func (l *listing) collect(d *protocol.Document) {
+	if len(l.sameTime) > 0 && !l.sameTime[0].Updated.Equal(d.Updated) {
+		if l.flush(); l.Full {
 			return
 		}
 	}
-	l.same = append(l.same, *d)
-	if len(l.same) >= enough && l.bounded() {
-		l.thin()
+	l.sameTime = append(l.sameTime, *d)
+	if len(l.sameTime) >= maxCollected && l.Bounded() {
+		l.prune()
 	}
 }
 
-// enough is how many documents of one time are gathered before those that cannot come into the page are dropped.
-const enough = 4096
+// maxCollected is how many documents of one time are collected before those that cannot come into
+// the page are dropped.
+const maxCollected = 4096
 
-func (l *listing) bounded() bool { return l.query.Limit > 0 || l.query.MaxBytes > 0 }
-
-// thin keeps of the gathered documents those that a page could hold, and one that tells that there are more.
-func (l *listing) thin() {
-	slices.SortFunc(l.same, byID)
+// prune keeps the collected documents that the page could hold, and one more, which shows that the
+// list goes on.
+func (l *listing) prune() {
+	driverkit.SortDocuments(l.sameTime)
 	size := 0
-	for i := range l.same {
-		size += len(l.same[i].Data)
+	for i := range l.sameTime {
+		size += len(l.sameTime[i].Data)
 		if l.query.Limit > 0 && i > l.query.Limit || l.query.MaxBytes > 0 && size > l.query.MaxBytes && i > 0 {
-			clear(l.same[i+1:])
-			l.same = l.same[:i+1]
+			clear(l.sameTime[i+1:])
+			l.sameTime = l.sameTime[:i+1]
 			return
 		}
 	}
 }
 
-func byID(a, b protocol.Document) int {
-	if backends.Before(&a, &b) {
-		return -1
-	}
-	return 1
-}
-
-// flush adds the gathered documents to the page until it is full.
+// flush adds the collected documents to the page until it is full.
 func (l *listing) flush() {
-	slices.SortFunc(l.same, byID)
-	for i := range l.same {
-		if l.add(&l.same[i]); l.full {
+	driverkit.SortDocuments(l.sameTime)
+	for i := range l.sameTime {
+		if l.Add(&l.sameTime[i]); l.Full {
 			break
 		}
 	}
-	l.same = l.same[:0]
-}
-
-func (l *listing) add(doc *protocol.Document) {
-	q, have := l.query, len(l.page.Docs)
-	l.size += len(doc.Data)
-	if have > 0 && (q.Limit > 0 && have >= q.Limit || q.MaxBytes > 0 && l.size > q.MaxBytes) {
-		last := l.page.Docs[have-1]
-		l.page.Next, l.full = backends.Position{Updated: last.Updated, ID: last.ID}.String(), true
-		return
-	}
-	l.page.Docs = append(l.page.Docs, *doc)
+	l.sameTime = l.sameTime[:0]
 }

@@ -30,7 +30,7 @@ func open(t *testing.T, url string) *mongodb.Backend {
 	return b
 }
 
-// outsider is app_data for a program that knows nothing of the gateway.
+// outsider is app_data as another program opens it.
 func outsider(t *testing.T, url string) *mongo.Collection {
 	t.Helper()
 	return mongodbtest.Client(t, url).Database(mongodbtest.NameOf(url)).Collection("app_data")
@@ -40,7 +40,8 @@ func outsider(t *testing.T, url string) *mongo.Collection {
 func stored(id string, data any) bson.D {
 	now := time.Now()
 	return bson.D{
-		{Key: "_id", Value: id}, {Key: "workspaceId", Value: "w"}, {Key: "appId", Value: "app"}, {Key: "collection", Value: "notes"},
+		{Key: "_id", Value: id}, {Key: "workspaceId", Value: "w"}, {Key: "appId", Value: "app"},
+		{Key: "collection", Value: "notes"},
 		{Key: "data", Value: data}, {Key: "createdAt", Value: now}, {Key: "updatedAt", Value: now},
 	}
 }
@@ -52,7 +53,8 @@ func examined(t *testing.T, docs *mongo.Collection, key string) int64 {
 		{Key: "workspaceId", Value: "w"}, {Key: "appId", Value: "app"}, {Key: "collection", Value: "notes"},
 		{Key: "data.key", Value: bson.D{{Key: "$in", Value: bson.A{key}}}},
 	}}}
-	raw, err := docs.Database().RunCommand(context.Background(), bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "executionStats"}}).Raw()
+	raw, err := docs.Database().RunCommand(context.Background(),
+		bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "executionStats"}}).Raw()
 	require.NoError(t, err)
 	return raw.Lookup("executionStats", "totalDocsExamined").AsInt64()
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// shuffled is data of a few fields in any order.
+// shuffled is data of a few fields in random order.
 func shuffled(dice *rand.Rand, depth int) bson.D {
 	d := bson.D{}
 	for _, i := range dice.Perm(5)[:1+dice.IntN(5)] {
@@ -31,23 +31,25 @@ func shuffled(dice *rand.Rand, depth int) bson.D {
 	return d
 }
 
-// TestOutsidePipelines: an update by a pipeline is told as what it made, also where it moved fields: of those the server
-// logs the difference, and what it makes of that for a change stream has names twice.
+// TestOutsidePipelines: of an update by a pipeline, the feed returns the result, also if it has
+// moved fields. The server logs the difference of such an update, and its image for a change stream
+// has names twice.
 func TestOutsidePipelines(t *testing.T) {
 	t.Parallel()
 	dice := rand.New(rand.NewPCG(7, 9))
-	s := serving(t, mongodbtest.Database(t), nil)
+	s := newFixture(t, mongodbtest.Database(t), nil)
 	start, f := s.now(), s.watch()
-	padding := bson.E{Key: "padding", Value: strings.Repeat("x", 2000)} // so that the difference is the shorter
+	// it makes the difference shorter than the document
+	padding := bson.E{Key: "padding", Value: strings.Repeat("x", 2000)}
 	elsewhere := protocol.Ref{Scope: protocol.Scope{Workspace: "w2", App: "a"}, Collection: "d", ID: "x"}
 	for i := range 400 {
 		_, err := s.docs.InsertOne(t.Context(), append(foreign("x", append(shuffled(dice, 2), padding)), padding))
 		require.NoError(t, err)
-		s.told(f)
+		s.changesNow(f)
 		data := shuffled(dice, 2)
 		doc := append(foreign("x", slices.Insert(data, dice.IntN(len(data)+1), padding)), padding)
 		where := in("x")
-		if dice.IntN(2) == 0 { // its own fields move as well
+		if dice.IntN(2) == 0 { // fields of the document itself move too
 			if dice.IntN(2) == 0 {
 				where = elsewhere
 				doc[1].Value, doc[3].Value = "w2", "d"
@@ -55,12 +57,13 @@ func TestOutsidePipelines(t *testing.T) {
 			fields := doc[1:]
 			dice.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 		}
-		_, err = s.docs.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "x"}}, mongo.Pipeline{{{Key: "$replaceWith", Value: bson.D{{Key: "$literal", Value: doc}}}}})
+		_, err = s.docs.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "x"}},
+			mongo.Pipeline{{{Key: "$replaceWith", Value: bson.D{{Key: "$literal", Value: doc}}}}})
 		require.NoError(t, err)
 		want, _, err := s.b.Get(t.Context(), where, nil)
 		require.NoError(t, err)
 		require.NotNil(t, want)
-		batch := s.told(f)
+		batch := s.changesNow(f)
 		require.False(t, batch.LostAll)
 		require.Equal(t, want, lastOf(batch.Changes, where), "update %d", i)
 		require.Equal(t, where != in("x"), hasDelete(batch.Changes, in("x")))
@@ -76,5 +79,8 @@ func TestOutsidePipelines(t *testing.T) {
 }
 
 func hasDelete(changes []backends.Change, r protocol.Ref) bool {
-	return slices.ContainsFunc(changes, func(c backends.Change) bool { return c.Ref == r && c.Op == backends.Delete })
+	return slices.ContainsFunc(changes, func(c backends.Change) bool {
+		return c.Ref == r &&
+			c.Op == backends.Delete
+	})
 }

@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// runs tells whether there is a process of that number.
-func runs(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// alive reports whether there is a process of that number.
+func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

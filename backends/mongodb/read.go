@@ -10,7 +10,9 @@ import (
 )
 
 // Get implements [backends.Backend].
-func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (doc *protocol.Document, _ backends.Cursor, err error) {
+func (b *Backend) Get(
+	ctx context.Context, r protocol.Ref, notBefore backends.Cursor,
+) (doc *protocol.Document, _ backends.Cursor, err error) {
 	at, err := b.snapshot(ctx, "get", notBefore, func(ctx context.Context) error {
 		found, err := b.find(ctx, r)
 		if doc = nil; found != nil {
@@ -24,13 +26,13 @@ func (b *Backend) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cu
 	return doc, at, nil
 }
 
-// find is a document as it is stored, nil if it is not there.
+// find reads a document, nil if there is none. ctx may be that of a session.
 func (b *Backend) find(ctx context.Context, r protocol.Ref) (*stored, error) {
-	found, err := b.docs.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: possible(r)}}}})
+	found, err := b.docs.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: possibleKeys(r)}}}})
 	if err != nil {
 		return nil, err
 	}
-	defer leave(ctx, found)
+	defer closeCursor(ctx, found)
 	for found.Next(ctx) {
 		if s, ok := b.read(found.Current); ok && s.ref == r {
 			return &s, nil
@@ -39,12 +41,15 @@ func (b *Backend) find(ctx context.Context, r protocol.Ref) (*stored, error) {
 	return nil, found.Err()
 }
 
-// Collections implements [backends.Backend]. Documents that are withheld count.
-func (b *Backend) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (counts map[string]int, err error) {
+// Collections implements [backends.Backend]. Withheld documents count.
+func (b *Backend) Collections(
+	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
+) (counts map[string]int, err error) {
+	count := bson.D{{Key: "$sum", Value: 1}}
 	_, err = b.snapshot(ctx, "count", notBefore, func(ctx context.Context) error {
 		found, err := b.docs.Aggregate(ctx, bson.A{
 			bson.D{{Key: "$match", Value: ofScope(s)}},
-			bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$collection"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+			bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$collection"}, {Key: "n", Value: count}}}},
 		})
 		if err != nil {
 			return err

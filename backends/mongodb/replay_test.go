@@ -27,8 +27,9 @@ const (
 	replayDocs    = 30
 )
 
-// TestReplays: under 12 writers, gateways and strangers with transactions, a list and the changes after its cursor are the
-// next list, by the feed and by Since, so many times (SECONDGATE_REPLAYS).
+// TestReplays: 12 gateways and outside writers write with transactions. A list and the changes
+// after its cursor must give the next list, by the feed and by Since. SECONDGATE_REPLAYS is the
+// number of checks.
 func TestReplays(t *testing.T) {
 	t.Parallel()
 	wanted := 300
@@ -63,20 +64,23 @@ type replays struct {
 	commits atomic.Int64
 }
 
-// write commits at random: a third of the writers are strangers, whose transactions touch several documents.
+// write commits at random. A third of the writers are outside writers, whose transactions change
+// several documents.
 func (r *replays) write(i int, outside conformance.Outside) {
 	for n := 0; !r.stop.Load(); n++ {
 		if i%3 == 0 {
 			var steps []conformance.Step
 			for range 1 + rand.N(4) {
-				steps = append(steps, conformance.Step{Kind: []string{"replace", "update", "delete"}[rand.N(3)], Ref: r.someone(), Data: fmt.Sprintf(`{"by":%d,"n":%d}`, i, n)})
+				steps = append(steps, conformance.Step{Kind: []string{"replace", "update", "delete"}[rand.N(3)],
+					Ref: r.randomRef(), Data: fmt.Sprintf(`{"by":%d,"n":%d}`, i, n)})
 			}
 			outside.Do(r.T, rand.N(5) > 0, steps...)
 		} else {
 			tx := backends.Tx{Scope: note("").Scope, At: protocol.Millis(time.Now())}
 			for range 1 + rand.N(4) {
 				op := []backends.Op{backends.Upsert, backends.Upsert, backends.Delete}[rand.N(3)]
-				tx.Writes = append(tx.Writes, backends.Write{Op: op, Collection: "notes", ID: r.someone().ID, Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, n)})
+				tx.Writes = append(tx.Writes, backends.Write{Op: op, Collection: "notes", ID: r.randomRef().ID,
+					Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, n)})
 			}
 			_, err := backends.WriteOne(r.Context(), r.sides[i%2], tx)
 			if code := protocol.CodeOf(err); code != "" && code != protocol.CodeNotFound && !r.stop.Load() {
@@ -88,16 +92,16 @@ func (r *replays) write(i int, outside conformance.Outside) {
 	}
 }
 
-func (r *replays) someone() protocol.Ref { return note(fmt.Sprint("d", rand.N(replayDocs))) }
+func (r *replays) randomRef() protocol.Ref { return note(fmt.Sprint("d", rand.N(replayDocs))) }
 
-// snapshot is what a collection holds at a cursor, by id.
+// snapshot is the documents of a collection at a cursor, by id.
 type snapshot struct {
 	docs map[string]string
 	at   backends.Cursor
 }
 
-// check lists again and again. Each list, and each list with what Since tells after it, must with the changes of the feed
-// that it does not cover be what the feed's own copy is.
+// check lists again and again. Each list, with the changes of the feed that it does not cover, must
+// equal the feed's own copy. So must each list together with the changes of Since.
 func (r *replays) check(feed backends.Feed, wanted int) (checks int) {
 	copied := snapshot{map[string]string{}, feed.Cursor()}
 	for !r.Failed() && checks < wanted {
@@ -109,16 +113,16 @@ func (r *replays) check(feed backends.Feed, wanted int) (checks int) {
 		later := snapshot{maps.Clone(first.docs), batch.Cursor}
 		later.apply(batch.Changes)
 
-		var told []backends.Change
+		var followed []backends.Change
 		for !feed.Cursor().Reached(later.at) {
 			batch, err := feed.Next(r.Context())
 			require.NoError(r, err)
 			require.False(r, batch.LostAll || len(batch.Lost) > 0)
-			told = append(told, batch.Changes...)
+			followed = append(followed, batch.Changes...)
 		}
-		copied.apply(told)
+		copied.apply(followed)
 		for _, s := range []snapshot{first, later} {
-			s.apply(slices.DeleteFunc(slices.Clone(told), s.at.Covers))
+			s.apply(slices.DeleteFunc(slices.Clone(followed), s.at.Covers))
 			require.Equal(r, copied.docs, s.docs, "a list and the changes after it are not what is there")
 			checks++
 		}
@@ -146,8 +150,9 @@ func (r *replays) list() snapshot {
 	return snapshot{docs, page.Cursor}
 }
 
-// TestOneUpsertOfMany: of 16 callers on two gateways who upsert by one filter at once, one makes the document, 200 times.
-func TestOneUpsertOfMany(t *testing.T) {
+// TestConcurrentUpsertsMakeOneDocument: of 16 callers on two gateways that upsert by one filter at
+// once, one makes the document, 200 times.
+func TestConcurrentUpsertsMakeOneDocument(t *testing.T) {
 	t.Parallel()
 	rounds := 200
 	if testing.Short() {
@@ -161,7 +166,8 @@ func TestOneUpsertOfMany(t *testing.T) {
 		var made atomic.Int32
 		for i := range 16 {
 			callers.Go(func() {
-				o, err := backends.WriteOne(t.Context(), sides[i%2], upsertBy(fmt.Sprintf(`{"round":%d}`, round), fmt.Sprintf(`{"w%d":1}`, i)))
+				o, err := backends.WriteOne(t.Context(), sides[i%2], upsertBy(fmt.Sprintf(`{"round":%d}`, round),
+					fmt.Sprintf(`{"w%d":1}`, i)))
 				if err != nil {
 					t.Errorf("upsert: %v", err)
 				} else if o.Changes[0].Op == backends.Insert {
@@ -180,14 +186,16 @@ func TestOneUpsertOfMany(t *testing.T) {
 func upsertBy(filter, data string) backends.Tx {
 	f, err := protocol.ParseFilter([]byte(filter), false)
 	if err != nil {
-		panic(err) // it is this test's own
+		panic(err) // the filter is this test's own
 	}
 	return backends.Tx{Scope: note("").Scope, At: protocol.Millis(time.Now()), Writes: []backends.Write{
-		{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &f, Data: []byte(data)},
+		{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &f,
+			Data: []byte(data)},
 	}}
 }
 
-// TestUpsertIndex: once a collection has grown, upserts by a field make an index for it, and go by it.
+// TestUpsertIndex: once a collection has grown, upserts by a field make an index for the field and
+// use it.
 func TestUpsertIndex(t *testing.T) {
 	t.Parallel()
 	url := mongodbtest.Database(t)
@@ -216,6 +224,7 @@ func TestUpsertIndex(t *testing.T) {
 	}, 30*time.Second, 20*time.Millisecond)
 	require.Equal(t, backends.Update, upsert("new").Op)
 	require.Equal(t, backends.Update, upsert("old7").Op)
-	// An index is listed while it is being made.
-	require.Eventually(t, func() bool { return examined(t, docs, "old8") <= 1 }, 30*time.Second, 20*time.Millisecond, "the look-up reads more than what it finds")
+	// The server lists an index while it builds it.
+	require.Eventually(t, func() bool { return examined(t, docs, "old8") <= 1 }, 30*time.Second,
+		20*time.Millisecond, "the look-up reads more than what it finds")
 }

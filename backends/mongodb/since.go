@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -11,33 +12,41 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// A client that is behind is caught up by a stream of its own, which ends where the database was when it was asked for.
-// There are a few of these at most at any time, and they do not last.
+// The history after a cursor is read by a change stream of its own, which ends where the database
+// was when the call began. Callers keep few of these open at a time.
 
-// replayWait is how long the server waits at the end of its log, where there is nothing to wait for.
+// replayWait is how long the server waits at the end of the oplog. There is nothing to wait for.
 const replayWait = time.Millisecond
 
-// concerning lets those events through that may be of one scope.
+// concerning is a stage that drops events which cannot concern a scope.
 func concerning(s protocol.Scope) bson.D {
 	in := func(image string) bson.D {
-		return bson.D{{Key: image + ".workspaceId", Value: s.Workspace}, {Key: image + ".appId", Value: s.StoredApp()}}
+		return bson.D{{Key: image + ".workspaceId", Value: s.Workspace},
+			{Key: image + ".appId", Value: s.StoredApp()}}
 	}
 	documents := bson.A{"insert", "update", "replace", "delete"}
 	return bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
 		in("fullDocument"), in("fullDocumentBeforeChange"),
-		bson.D{{Key: "updateDescription.updatedFields.workspaceId", Value: s.Workspace}}, // for which fullDocument may have
-		bson.D{{Key: "updateDescription.updatedFields.appId", Value: s.StoredApp()}},     // the old value first: see moved
+		// For these updates, fullDocument may have the old value first: see dedupImage.
+		bson.D{{Key: "updateDescription.updatedFields.workspaceId", Value: s.Workspace}},
+		bson.D{{Key: "updateDescription.updatedFields.appId", Value: s.StoredApp()}},
 		bson.D{{Key: "operationType", Value: bson.D{{Key: "$nin", Value: documents}}}},
-		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}, {Key: "fullDocumentBeforeChange", Value: nil}},
-		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "delete"}}}, {Key: "fullDocument", Value: nil}},
+		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}},
+			{Key: "fullDocumentBeforeChange", Value: nil}},
+		bson.D{{Key: "operationType", Value: bson.D{{Key: "$ne", Value: "delete"}}},
+			{Key: "fullDocument", Value: nil}},
 	}}}}}
 }
 
-// history calls f for the changes of a scope from a cursor up to another, which the database has reached.
-func (b *Backend) history(ctx context.Context, s protocol.Scope, from, to cursor, f func(backends.Change) error) error {
+// history calls f for the changes of a scope between two cursors. The database must have reached
+// to.
+func (b *Backend) history(
+	ctx context.Context, s protocol.Scope, from, to cursor, f func(backends.Change) error,
+) error {
 	return b.do(ctx, "read changes", func(ctx context.Context) error {
 		stream, err := b.follow(ctx, from, replayWait, concerning(s))
 		if err != nil {
@@ -75,31 +84,40 @@ func (b *Backend) history(ctx context.Context, s protocol.Scope, from, to cursor
 }
 
 // Since implements [backends.Backend].
-func (b *Backend) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+func (b *Backend) Since(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+) (backends.Batch, error) {
 	h, err := b.resumable(ctx, from)
 	if err != nil {
 		return backends.Batch{}, err
 	}
 	bound := cmp.Or(maxBytes, math.MaxInt)
-	g := backends.NewGathering(bound, bound)
+	builder := driverkit.NewBatchBuilder(bound, bound)
 	err = b.history(ctx, s, from.(cursor), h.cursor, func(c backends.Change) error {
-		if !g.Add(c) {
+		if !builder.Add(c) {
 			return backends.ErrTooBig
 		}
 		return nil
 	})
 	switch {
-	case errors.Is(err, errNoImage), errors.Is(err, errDropped), hasCode(err, codeTooLarge):
+	case isGap(err):
 		return backends.Batch{Lost: []protocol.Scope{s}, Cursor: h.cursor}, nil
 	case err != nil:
 		return backends.Batch{}, err
 	}
-	return g.Batch(h.cursor), nil
+	return builder.Batch(h.cursor), nil
+}
+
+// isGap reports whether the history has a gap: then changes cannot be told one by one.
+func isGap(err error) bool {
+	return errors.Is(err, errNoImage) || errors.Is(err, errDropped) || hasCode(err, codeTooLarge)
 }
 
 // Gone implements [backends.Backend].
-func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) (refs []protocol.Ref, at backends.Cursor, err error) {
-	for try := range 10 { // the beginning of the server's log may be cut off while it is read from there
+func (b *Backend) Gone(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, max int,
+) (refs []protocol.Ref, at backends.Cursor, err error) {
+	for try := range 10 { // the server may cut off the beginning of the oplog while it is read from there
 		if refs, at, err = b.gone(ctx, s, from, max); from != nil || !errors.Is(err, backends.ErrCursor) {
 			break
 		}
@@ -108,7 +126,9 @@ func (b *Backend) Gone(ctx context.Context, s protocol.Scope, from backends.Curs
 	return refs, at, err
 }
 
-func (b *Backend) gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+func (b *Backend) gone(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, max int,
+) ([]protocol.Ref, backends.Cursor, error) {
 	var h head
 	var err error
 	if from == nil {
@@ -128,7 +148,7 @@ func (b *Backend) gone(ctx context.Context, s protocol.Scope, from backends.Curs
 		}
 		return nil
 	})
-	if errors.Is(err, errNoImage) || errors.Is(err, errDropped) || hasCode(err, codeTooLarge) {
+	if isGap(err) {
 		err = backends.ErrCursor
 	}
 	if err == nil && len(gone) > max {
@@ -137,21 +157,17 @@ func (b *Backend) gone(ctx context.Context, s protocol.Scope, from backends.Curs
 	if err != nil {
 		return nil, nil, err
 	}
-	refs := make([]protocol.Ref, 0, len(gone))
-	for r := range gone {
-		refs = append(refs, r)
-	}
-	slices.SortFunc(refs, func(a, b protocol.Ref) int {
+	refs := slices.SortedFunc(maps.Keys(gone), func(a, b protocol.Ref) int {
 		return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID))
 	})
 	return refs, h.cursor, nil
 }
 
-// oldest is the cursor from which on the history is kept: the floor, or where the server's log begins. Without the right
-// to read that log, it is now.
+// oldest is the cursor from which on the history is kept: the floor, or the beginning of the oplog.
+// Without the right to read the oplog, it is the head.
 func (b *Backend) oldest(ctx context.Context, h head) (cursor, error) {
 	from := cursor{h.epoch, h.floor}
-	err := b.do(ctx, "read the oplog's beginning", func(ctx context.Context) error {
+	err := b.do(ctx, "read the beginning of the oplog", func(ctx context.Context) error {
 		err := b.replayable(ctx, from)
 		if err == nil || !errors.Is(err, backends.ErrCursor) {
 			return err

@@ -12,19 +12,24 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// errNoSnapshot: there is no collection to read a snapshot of.
+// errNoSnapshot means that there is no collection to read a snapshot of.
 var errNoSnapshot = errors.New("the collection app_data is not there")
 
-// snapshot has f read one snapshot of the database that has Reached notBefore (nil: any), and tells its cursor.
-func (b *Backend) snapshot(ctx context.Context, doing string, notBefore backends.Cursor, f func(context.Context) error) (at cursor, err error) {
+// snapshot runs f in a session that reads one snapshot, and returns its cursor. It fails with
+// ErrCursor unless the snapshot has Reached notBefore (nil: any). It may run f again.
+func (b *Backend) snapshot(
+	ctx context.Context, doing string, notBefore backends.Cursor, f func(context.Context) error,
+) (at cursor, err error) {
 	err = b.do(ctx, doing, func(ctx context.Context) error {
 		for try := 0; ; try++ {
-			if at, err = b.readAt(ctx, nil, f); err == nil && notBefore != nil && !at.Reached(notBefore) {
+			at, err = b.readAt(ctx, nil, f)
+			if err == nil && notBefore != nil && !at.Reached(notBefore) {
 				bound, ok := notBefore.(cursor)
 				if !ok || bound.epoch != at.epoch {
 					return backends.ErrCursor
 				}
-				// A new primary may not know yet how far the old one had come: read just there.
+				// A new primary may not know yet how far the old one had come. Read at that very
+				// time.
 				at, err = b.readAt(ctx, &bound.at, f)
 			}
 			if try == 3 || !hasCode(err, codeSnapshotMissing, codeSnapshotTooOld) && !errors.Is(err, errNoSnapshot) {
@@ -41,18 +46,20 @@ func (b *Backend) snapshot(ctx context.Context, doing string, notBefore backends
 	return at, err
 }
 
-// readAt has f read the snapshot of a cluster time, or the newest that is committed for good.
-func (b *Backend) readAt(ctx context.Context, time *bson.Timestamp, f func(context.Context) error) (cursor, error) {
+// readAt runs f in the snapshot of a cluster time; nil means the newest one that a majority has.
+func (b *Backend) readAt(
+	ctx context.Context, time *bson.Timestamp, f func(context.Context) error,
+) (cursor, error) {
 	o := options.Session().SetSnapshot(true)
 	if time != nil {
 		o.SetSnapshotTime(*time)
 	}
-	at := cursor{epoch: b.epoch()}
+	at := cursor{epoch: b.currentEpoch()}
 	session, err := b.client.StartSession(o)
 	if err != nil {
 		return at, err
 	}
-	defer leaveSession(ctx, session)
+	defer endSession(ctx, session)
 	if err := f(mongo.NewSessionContext(ctx, session)); err != nil {
 		return at, err
 	}
@@ -60,4 +67,33 @@ func (b *Backend) readAt(ctx context.Context, time *bson.Timestamp, f func(conte
 		return at, errNoSnapshot
 	}
 	return at, nil
+}
+
+// head is the position of the database in one snapshot. Cursors from before its floor have expired.
+type head struct {
+	cursor
+	floor bson.Timestamp
+}
+
+// head reads the head of a snapshot that has Reached notBefore (nil: any).
+func (b *Backend) head(ctx context.Context, notBefore backends.Cursor) (h head, err error) {
+	var meta struct{ At bson.Timestamp }
+	h.cursor, err = b.snapshot(ctx, "read the floor", notBefore, func(ctx context.Context) error {
+		// A snapshot of a collection that does not exist has no time, so app_data must be read.
+		err := b.docs.FindOne(ctx, bson.D{{Key: "_id", Value: bson.Null{}}}).Err()
+		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+			return err
+		}
+		err = b.database.Collection(metaName).FindOne(ctx, bson.D{{Key: "_id", Value: "floor"}}).Decode(&meta)
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return nil
+		}
+		return err
+	})
+	h.floor = meta.At
+	old := bson.Timestamp{T: uint32(time.Now().Add(-b.options.Retention).Unix())}
+	if h.floor.Before(old) {
+		h.floor = old
+	}
+	return h, err
 }

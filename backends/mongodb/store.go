@@ -7,13 +7,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// store writes what the group has decided.
+// store stores what the group has decided.
 func (g *group) store(ctx context.Context) error {
-	for r, s := range g.states {
-		if m := g.model(r, s); m != nil {
+	for r, d := range g.staged.Docs {
+		if m := g.model(r, d); m != nil {
 			g.models = append(g.models, m)
 		}
 	}
@@ -22,8 +23,8 @@ func (g *group) store(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(g.memories) > 0 {
-		if _, err := g.backend.database.Collection(mutationsName).InsertMany(ctx, g.memories); err != nil {
+	if len(g.records) > 0 {
+		if _, err := g.backend.database.Collection(mutationsName).InsertMany(ctx, g.records); err != nil {
 			return err
 		}
 	}
@@ -35,38 +36,45 @@ func (g *group) store(ctx context.Context) error {
 	return nil
 }
 
-// model is how a document gets from what was found to what it is now; nil if it does not.
-func (g *group) model(r protocol.Ref, s *state) mongo.WriteModel {
+// empty reports whether the group stores nothing.
+func (g *group) empty() bool { return len(g.models) == 0 && len(g.records) == 0 && len(g.entries) == 0 }
+
+// model is the write that a document needs, nil if it needs none.
+func (g *group) model(r protocol.Ref, d *driverkit.StagedDoc) mongo.WriteModel {
+	found := g.found[r]
 	switch {
-	case !s.changed || s.found == nil && s.doc == nil:
+	case !d.Changed || found == nil && d.Doc == nil:
 		return nil
-	case s.found == nil:
-		return mongo.NewInsertOneModel().SetDocument(compose(g.key(r), r, s.doc))
-	case s.doc == nil:
-		return mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}})
+	case found == nil:
+		return mongo.NewInsertOneModel().SetDocument(compose(g.key(r), r, d.Doc))
+	case d.Doc == nil:
+		return mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: found.key}})
 	}
-	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: s.found.key}}).SetUpdate(replacing(s.found, s.doc, s.fresh))
+	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: found.key}}).
+		SetUpdate(replacement(found, d.Doc, d.Created))
 }
 
-// key is what a new document is stored under. A plain _id that another collection has leaves the composite one.
+// key is the _id of a new document. If another collection has the plain id, the composite one is
+// left.
 func (g *group) key(r protocol.Ref) any {
-	if _, taken := g.taken[r.ID]; protocol.ServerMade(r.ID) && !taken {
+	if _, taken := g.plain[r.ID]; protocol.ServerMade(r.ID) && !taken {
 		return r.ID
 	}
 	return composite(r)
 }
 
-// replacing is an update that replaces data as a whole; fields of other programs stay.
+// replacement is an update that replaces data as a whole. Fields of other programs stay. created
+// tells that the document was deleted and created again.
 //
-// It must not be a pipeline: of one the server logs the difference between the two states, and what it makes of that for a
-// change stream has names twice where fields have moved (seen on 6.0.5). Of $set it logs the value.
-func replacing(found *stored, d *protocol.Document, fresh bool) bson.D {
-	data := keeping(found.raw.Lookup("data"), d.Data)
-	if fresh {
+// It must not be a pipeline. Of a pipeline, the server logs the difference of the two states; a
+// change stream then shows fields that have moved twice (seen on 6.0.5). Of $set it logs the value.
+func replacement(found *stored, d *protocol.Document, created bool) bson.D {
+	data := preserve(found.raw.Lookup("data"), d.Data)
+	if created {
 		data = fromJSON(d.Data)
 	}
 	set := bson.D{{Key: "data", Value: data}, {Key: "updatedAt", Value: d.Updated}}
-	if fresh {
+	if created {
 		set = append(set, bson.E{Key: "createdAt", Value: d.Created})
 	}
 	return bson.D{{Key: "$set", Value: set}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -14,56 +13,56 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// tearing is the size of a reply from which on its last transaction may not be whole: the server cuts replies at 16 MiB.
-const tearing = 4 << 20
+// tearSize is the size of a reply from which on its last transaction may be incomplete: the server
+// cuts replies at 16 MiB.
+const tearSize = 4 << 20
 
-// deadTime is how long a server may take to say that there is nothing to tell.
-const deadTime = 10 * time.Second
+// silentTime is how long a server may take to say that it has no event.
+const silentTime = 10 * time.Second
 
-// errDropped: the collection was dropped or renamed, and nothing of the stream is left.
-var errDropped = errors.New("the collection was dropped or renamed")
-
-// stream is a change stream, read in groups: all that happened at one cluster time, which is a transaction, or a write.
+// stream reads a change stream in groups: all events of one cluster time, which are one transaction
+// or one write.
 type stream struct {
 	cursor *mongo.ChangeStream
-	group  []event
-	size   int            // of the reply
-	at     bson.Timestamp // everything up to here has been taken
-	from   bson.Timestamp // where everything up to here had been taken at first
-	begin  bson.Timestamp // where the server began to look
+	group  []event        // the events so far of a group that may be incomplete
+	size   int            // of the reply so far
+	at     bson.Timestamp // everything up to here has been returned
+	from   bson.Timestamp // events up to here are dropped
+	begin  bson.Timestamp // where the server began to read
 }
 
-// event is what the server tells of one document.
-type event struct {
-	op     string
-	at     bson.Timestamp
-	doc    bson.Raw // nil: there is none, or no image of it was kept
-	before bson.Raw // its place alone
-}
-
-// needed are the fields of events that are read. Others would double an event's size, and one over 16 MiB ends the stream:
-// of what a document was before, only the place matters. Fields of the document itself must not be picked here: of two of
-// one name, the first would be (see [moved]).
+// needed are the fields of events that are read. All fields would double the size of an event, and
+// an event over 16 MiB ends the stream. Of the document before the event, only where it belonged
+// matters. The fields of the document itself must not be listed: of two fields of one name, the
+// first would come (see dedupImage).
 var needed = bson.D{{Key: "$project", Value: bson.D{
 	{Key: "operationType", Value: 1}, {Key: "clusterTime", Value: 1}, {Key: "fullDocument", Value: 1},
 	{Key: "fullDocumentBeforeChange._id", Value: 1}, {Key: "fullDocumentBeforeChange.workspaceId", Value: 1},
 	{Key: "fullDocumentBeforeChange.appId", Value: 1}, {Key: "fullDocumentBeforeChange.collection", Value: 1},
-	{Key: "updateDescription.updatedFields.workspaceId", Value: 1}, {Key: "updateDescription.updatedFields.appId", Value: 1}, // see concerning
+	// concerning uses these.
+	{Key: "updateDescription.updatedFields.workspaceId", Value: 1},
+	{Key: "updateDescription.updatedFields.appId", Value: 1},
 }}}
 
-// follow opens a stream after a cursor. wait is how long the server waits for something to tell.
+// follow opens a stream after a cursor. wait is how long the server waits for an event.
 //
-// It begins at the cursor's own time, whose events are dropped: until the server has read on, what it says of how far it
-// has looked is the time of the beginning, which from a later one could not be told from having looked there.
-func (b *Backend) follow(ctx context.Context, from cursor, wait time.Duration, stages ...bson.D) (*stream, error) {
+// The stream begins at the cursor's own time, and drops the events of that time. Until the server
+// has read on, it reports the time of the beginning as how far it has read. If the stream began
+// later, that time could not be told from one that the server has really read up to.
+func (b *Backend) follow(
+	ctx context.Context, from cursor, wait time.Duration, stages ...bson.D,
+) (*stream, error) {
 	return b.followFrom(ctx, from.at, from, wait, append([]bson.D{needed}, stages...)...)
 }
 
-// followFrom is follow for a stream that begins at a time of its own.
-func (b *Backend) followFrom(ctx context.Context, begin bson.Timestamp, from cursor, wait time.Duration, stages ...bson.D) (*stream, error) {
-	o := options.ChangeStream().SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
+// followFrom is follow for a stream that begins at another time than its cursor.
+func (b *Backend) followFrom(
+	ctx context.Context, begin bson.Timestamp, from cursor, wait time.Duration, stages ...bson.D,
+) (*stream, error) {
+	o := options.ChangeStream().
+		SetFullDocument(options.WhenAvailable).SetFullDocumentBeforeChange(options.WhenAvailable).
 		SetShowExpandedEvents(true).SetMaxAwaitTime(wait).SetStartAtOperationTime(&begin).
-		SetBatchSize(0) // the first batch would be cut at 101 events, through a transaction
+		SetBatchSize(0) // the server would cut the first batch at 101 events, inside a transaction
 	cursor, err := b.docs.Watch(ctx, mongo.Pipeline(stages), o)
 	if hasCode(err, codeHistoryLost) {
 		return nil, backends.ErrCursor
@@ -74,10 +73,11 @@ func (b *Backend) followFrom(ctx context.Context, begin bson.Timestamp, from cur
 	return &stream{cursor: cursor, at: from.at, from: from.at, begin: begin}, nil
 }
 
-func (s *stream) close(ctx context.Context) { leave(ctx, s.cursor) }
+func (s *stream) close(ctx context.Context) { closeCursor(ctx, s.cursor) }
 
-// next reads until a group is complete, or the server has nothing to tell, which gives an empty one. After either, s.at is
-// how far the stream has come; more tells that another group has come already. An error ends the stream.
+// next returns the next group, or an empty one when the server has no event. After it, s.at is how
+// far the stream has come. more tells that events of a later group have arrived. An error ends the
+// stream.
 func (s *stream) next(ctx context.Context) (group []event, more bool, err error) {
 	for {
 		if !s.ask(ctx) {
@@ -98,9 +98,9 @@ func (s *stream) next(ctx context.Context) (group []event, more bool, err error)
 		case !end && group != nil:
 			return group, true, nil
 		case !end:
-		case s.size >= tearing:
+		case s.size >= tearSize:
 			if s.size = 0; group != nil {
-				return group, false, nil // the last one is held until another comes, or nothing
+				return group, false, nil // the last group is held until another event or a pause comes
 			}
 		case group != nil:
 			s.size = 0
@@ -112,15 +112,16 @@ func (s *stream) next(ctx context.Context) (group []event, more bool, err error)
 	}
 }
 
-// ask takes the next event, if there is one. A server that says nothing at all for that long is not there: nobody else
-// notices that a connection is half open.
+// ask returns true if the server has an event. A server that does not answer for silentTime is
+// gone: a connection that is half open shows no other sign.
 func (s *stream) ask(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, deadTime)
+	ctx, cancel := context.WithTimeout(ctx, silentTime)
 	defer cancel()
 	return s.cursor.TryNext(ctx)
 }
 
-// pause is what an empty reply tells: that whatever is held is whole, and how far the server has looked.
+// pause handles an empty reply: the events that are held are a whole group, and the reply tells how
+// far the server has read.
 func (s *stream) pause() ([]event, bool, error) {
 	if err := s.cursor.Err(); err != nil {
 		return nil, false, err
@@ -138,6 +139,7 @@ func (s *stream) pause() ([]event, bool, error) {
 	return nil, false, nil
 }
 
+// flush returns the group that is held.
 func (s *stream) flush() []event {
 	group := s.group
 	s.group = nil
@@ -145,26 +147,9 @@ func (s *stream) flush() []event {
 	return group
 }
 
-func parseEvent(raw bson.Raw) (e event, err error) {
-	e.op, _ = raw.Lookup("operationType").StringValueOK()
-	t, i, ok := raw.Lookup("clusterTime").TimestampOK()
-	if !ok {
-		return e, errors.New("an event of the change stream has no clusterTime")
-	}
-	e.at = bson.Timestamp{T: t, I: i}
-	if doc, ok := raw.Lookup("fullDocument").DocumentOK(); ok {
-		if e.doc = append(bson.Raw(nil), doc...); e.op == "update" {
-			e.doc = moved(e.doc)
-		}
-	}
-	if before, ok := raw.Lookup("fullDocumentBeforeChange").DocumentOK(); ok {
-		e.before = append(bson.Raw(nil), before...)
-	}
-	return e, nil
-}
-
-// tokenTime is the cluster time that a resume token begins with: hex of a byte for the type, then seconds and increment,
-// big-endian (mongo/db/pipeline/resume_token.h; unchanged since 4.0).
+// tokenTime is the cluster time of a resume token. A token begins with a byte for the type, then
+// seconds and increment, big-endian, all in hex (mongo/db/pipeline/resume_token.h; unchanged since
+// 4.0).
 func tokenTime(token bson.Raw) (at bson.Timestamp, ok bool) {
 	text, ok := token.Lookup("_data").StringValueOK()
 	if !ok || len(text) < 18 {

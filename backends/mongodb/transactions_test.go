@@ -16,8 +16,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestBigTransactions: transactions of another program that are many events, and events of other writes beside them, arrive
-// whole: at each cursor of the feed the copy is what the database itself says that it held then.
+// TestBigTransactions: transactions of another program with many events come whole, and so do
+// events of other writes beside them. At each cursor of the feed, the copy equals what the database
+// itself says that it held at that time.
 func TestBigTransactions(t *testing.T) {
 	t.Parallel()
 	h := &mongodbtest.Harness{}
@@ -44,7 +45,7 @@ func TestBigTransactions(t *testing.T) {
 		}
 		if len(batch.Changes) > 0 {
 			batches++
-			requireCopy(t, oracle(t, place, batch.Cursor), copied)
+			requireCopy(t, oracle(t, testScope, batch.Cursor), copied)
 		}
 		if done && batch.Cursor.Reached(end) {
 			break
@@ -60,8 +61,8 @@ func TestBigTransactions(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, batches, 1) // how many depends on who is faster
-	all, err := b.Since(t.Context(), place, start, 0)
+	require.Greater(t, batches, 1) // the number depends on the machine
+	all, err := b.Since(t.Context(), testScope, start, 0)
 	require.NoError(t, err)
 	require.Len(t, all.Changes, len(copied))
 }
@@ -74,8 +75,8 @@ func requireCopy(t *testing.T, was map[string]map[string]protocol.Document, copi
 	}
 }
 
-// writeMuch mixes transactions of 2,000 documents, of 600 bytes each, with bulk writes, so that replies of the change stream
-// end within both.
+// writeMuch mixes transactions of 2,000 documents, of 600 bytes each, with bulk writes. Replies of
+// the change stream end within both.
 func writeMuch(ctx context.Context, docs *mongo.Collection) error {
 	for round := range 8 {
 		bulk := make(chan error, 1)
@@ -95,7 +96,8 @@ func writeBulk(ctx context.Context, docs *mongo.Collection, round int) error {
 	var models []mongo.WriteModel
 	for i := range 1000 {
 		id := fmt.Sprint("bulk-", i)
-		models = append(models, mongo.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: id}}).SetReplacement(foreign(id, bson.D{{Key: "n", Value: round}})).SetUpsert(true))
+		models = append(models, mongo.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id",
+			Value: id}}).SetReplacement(foreign(id, bson.D{{Key: "n", Value: round}})).SetUpsert(true))
 	}
 	_, err := docs.BulkWrite(ctx, models)
 	return err
@@ -111,11 +113,13 @@ func writeAtOnce(ctx context.Context, docs *mongo.Collection, round int) error {
 		if round == 0 {
 			var all []any
 			for i := range 2000 {
-				all = append(all, foreign(fmt.Sprint("tx-", i), bson.D{{Key: "n", Value: 0}, {Key: "padding", Value: strings.Repeat("x", 600)}}))
+				all = append(all, foreign(fmt.Sprint("tx-", i), bson.D{{Key: "n", Value: 0},
+					{Key: "padding", Value: strings.Repeat("x", 600)}}))
 			}
 			return docs.InsertMany(ctx, all)
 		}
-		return docs.UpdateMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: "tx-"}}}}, bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: round}}}})
+		return docs.UpdateMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: "tx-"}}}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: round}}}})
 	})
 	return err
 }

@@ -11,43 +11,45 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// A look-up of an upsert by filter reads a small collection as a whole. Where one has grown, an index is made for the
-// field that the filter goes by; documents without that field are not in it and pay nothing for it. Without the right to
-// make one look-ups go on as before.
+// The look-up of an upsert by filter reads a whole collection while that is small. For a collection
+// that has grown, the gateway makes an index for the field of the look-up. Documents without the
+// field are not in the index and cost nothing. Without the right to make an index, look-ups go on
+// as before.
 
 const (
-	// small is how many documents a collection may have before a field of it is worth an index.
+	// small is the number of documents up to which a collection needs no index.
 	small = 1000
-	// askEvery is how many upserts go by between two looks at how large a collection is.
-	askEvery = 200
-	// maxFields bounds the indexes that are made: the server has at most 64 for a collection, and each costs its writers.
+	// countEvery is the number of upserts by a field after which the collection is counted again.
+	countEvery = 200
+	// maxFields bounds the indexes. The server allows 64 for a collection, and each one costs its
+	// writers.
 	maxFields = 16
-	// indexPrefix is what the names of these indexes begin with; the field follows.
+	// indexPrefix is the beginning of an index's name. The field follows.
 	indexPrefix = "secondgate_upsert_"
 )
 
-// fields are those that upserts go by.
+// fields holds what is known of the fields that upserts look up.
 type fields struct {
 	mu      sync.Mutex
 	indexed map[string]bool
-	asked   map[string]int // by field: upserts since the collection was looked at
+	upserts map[string]int // by field
 }
 
-func newFields() *fields { return &fields{indexed: map[string]bool{}, asked: map[string]int{}} }
+func newFields() *fields { return &fields{indexed: map[string]bool{}, upserts: map[string]int{}} }
 
-// due tells whether it is time to see if a field is worth an index.
+// due reports whether to count a collection now, because the field may need an index.
 func (f *fields) due(field string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.indexed[field] || len(f.indexed) >= maxFields || len(f.asked) > 1000 {
+	if f.indexed[field] || len(f.indexed) >= maxFields || len(f.upserts) > 1000 {
 		return false
 	}
-	n := f.asked[field]
-	f.asked[field] = n + 1
-	return n%askEvery == 0
+	n := f.upserts[field]
+	f.upserts[field] = n + 1
+	return n%countEvery == 0
 }
 
-// claim is true for one caller, who makes the index.
+// claim returns true to one caller, which makes the index.
 func (f *fields) claim(field string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -58,27 +60,30 @@ func (f *fields) claim(field string) bool {
 	return true
 }
 
-// forget lets somebody try again later.
+// forget lets a later caller try again.
 func (f *fields) forget(field string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.indexed, field)
 }
 
-// considerIndex makes an index for a field of a collection that has grown, beside what else happens.
-func (b *Backend) considerIndex(place protocol.Ref, field string) {
+// considerIndex makes an index in the background if the collection has grown.
+func (b *Backend) considerIndex(collection protocol.Ref, field string) {
 	if !b.fields.due(field) {
 		return
 	}
-	b.running.Go(func() {
-		n, err := b.docs.CountDocuments(b.ctx, within(place.Scope, place.Collection), options.Count().SetLimit(small+1))
+	ctx := b.life.Context()
+	b.life.Go(func() {
+		filter := within(collection.Scope, collection.Collection)
+		n, err := b.docs.CountDocuments(ctx, filter, options.Count().SetLimit(small+1))
 		if err != nil || n <= small || !b.fields.claim(field) {
 			return
 		}
-		if err := b.makeIndex(b.ctx, field); isAway(err) {
+		if err := b.makeIndex(ctx, field); isAway(err) {
 			b.fields.forget(field)
-		} else if err != nil && b.ctx.Err() == nil {
-			b.options.Log.Warn("upserts by this field read the whole collection: no index could be made", "field", field, "error", err)
+		} else if err != nil && ctx.Err() == nil {
+			b.options.Log.Warn("upserts by this field read the whole collection: no index could be made",
+				"field", field, "error", err)
 		}
 	})
 }
@@ -86,8 +91,12 @@ func (b *Backend) considerIndex(place protocol.Ref, field string) {
 func (b *Backend) makeIndex(ctx context.Context, field string) error {
 	path := "data." + field
 	_, err := b.docs.Indexes().CreateOne(ctx, mongo.IndexModel{
-		Keys:    bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}, {Key: path, Value: 1}},
-		Options: options.Index().SetName(indexPrefix + field).SetPartialFilterExpression(bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: true}}}}),
+		Keys: bson.D{
+			{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1},
+			{Key: path, Value: 1},
+		},
+		Options: options.Index().SetName(indexPrefix + field).
+			SetPartialFilterExpression(bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: true}}}}),
 	})
 	return err
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// deep is an array so that, in a field of data, there are so many levels in all.
+// deep is an array that makes so many levels in all, in a field of data.
 func deep(levels int) any {
 	v := bson.A{}
 	for range levels - 2 {
@@ -37,20 +37,28 @@ func decimal(text string) bson.Decimal128 {
 
 var uuid = bson.Binary{Subtype: 4, Data: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}
 
-// values are those of the first table of docs/operations.md.
+// values are the values of the first table of docs/operations.md.
 var values = map[string]any{
-	"String": "text", "Boolean": true, "Null": nil, "Undefined": bson.Undefined{}, "Int32": int32(7), "Int64": int64(1<<53 - 1),
-	"Int64 beyond 2^53 that a double holds and prints alike": int64(1 << 53), "any other Int64 beyond 2^53": int64(1<<53 + 1),
-	"Double": 0.1, "Double that is whole": 1.0, "Double, the greatest": math.MaxFloat64, "Double, minus zero": math.Copysign(0, -1),
-	"Double, NaN": math.NaN(), "Double, Infinity": math.Inf(-1), "Decimal128": decimal("1.50"), "Decimal128, NaN": decimal("NaN"),
+	"String": "text", "Boolean": true, "Null": nil, "Undefined": bson.Undefined{}, "Int32": int32(7),
+	"Int64": int64(1<<53 - 1),
+	"Int64 beyond 2^53 that a double holds and prints alike": int64(1 << 53),
+	"any other Int64 beyond 2^53":                            int64(1<<53 + 1),
+	"Double":                                                 0.1, "Double that is whole": 1.0,
+	"Double, the greatest": math.MaxFloat64,
+	"Double, minus zero":   math.Copysign(0, -1),
+	"Double, NaN":          math.NaN(), "Double, Infinity": math.Inf(-1), "Decimal128": decimal("1.50"),
+	"Decimal128, NaN":          decimal("NaN"),
 	"Date":                     when,
 	"Date after the year 9999": bson.NewDateTimeFromTime(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)),
 	"Date before the year 0":   bson.NewDateTimeFromTime(time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)),
 	"ObjectId":                 object, "Binary": bson.Binary{Data: []byte{1, 2, 3}}, "Binary, a UUID": uuid,
 	"DBRef": bson.D{{Key: "$ref", Value: "c"}, {Key: "$id", Value: 1}},
-	"Regex": bson.Regex{Pattern: "x"}, "Timestamp": bson.Timestamp{T: 1, I: 2}, "Symbol": bson.Symbol("x"), "JavaScript": bson.JavaScript("x"),
-	"JavaScript with scope": bson.CodeWithScope{Code: "x", Scope: bson.D{}}, "DBPointer": bson.DBPointer{DB: "x"}, "MinKey": bson.MinKey{}, "MaxKey": bson.MaxKey{},
-	"names `$x`, `a.b` and none":          bson.D{{Key: "a.b", Value: 3}, {Key: "$x", Value: 2}, {Key: "", Value: 1}},
+	"Regex": bson.Regex{Pattern: "x"}, "Timestamp": bson.Timestamp{T: 1, I: 2}, "Symbol": bson.Symbol("x"),
+	"JavaScript":            bson.JavaScript("x"),
+	"JavaScript with scope": bson.CodeWithScope{Code: "x", Scope: bson.D{}},
+	"DBPointer":             bson.DBPointer{DB: "x"}, "MinKey": bson.MinKey{}, "MaxKey": bson.MaxKey{},
+	"names `$x`, `a.b` and none": bson.D{{Key: "a.b", Value: 3}, {Key: "$x", Value: 2},
+		{Key: "", Value: 1}},
 	"one name twice":                      bson.D{{Key: "a", Value: 1}, {Key: "a", Value: 2}},
 	"text that is no UTF-8":               "a\xff",
 	"a name that is no UTF-8":             bson.D{{Key: "a\xff", Value: 1}},
@@ -60,7 +68,7 @@ var values = map[string]any{
 	"arrays in arrays, 100 levels in all": deep(100),
 }
 
-// table is what docs/operations.md says under a heading, by its first column.
+// table is a table of docs/operations.md under a heading, by its first column.
 func table(t *testing.T, heading string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -75,28 +83,29 @@ func table(t *testing.T, heading string) map[string]string {
 	return rows
 }
 
-// TestValues: each value that BSON has and JSON lacks is seen as docs/operations.md says, or withheld and reported.
+// TestValues: clients see each value that BSON has and JSON lacks as docs/operations.md says.
+// Otherwise it is withheld and reported.
 func TestValues(t *testing.T) {
 	t.Parallel()
 	rows := table(t, "stored in `data`")
 	require.Len(t, values, len(rows))
-	s := serving(t, mongodbtest.Database(t), nil)
+	s := newFixture(t, mongodbtest.Database(t), nil)
 	start, f := s.now(), s.watch()
 	for name, v := range values {
 		_, err := s.docs.InsertOne(t.Context(), foreign(name, bson.D{{Key: "v", Value: v}}))
 		require.NoError(t, err, name)
 	}
-	feed, since, list := s.told(f).Changes, s.since(start).Changes, s.list()
-	held := s.held()
+	feed, since, list := s.changesNow(f).Changes, s.since(start).Changes, s.list()
+	reported := s.reported()
 	for name, want := range rows {
 		require.Contains(t, values, name)
 		doc := s.get(name)
 		if want == "withheld" {
 			require.Nil(t, doc, name)
-			require.Contains(t, held, in(name))
+			require.Contains(t, reported, in(name))
 		} else {
 			require.NotNil(t, doc, name)
-			require.NotContains(t, held, in(name))
+			require.NotContains(t, reported, in(name))
 			if want != "shown" {
 				require.Equal(t, `{"v":`+want+`}`, string(doc.Data), name)
 			}
@@ -106,17 +115,17 @@ func TestValues(t *testing.T) {
 		require.Equal(t, doc, listed(list, name), name)
 	}
 	seen := map[protocol.Ref]bool{}
-	for _, r := range held {
+	for _, r := range reported {
 		require.False(t, seen[r], "%s is reported once", r)
 		seen[r] = true
 	}
 	sameReopened(s, list)
 }
 
-// sameReopened: another gateway sees the same.
-func sameReopened(s *served, list []protocol.Document) {
+// sameReopened requires that another gateway sees the same documents.
+func sameReopened(s *fixture, list []protocol.Document) {
 	s.Helper()
-	page, err := s.open().List(s.Context(), place, backends.Query{Collection: "c"})
+	page, err := s.open().List(s.Context(), testScope, backends.Query{Collection: "c"})
 	require.NoError(s, err)
 	require.Equal(s, list, page.Docs)
 }
@@ -139,7 +148,7 @@ func listed(docs []protocol.Document, id string) *protocol.Document {
 	return nil
 }
 
-// with is a foreign document with one field set, or taken out.
+// with is a foreign document with one field set, or removed.
 func with(field string, value any) bson.D {
 	doc := bson.D{}
 	for _, e := range foreign("id", bson.D{{Key: "n", Value: 1}}) {
@@ -156,7 +165,7 @@ type nothing struct{}
 
 var absent = any(nothing{})
 
-// TestDocuments: the second table of docs/operations.md, one document each.
+// TestDocuments: clients see the documents of the second table of docs/operations.md as it says.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	rows := table(t, "the document")
@@ -165,35 +174,41 @@ func TestDocuments(t *testing.T) {
 		"its `data` is an array": with("data", bson.A{}),
 		"its `data` is null":     with("data", nil),
 		"it has no `data`":       with("data", absent),
-		"its `data` has `_id`, `_createdAt`, `_updatedAt` or `_rev`": with("data", bson.D{{Key: "_id", Value: 1}, {Key: "_createdAt", Value: "x"}, {Key: "n", Value: 1}, {Key: "_updatedAt", Value: 1}, {Key: "_rev", Value: 1}}),
-		"its `_id` is an Int32":                          with("_id", 7),
-		"its `_id` is a UUID":                            with("_id", uuid),
-		"its `_id` is an object":                         with("_id", bson.D{{Key: "a", Value: 1}}),
-		"its `_id` is no UTF-8":                          with("_id", "a\xff"),
-		"its `_id` is an ObjectId":                       with("_id", bson.ObjectID{0x50, 0x7f, 0x1f, 0x77, 0xbc, 0xf8, 0x6c, 0xd7, 0x99, 0x43, 0x90, 0x12}),
+		"its `data` has `_id`, `_createdAt`, `_updatedAt` or `_rev`": with("data", bson.D{
+			{Key: "_id", Value: 1}, {Key: "_createdAt", Value: "x"}, {Key: "n", Value: 1},
+			{Key: "_updatedAt", Value: 1}, {Key: "_rev", Value: 1},
+		}),
+		"its `_id` is an Int32":  with("_id", 7),
+		"its `_id` is a UUID":    with("_id", uuid),
+		"its `_id` is an object": with("_id", bson.D{{Key: "a", Value: 1}}),
+		"its `_id` is no UTF-8":  with("_id", "a\xff"),
+		"its `_id` is an ObjectId": with("_id", bson.ObjectID{
+			0x50, 0x7f, 0x1f, 0x77, 0xbc, 0xf8, 0x6c, 0xd7, 0x99, 0x43, 0x90, 0x12,
+		}),
 		"its `_id` is a text outside the grammar of ids": with("_id", "a b/c"),
 		"it has no `createdAt`":                          with("createdAt", absent),
 		"its `updatedAt` is a text":                      with("updatedAt", "2020-01-02T03:04:05.678Z"),
 		"its `updatedAt` is a Timestamp":                 with("updatedAt", bson.Timestamp{T: 1}),
-		"its `updatedAt` is after the year 9999":         with("updatedAt", time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)),
-		"its `workspaceId` is an Int32":                  with("workspaceId", 1),
-		"it has no `collection`":                         with("collection", absent),
-		"its `collection` is no UTF-8":                   with("collection", "a\xff"),
+		"its `updatedAt` is after the year 9999": with("updatedAt",
+			time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)),
+		"its `workspaceId` is an Int32": with("workspaceId", 1),
+		"it has no `collection`":        with("collection", absent),
+		"its `collection` is no UTF-8":  with("collection", "a\xff"),
 	}
 	require.Len(t, documents, len(rows))
 	for name, want := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			require.Contains(t, documents, name)
-			s := serving(t, mongodbtest.Database(t), nil)
+			s := newFixture(t, mongodbtest.Database(t), nil)
 			start, f := s.now(), s.watch()
 			_, err := s.docs.InsertOne(t.Context(), documents[name])
 			require.NoError(t, err)
-			feed, since, list := s.told(f).Changes, s.since(start).Changes, s.list()
+			feed, since, list := s.changesNow(f).Changes, s.since(start).Changes, s.list()
 			if want == "withheld" || want == "nobody's" {
 				require.Empty(t, list)
 				require.Nil(t, lastOf(feed, in("id")))
-				require.Len(t, s.held(), map[string]int{"withheld": 1, "nobody's": 0}[want])
+				require.Len(t, s.reported(), map[string]int{"withheld": 1, "nobody's": 0}[want])
 				return
 			}
 			require.Len(t, list, 1)
@@ -213,14 +228,15 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// TestFilterFindsForms: a filter for what clients see finds the value that another program stores; not a time of a year
-// that RFC 3339 has no form for.
-func TestFilterFindsForms(t *testing.T) {
+// TestFilterFindsStoredForms: a filter for what clients see finds the value that another program
+// has stored, except a time whose year RFC 3339 cannot express.
+func TestFilterFindsStoredForms(t *testing.T) {
 	t.Parallel()
 	rows := table(t, "stored in `data`")
-	s := serving(t, mongodbtest.Database(t), func(docs *mongo.Collection) {
+	s := newFixture(t, mongodbtest.Database(t), func(docs *mongo.Collection) {
 		for name, v := range values {
-			_, err := docs.InsertOne(t.Context(), foreign(name, bson.D{{Key: "v", Value: v}, {Key: "name", Value: name}}))
+			data := bson.D{{Key: "v", Value: v}, {Key: "name", Value: name}}
+			_, err := docs.InsertOne(t.Context(), foreign(name, data))
 			require.NoError(t, err)
 		}
 	})
@@ -230,24 +246,32 @@ func TestFilterFindsForms(t *testing.T) {
 		}
 		filter, err := protocol.ParseFilter(fmt.Appendf(nil, `{"name":%q,"v":%s}`, name, want), false)
 		require.NoError(t, err, name)
-		out, err := s.write("", backends.Write{Op: backends.Upsert, Filter: &filter, NewID: bson.NewObjectID().Hex(), Data: []byte(`{"found":true}`)})
+		out, err := s.write("", backends.Write{
+			Op: backends.Upsert, Filter: &filter, NewID: bson.NewObjectID().Hex(), Data: []byte(`{"found":true}`),
+		})
 		require.NoError(t, err, name)
 		require.Equal(t, backends.Update, out.Changes[0].Op, "%s is found by %s", name, want)
 		require.Equal(t, name, out.Changes[0].Ref.ID)
 	}
 }
 
-// TestUserNames: whatever names a user's JSON has, it is data: never Extended JSON, and never an operator.
+// TestUserNames: any name in a user's JSON is data. It is never Extended JSON and never an
+// operator.
 func TestUserNames(t *testing.T) {
 	t.Parallel()
-	for way, mutation := range map[string]string{"alone": "", "in a transaction": "m"} {
+	for way, mutation := range map[string]string{"without a transaction": "", "in a transaction": "m"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := serving(t, mongodbtest.Database(t), nil)
+			s := newFixture(t, mongodbtest.Database(t), nil)
 			for i, value := range []string{
-				`{"$date":1}`, `{"$date":"2020-01-02T03:04:05Z"}`, `{"$oid":"507f1f77bcf86cd799439011"}`, `{"$oid":"x"}`, `{"$numberLong":"5"}`, `{"$numberDouble":"NaN"}`, `{"$binary":{"base64":"AQID","subType":"00"}}`,
-				`{"$gt":1}`, `{"$set":{"data":1}}`, `{"$literal":1}`, `{"$expr":1}`, `{"$where":"1"}`, `{"$unset":"data"}`, `{"$each":[1]}`, `{"$currentDate":1}`,
-				`{"a.b":1}`, `{"":1}`, `{"$":1}`, `{".":1}`, `{"a.$.b":1}`, `{"$ref":"c"}`, `{"$id":1,"$ref":"c"}`, `{"$id":1}`, `{"$db":1}`, `{"a":[{"$date":1}],"b":{"c":{"$oid":1,"d.e":2}}}`, `{"__proto__":1,"constructor":2}`,
+				`{"$date":1}`, `{"$date":"2020-01-02T03:04:05Z"}`, `{"$oid":"507f1f77bcf86cd799439011"}`,
+				`{"$oid":"x"}`, `{"$numberLong":"5"}`, `{"$numberDouble":"NaN"}`,
+				`{"$binary":{"base64":"AQID","subType":"00"}}`,
+				`{"$gt":1}`, `{"$set":{"data":1}}`, `{"$literal":1}`, `{"$expr":1}`, `{"$where":"1"}`,
+				`{"$unset":"data"}`, `{"$each":[1]}`, `{"$currentDate":1}`,
+				`{"a.b":1}`, `{"":1}`, `{"$":1}`, `{".":1}`, `{"a.$.b":1}`, `{"$ref":"c"}`, `{"$id":1,"$ref":"c"}`,
+				`{"$id":1}`, `{"$db":1}`, `{"a":[{"$date":1}],"b":{"c":{"$oid":1,"d.e":2}}}`,
+				`{"__proto__":1,"constructor":2}`,
 				`{"$$ROOT":1}`, `"$data"`, `"$$NOW"`, `["$data",{"$add":[1,2]}]`,
 			} {
 				id := func(n int) string { return fmt.Sprint("d", i, "-", n) }
@@ -273,16 +297,20 @@ func TestUserNames(t *testing.T) {
 				check(out, err, id(2), nested)
 				out, err = s.write(m(3), backends.Write{Op: backends.Update, ID: id(1), Data: []byte(whole)})
 				check(out, err, id(1), whole)
-				out, err = s.write(m(4), backends.Write{Op: backends.Update, ID: id(2), Data: []byte(`{"w":` + value + `}`)})
+				update := backends.Write{Op: backends.Update, ID: id(2), Data: []byte(`{"w":` + value + `}`)}
+				out, err = s.write(m(4), update)
 				check(out, err, id(2), `{"v":`+value+`,"w":`+value+`}`)
 				if value[0] != '{' {
 					continue
 				}
 				filter, err := protocol.ParseFilter([]byte(whole), false)
-				if err != nil { // an object with a name that begins with $
+				if err != nil { // the object has a name that begins with $
 					continue
 				}
-				where := backends.Write{Op: backends.Upsert, Filter: &filter, Collection: fmt.Sprint("filtered", i), NewID: bson.NewObjectID().Hex(), Data: []byte(`{"found":1}`)}
+				where := backends.Write{
+					Op: backends.Upsert, Filter: &filter, Collection: fmt.Sprint("filtered", i),
+					NewID: bson.NewObjectID().Hex(), Data: []byte(`{"found":1}`),
+				}
 				out, err = s.write(m(5), where)
 				require.NoError(t, err, value)
 				require.Equal(t, backends.Insert, out.Changes[0].Op)

@@ -5,24 +5,48 @@ import (
 	"slices"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-// call is what one caller of Write wants done, in order. A lane goes on with what it has begun when the caller leaves, so
-// it works on copies.
+// call is the transactions of one call of Write, in their order. The worker goes on when the caller
+// leaves, so it works on copies.
 type call struct {
 	ctx      context.Context
 	txs      []backends.Tx
 	outs     []backends.Outcome
-	finished chan struct{} // closed when all is said
+	finished chan struct{} // closed by Finish
 }
 
-// Write implements [backends.Backend]. Transactions that follow each other are carried out together, and with those of
-// other callers.
+var _ driverkit.Job = (*call)(nil)
+
+func (c *call) Caller() context.Context { return c.ctx }
+
+func (c *call) Size() (jobs, bytes int) {
+	for i := range c.txs {
+		bytes += driverkit.BytesOf(&c.txs[i])
+	}
+	return len(c.txs), bytes
+}
+
+// Finish answers the caller. err answers each transaction that has no answer yet.
+func (c *call) Finish(err error) {
+	for i := range c.outs {
+		if o := &c.outs[i]; o.Err == nil && o.Changes == nil && !o.Replayed {
+			o.Err = err
+		}
+	}
+	close(c.finished)
+}
+
+// Write implements [backends.Backend]. Consecutive transactions are carried out together, also with
+// those of other callers.
 func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
 	outs := make([]backends.Outcome, len(txs))
 	for at := 0; at < len(txs); {
 		n := min(len(txs)-at, maxCall)
-		err := b.do(ctx, "write", func(ctx context.Context) error { return b.hand(ctx, txs[at:at+n], outs[at:at+n]) })
+		err := b.do(ctx, "write", func(ctx context.Context) error {
+			return b.await(ctx, txs[at:at+n], outs[at:at+n])
+		})
 		for i := at; err != nil && i < len(txs); i++ {
 			outs[i] = backends.Outcome{Err: err}
 		}
@@ -34,35 +58,20 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	return outs
 }
 
-// hand gives transactions to a lane and waits until they are done.
-func (b *Backend) hand(ctx context.Context, txs []backends.Tx, outs []backends.Outcome) error {
-	c := &call{ctx: ctx, txs: slices.Clone(txs), outs: make([]backends.Outcome, len(txs)), finished: make(chan struct{})}
-	b.waiting.Add(1)
-	select {
-	case b.calls <- c:
-		b.waiting.Add(-1)
-	case <-ctx.Done():
-		b.waiting.Add(-1)
-		return ctx.Err()
+// await queues transactions and waits until they are finished.
+func (b *Backend) await(ctx context.Context, txs []backends.Tx, outs []backends.Outcome) error {
+	c := &call{
+		ctx: ctx, txs: slices.Clone(txs), outs: make([]backends.Outcome, len(txs)), finished: make(chan struct{}),
 	}
-	select {
-	case <-c.finished:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := b.calls.Put(ctx, c); err != nil {
+		return err
+	}
+	if err := b.calls.Wait(ctx, c.finished); err != nil {
+		return err
 	}
 	for i := range c.outs {
 		outs[i] = c.outs[i]
-		outs[i].Err = b.explain(ctx, "write", outs[i].Err)
+		outs[i].Err = b.translate(ctx, "write", outs[i].Err)
 	}
 	return nil
-}
-
-// fail answers everything that has no answer yet.
-func (c *call) fail(err error) {
-	for i := range c.outs {
-		if o := &c.outs[i]; o.Err == nil && o.Changes == nil && !o.Replayed {
-			o.Err = err
-		}
-	}
-	close(c.finished)
 }

@@ -3,8 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,56 +13,45 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-// oldTransaction is for how long one may be open before its changes, which nobody sees before it ends, and the rows that
-// it keeps from being cleaned up, are worth a word.
+// oldTransaction is the age from which a check reports an open transaction. Nobody sees its changes
+// before it ends, and it keeps old rows from being removed.
 const oldTransaction = 5 * time.Minute
 
-// maxSkew is how far the server's clock may be from ours.
-const maxSkew = 5 * time.Second
-
-// Check looks a database over without changing what it holds, and makes nothing where there is none. direct is as in
-// [Options].
+// Check examines a database. It changes nothing in it, and makes nothing that does not exist.
+// direct is as in [Options].
 func Check(ctx context.Context, url, direct string) []backends.Finding {
 	c := &check{}
 	config, schema, err := parseURL(url)
 	if err != nil {
-		c.found(backends.LevelFail, "correct the URL", "%v", err)
-		return c.findings
+		c.Fail("correct the URL", "%v", err)
+		return c.Findings
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		c.failed(err)
-		return c.findings
+		c.Error(refused(err))
+		return c.Findings
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	c.conn, c.b = conn, &Backend{schema: schema}
 	for _, step := range []func(context.Context) error{c.server, c.clock, c.rights, c.transactions, c.tables} {
 		if err := step(ctx); err != nil {
-			c.failed(err)
+			c.Error(refused(err))
 		}
 	}
 	if direct == "" {
 		direct = url
 	}
 	c.listening(ctx, direct)
-	return c.findings
+	return c.Findings
 }
 
 type check struct {
-	b        *Backend // its schema's name alone
-	conn     *pgx.Conn
-	findings []backends.Finding
-}
-
-func (c *check) found(level, fix, what string, args ...any) {
-	c.findings = append(c.findings, backends.Finding{Level: level, What: fmt.Sprintf(what, args...), Fix: fix})
-}
-
-func (c *check) failed(err error) {
-	what, fix, _ := strings.Cut(refused(err).Error(), ": ")
-	c.found(backends.LevelFail, fix, "%s", what)
+	driverkit.Report
+	b    *Backend // of which only the schema's name is set
+	conn *pgx.Conn
 }
 
 func (c *check) row(ctx context.Context, sql string, into ...any) error {
@@ -70,7 +59,7 @@ func (c *check) row(ctx context.Context, sql string, into ...any) error {
 }
 
 func (c *check) server(ctx context.Context) error {
-	pooled, err := c.b.lookAt(ctx, c.conn)
+	pooled, err := examineServer(ctx, c.conn)
 	if err != nil {
 		return err
 	}
@@ -79,9 +68,9 @@ func (c *check) server(ctx context.Context) error {
 		return err
 	}
 	short, _, _ := strings.Cut(version, " on ")
-	c.found(backends.LevelOK, "", "%s, a primary", short)
+	c.OK("%s, a primary", short)
 	if pooled {
-		c.found(backends.LevelOK, "", "a pooler stands between; statements are sent without preparing them")
+		c.OK("a pooler stands between; statements are sent without preparing them")
 	}
 	return nil
 }
@@ -92,37 +81,46 @@ func (c *check) clock(ctx context.Context) error {
 	if err := c.row(ctx, "SELECT clock_timestamp()", &now); err != nil {
 		return err
 	}
-	if skew := now.Sub(asked).Abs(); skew > maxSkew {
-		c.found(backends.LevelWarn, "set both clocks by NTP: documents carry the gateway's time, outside writes the server's", "the server's clock is %s off", skew.Round(time.Millisecond))
-		return nil
-	}
-	c.found(backends.LevelOK, "", "the server's clock agrees")
+	c.ServerClock(now, asked, "outside writes")
 	return nil
 }
 
-// rights are those that serving needs: all where the tables are still to be made, else those on the tables.
+// rightsOn are the rights on tables that serving needs.
+var rightsOn = map[string]string{
+	"app_data":           "SELECT,INSERT,UPDATE,DELETE",
+	"app_data_changes":   "SELECT,INSERT,DELETE,TRUNCATE",
+	"app_data_epoch":     "SELECT,INSERT,UPDATE",
+	"app_data_meta":      "SELECT,UPDATE",
+	"app_data_marks":     "SELECT,INSERT,DELETE",
+	"app_data_mutations": "SELECT,INSERT,DELETE",
+	"app_data_ledger":    "SELECT,INSERT,UPDATE,DELETE",
+	"app_data_filters":   "SELECT,INSERT",
+}
+
+// rights examines the rights on the schema, and on the tables if they exist.
 func (c *check) rights(ctx context.Context) error {
-	var there, create, use bool
-	err := c.row(ctx, "SELECT to_regclass('@.app_data_meta') IS NOT NULL, coalesce(has_schema_privilege(to_regnamespace('"+strings.ReplaceAll(c.b.schema, "'", "''")+
-		"')::oid, 'CREATE'), false), coalesce(has_schema_privilege(to_regnamespace('"+strings.ReplaceAll(c.b.schema, "'", "''")+"')::oid, 'USAGE'), false)", &there, &create, &use)
+	schema := "to_regnamespace('" + strings.ReplaceAll(c.b.schema, "'", "''") + "')::oid"
+	var exist, create, use bool
+	err := c.row(ctx, "SELECT to_regclass('@.app_data_meta') IS NOT NULL"+
+		", coalesce(has_schema_privilege("+schema+", 'CREATE'), false)"+
+		", coalesce(has_schema_privilege("+schema+", 'USAGE'), false)", &exist, &create, &use)
 	switch {
 	case err != nil:
 		return err
 	case !use:
-		c.found(backends.LevelFail, "CREATE SCHEMA, and GRANT USAGE, CREATE on it to the role", "the schema %s is not there, or not this role's to use", c.b.schema)
+		c.Fail("CREATE SCHEMA, and GRANT USAGE, CREATE on it to the role",
+			"the schema %s is not there, or not this role's to use", c.b.schema)
 		return nil
-	case !there && !create:
-		c.found(backends.LevelFail, "GRANT CREATE on the schema to the role for the first start", "the tables are not there and this role may not make them")
+	case !exist && !create:
+		c.Fail("GRANT CREATE on the schema to the role for the first start",
+			"the tables are not there and this role may not make them")
 		return nil
-	case !there:
-		c.found(backends.LevelOK, "", "this role may make the tables")
+	case !exist:
+		c.OK("this role may make the tables")
 		return nil
 	}
 	var lacking []string
-	for table, rights := range map[string]string{
-		"app_data": "SELECT,INSERT,UPDATE,DELETE", "app_data_changes": "SELECT,INSERT,DELETE,TRUNCATE", "app_data_epoch": "SELECT,INSERT,UPDATE",
-		"app_data_meta": "SELECT,UPDATE", "app_data_marks": "SELECT,INSERT,DELETE", "app_data_mutations": "SELECT,INSERT,DELETE", "app_data_ledger": "SELECT,INSERT,UPDATE,DELETE", "app_data_filters": "SELECT,INSERT",
-	} {
+	for table, rights := range rightsOn {
 		for right := range strings.SplitSeq(rights, ",") {
 			var has bool
 			if err := c.row(ctx, "SELECT has_table_privilege('@."+table+"', '"+right+"')", &has); err != nil {
@@ -135,122 +133,127 @@ func (c *check) rights(ctx context.Context) error {
 	}
 	if len(lacking) > 0 {
 		slices.Sort(lacking)
-		c.found(backends.LevelFail, "GRANT them, or let the role own the tables", "this role lacks %s", strings.Join(lacking, ", "))
+		c.Fail("GRANT them, or let the role own the tables", "this role lacks %s", strings.Join(lacking, ", "))
 		return nil
 	}
-	c.found(backends.LevelOK, "", "this role has the rights that it needs")
+	c.OK("this role has the rights that it needs")
 	return nil
 }
 
 func (c *check) transactions(ctx context.Context) error {
-	var oldest *float64
-	var who *string
-	const sql = `SELECT extract(epoch FROM max(now() - xact_start))::float8, (array_agg(coalesce(usename, '') || ' ' || application_name || ', pid ' || pid ORDER BY xact_start))[1]
+	var seconds *float64
+	var oldest *string
+	const sql = `SELECT extract(epoch FROM max(now() - xact_start))::float8,
+			(array_agg(coalesce(usename, '') || ' ' || application_name || ', pid ' || pid ORDER BY xact_start))[1]
 		FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()`
-	if err := c.row(ctx, sql, &oldest, &who); err != nil {
+	if err := c.row(ctx, sql, &seconds, &oldest); err != nil {
 		return err
 	}
-	if oldest != nil && time.Duration(*oldest*float64(time.Second)) > oldTransaction {
-		c.found(backends.LevelWarn, "end it: its changes reach nobody before, and the log is not cleaned up behind it", "a transaction that writes has been open for %s: %s", (time.Duration(*oldest) * time.Second).String(), *who)
+	if seconds != nil && time.Duration(*seconds*float64(time.Second)) > oldTransaction {
+		c.Warn("end it: nobody sees its changes before, and the log is not cleaned up behind it",
+			"a transaction that writes has been open for %s: %s", time.Duration(*seconds)*time.Second, *oldest)
 		return nil
 	}
-	c.found(backends.LevelOK, "", "no writing transaction is older than %s", oldTransaction)
+	c.OK("no writing transaction is older than %s", oldTransaction)
 	return nil
 }
 
-// tables compares what is there with what the migrations make.
+// tables compares the tables with what the migrations make.
 func (c *check) tables(ctx context.Context) error {
-	version, err := c.b.version(ctx, c.conn)
-	steps, _ := fs.Glob(migrations, "migrations/*.sql") // embedded
+	version, err := c.b.schemaVersion(ctx, c.conn)
+	steps, _ := fs.Glob(migrations, "migrations/*.sql") // they are embedded
 	switch {
 	case err != nil:
 		return err
 	case version == 0:
-		c.found(backends.LevelWarn, "nothing to do for a new database; check the URL and its schema if there should be data", "the tables are not there yet: serve makes them")
+		c.Warn("nothing to do for a new database; check the URL and its schema if there should be data",
+			"the tables are not there yet: serve makes them")
 		return nil
 	case version > len(steps):
 		return newer(version, len(steps))
 	case version < len(steps):
-		c.found(backends.LevelWarn, "make a backup first: serve brings it up to date", "schema version %d of %d", version, len(steps))
+		c.Warn("make a backup first: serve brings it up to date", "schema version %d of %d", version, len(steps))
 		return nil
 	}
-	c.found(backends.LevelOK, "", "schema version %d, the newest that this secondgate knows", version)
-	bad, err := c.triggers(ctx)
+	c.OK("schema version %d, the newest that this secondgate knows", version)
+	good, err := c.triggers(ctx)
 	if err != nil {
 		return err
 	}
-	cached, err := c.cached(ctx)
-	if err == nil && !bad && !cached {
-		c.found(backends.LevelOK, "", "all triggers are as secondgate made them, and enabled always")
+	uncached, err := c.sequence(ctx)
+	if err == nil && good && uncached {
+		c.OK("all triggers are as secondgate made them, and enabled always")
 	}
 	return err
 }
 
-// The triggers by their pg_trigger.tgtype: ROW 1, BEFORE 2, INSERT 4, DELETE 8, UPDATE 16, TRUNCATE 32.
-var triggers = map[string]int{"app_data_changed": 1 + 4 + 8 + 16, "app_data_truncated": 32, "app_data_stamped": 1 + 2 + 16}
+// The triggers by their pg_trigger.tgtype: ROW 1, BEFORE 2, INSERT 4, DELETE 8, UPDATE 16, TRUNCATE
+// 32.
+var triggers = map[string]int{
+	"app_data_changed": 1 + 4 + 8 + 16, "app_data_truncated": 32, "app_data_stamped": 1 + 2 + 16,
+}
 
 var functionBody = regexp.MustCompile(`(?s)CREATE FUNCTION @\.(\w+)\(\).*?\$body\$(.*?)\$body\$`)
 
-func (c *check) triggers(ctx context.Context) (bad bool, err error) {
+func (c *check) triggers(ctx context.Context) (good bool, err error) {
 	bodies := map[string]string{}
-	text, _ := migrations.ReadFile("migrations/0001_documents.sql") // embedded
+	text, _ := migrations.ReadFile("migrations/0001_documents.sql") // it is embedded
 	for _, m := range functionBody.FindAllStringSubmatch(string(text), -1) {
 		bodies[m[1]] = c.b.sql(m[2])
 	}
-	const fix = "restore it from backends/postgres/migrations; then have clients list again, because changes may be missing from the log"
-	for _, name := range slices.Sorted(keysOf(triggers)) {
+	const fix = "restore it from backends/postgres/migrations; " +
+		"then have clients list again, because changes may be missing from the log"
+	good = true
+	for _, name := range slices.Sorted(maps.Keys(triggers)) {
 		var kind int
 		var enabled, body string
-		err := c.row(ctx, "SELECT t.tgtype, t.tgenabled::text, p.prosrc FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid WHERE t.tgrelid = '@.app_data'::regclass AND t.tgname = '"+name+"'", &kind, &enabled, &body)
+		err := c.row(ctx, `SELECT t.tgtype, t.tgenabled::text, p.prosrc
+			FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+			WHERE t.tgrelid = '@.app_data'::regclass AND t.tgname = '`+name+"'", &kind, &enabled, &body)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
-			c.found(backends.LevelFail, fix, "the trigger %s is missing", name)
+			c.Fail(fix, "the trigger %s is missing", name)
 		case err != nil:
-			return true, err
+			return false, err
 		case kind != triggers[name] || body != bodies[name]:
-			c.found(backends.LevelFail, fix, "the trigger %s is not as secondgate made it", name)
+			c.Fail(fix, "the trigger %s is not as secondgate made it", name)
 		case enabled != "A":
-			c.found(backends.LevelFail, "ALTER TABLE app_data ENABLE ALWAYS TRIGGER "+name+"; then have clients list again", "the trigger %s is not enabled always", name)
+			c.Fail("ALTER TABLE app_data ENABLE ALWAYS TRIGGER "+name+"; then have clients list again",
+				"the trigger %s is not enabled always", name)
 		default:
 			continue
 		}
-		bad = true
+		good = false
 	}
-	return bad, nil
+	return good, nil
 }
 
-// cached: a sequence that hands out numbers in advance breaks the order of one document's changes.
-func (c *check) cached(ctx context.Context) (bad bool, err error) {
+// sequence fails if the log's sequence hands out numbers in advance: that breaks the order of the
+// changes of one document.
+func (c *check) sequence(ctx context.Context) (uncached bool, err error) {
 	var cache int64
-	err = c.row(ctx, "SELECT s.seqcache FROM pg_sequence AS s WHERE s.seqrelid = pg_get_serial_sequence('@.app_data_changes', 'seq')::regclass", &cache)
+	err = c.row(ctx, `SELECT s.seqcache FROM pg_sequence AS s
+		WHERE s.seqrelid = pg_get_serial_sequence('@.app_data_changes', 'seq')::regclass`, &cache)
 	if err == nil && cache != 1 {
-		c.found(backends.LevelFail, "ALTER TABLE app_data_changes ALTER seq SET CACHE 1; then have clients list again", "the log's sequence has CACHE %d", cache)
-		return true, nil
+		c.Fail("ALTER TABLE app_data_changes ALTER seq SET CACHE 1; then have clients list again",
+			"the log's sequence has CACHE %d", cache)
+		return false, nil
 	}
-	return false, err
-}
-
-func keysOf[V any](m map[string]V) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
+	return true, err
 }
 
 // listening sends a notification to itself.
 func (c *check) listening(ctx context.Context, direct string) {
-	const fix = "serve works without, by polling, a little later; name a connection past the pooler with --backend-direct"
+	const fix = "serve works without, by polling, a little later; " +
+		"name a connection past the pooler with --backend-direct"
 	config, _, err := parseURL(direct)
 	if err != nil {
-		c.found(backends.LevelFail, "correct the URL", "of the direct connection: %v", err)
+		c.Fail("correct the URL", "of the direct connection: %v", err)
 		return
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		c.found(backends.LevelWarn, fix, "the direct connection fails")
+		c.Warn(fix, "the direct connection fails")
 		return
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
@@ -262,8 +265,8 @@ func (c *check) listening(ctx context.Context, direct string) {
 		}
 	}
 	if err != nil {
-		c.found(backends.LevelWarn, fix, "a notification did not come back: LISTEN is not heard")
+		c.Warn(fix, "a notification did not come back: LISTEN is not heard")
 		return
 	}
-	c.found(backends.LevelOK, "", "notifications are heard")
+	c.OK("notifications are heard")
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// columns are what document reads. jsonb as text is no canonical JSON: names come in an order of its own, numbers in
-// decimals.
+// columns are what document reads. The text of jsonb is not canonical: it has its own order of
+// names, and numbers in decimals.
 const columns = "id, data::text, created_at, updated_at"
 
-// row is a stored document as it comes; all but id are nil where there is none.
+// row is a stored document as it is read. Without a document, all but id is nil.
 type row struct {
 	id               string
 	data             []byte
@@ -20,11 +20,12 @@ type row struct {
 
 func (r *row) into() []any { return []any{&r.id, &r.data, &r.created, &r.updated} }
 
-// document is the stored row as clients see it; nil if the JSON rules withhold it.
+// document is a stored row as clients see it, nil if it is withheld.
 func (b *Backend) document(s protocol.Scope, collection string, r *row) *protocol.Document {
 	canonical, err := protocol.CanonicalDecimals(r.data)
 	if err == nil && !utf8.ValidString(r.id) {
-		err = protocol.Errorf(protocol.CodeInvalidID, "the id is no valid UTF-8") // of a database in another encoding
+		// The database has another encoding.
+		err = protocol.Errorf(protocol.CodeInvalidID, "the id is no valid UTF-8")
 	}
 	if err != nil {
 		b.withheld.Note(protocol.Ref{Scope: s, Collection: collection, ID: r.id}, err)

@@ -19,7 +19,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// expired requires that nothing resumes from a cursor.
+// expired requires that a cursor cannot be resumed.
 func expired(t *testing.T, b *postgres.Backend, c backends.Cursor) {
 	t.Helper()
 	_, err := b.Cursor(context.Background(), c.Append(nil))
@@ -30,8 +30,8 @@ func expired(t *testing.T, b *postgres.Backend, c backends.Cursor) {
 	require.ErrorIs(t, err, backends.ErrCursor)
 }
 
-// back waits until a backend has found its server again.
-func back(t *testing.T, b *postgres.Backend) {
+// awaitServer waits until a backend has reconnected to its server.
+func awaitServer(t *testing.T, b *postgres.Backend) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		_, _, err := b.Get(context.Background(), note("none"), nil)
@@ -39,21 +39,21 @@ func back(t *testing.T, b *postgres.Backend) {
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
-// goesOn requires that a backend's lists, feed and Since are exact from here on.
-func goesOn(t *testing.T, b *postgres.Backend, f backends.Feed) {
+// requireExact requires that lists, the feed and Since are exact from here on.
+func requireExact(t *testing.T, b *postgres.Backend, f backends.Feed) {
 	t.Helper()
 	page := list(t, b)
 	for i := range 10 {
 		id := fmt.Sprint("after", time.Now().UnixNano(), i)
 		write(t, b, tx(insert(id, `{}`)))
-		require.Equal(t, []string{id}, ids(told(t, b, f)))
+		require.Equal(t, []string{id}, ids(changesNow(t, b, f)))
 	}
 	require.Equal(t, copied(list(t, b)), fold(copied(page), since(t, b, page.Cursor).Changes))
-	require.Equal(t, copied(list(t, b)), fold(copied(page), told(t, b, watch(t, b, page.Cursor))))
+	require.Equal(t, copied(list(t, b)), fold(copied(page), changesNow(t, b, watch(t, b, page.Cursor))))
 }
 
-// voids reads a feed up to a batch that says all is lost.
-func voids(t *testing.T, f backends.Feed) {
+// requireLostAll reads a feed until a batch says that everything is lost.
+func requireLostAll(t *testing.T, f backends.Feed) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -67,7 +67,7 @@ func voids(t *testing.T, f backends.Feed) {
 	}
 }
 
-// xmax is the number that a cursor's snapshot has not seen, nor anything above it.
+// xmax is the first transaction that a cursor's snapshot does not show.
 func xmax(t *testing.T, c backends.Cursor) uint64 {
 	t.Helper()
 	n, err := strconv.ParseUint(strings.Split(postgrestest.Snapshot(c), ":")[1], 10, 64)
@@ -75,26 +75,27 @@ func xmax(t *testing.T, c backends.Cursor) uint64 {
 	return n
 }
 
-// TestCrashReissuesNumbers: a server that is killed straight after transactions were rolled back gives their numbers to
-// others. A cursor that counts them as seen must expire, or it would hide what those write.
+// TestCrashReissuesNumbers: a server that is killed soon after transactions were rolled back gives
+// their numbers to others. A cursor that counts them as visible must expire, or it would hide the
+// new transactions.
 func TestCrashReissuesNumbers(t *testing.T) {
 	t.Parallel()
-	c := postgrestest.Start(t, "wal_writer_delay = 10s") // little but a commit is written to disk
+	c := postgrestest.Start(t, "wal_writer_delay = 10s") // little except commits is written to disk
 	b := open(t, c.URL())
 	for round := 1; !reissues(t, c, b, fmt.Sprint("kept", round)); round++ {
 		require.Less(t, round, 10, "the numbers have never come again: the test shows nothing")
 	}
 }
 
-// reissues rolls back, kills and starts again, and holds what comes after to its contract. It is false if the numbers did
-// not come again: something else has brought them to disk.
+// reissues rolls back, kills and restarts the server, and checks what follows. It returns false if
+// the numbers were not issued again, because other activity has written them to disk.
 func reissues(t *testing.T, c *postgrestest.Cluster, b *postgres.Backend, id string) bool {
 	t.Helper()
 	f := watch(t, b, nil)
 	kept := write(t, b, tx(insert(id, `{}`))).Changes[0].Doc
-	require.Equal(t, []string{id}, ids(told(t, b, f)))
+	require.Equal(t, []string{id}, ids(changesNow(t, b, f)))
 	stranger := outsider(t, c.URL())
-	for range 500 { // many: the gateway's own announcement may still bring the first ones to disk
+	for range 500 { // many: an announcement of the gateway may still write the first ones to disk
 		stranger.do("BEGIN")
 		stranger.do(put("undone", `{}`))
 		stranger.do("ROLLBACK")
@@ -102,19 +103,19 @@ func reissues(t *testing.T, c *postgrestest.Cluster, b *postgres.Backend, id str
 	old := now(t, b)
 	require.NoError(t, c.Kill9())
 	require.NoError(t, c.Restart())
-	back(t, b)
+	awaitServer(t, b)
 	write(t, b, tx(insert("after-"+id, `{}`)))
 	again := xmax(t, now(t, b)) <= xmax(t, old)
 	expired(t, b, old)
 	require.Equal(t, kept, get(t, b, note(id)))
-	voids(t, f)
-	goesOn(t, b, f)
+	requireLostAll(t, f)
+	requireExact(t, b, f)
 	expired(t, b, old)
 	return again
 }
 
-// TestBackendKilled: when one process of the server is killed, all sessions end and UNLOGGED tables are emptied, while
-// the server goes on.
+// TestBackendKilled: when one process of the server is killed, all sessions end and UNLOGGED tables
+// are emptied, but the server goes on.
 func TestBackendKilled(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t)
@@ -123,17 +124,19 @@ func TestBackendKilled(t *testing.T) {
 	pid, err := strconv.Atoi(outsider(t, c.URL()).value("pg_backend_pid()"))
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	require.Eventually(t, func() bool { // the server takes a moment to notice, in which old may do, or a connection end
+	// the server needs a moment to notice; until then old may resume, or a connection may end
+	require.Eventually(t, func() bool {
 		_, err := b.Cursor(context.Background(), old.Append(nil))
 		return errors.Is(err, backends.ErrCursor)
 	}, 30*time.Second, 10*time.Millisecond)
 	expired(t, b, old)
-	voids(t, f)
-	goesOn(t, b, f)
+	requireLostAll(t, f)
+	requireExact(t, b, f)
 }
 
-// TestEpochLostUnderWrites: a write that is in, but cannot say where, is answered as one whose fate is unknown. It is not
-// tried again, or it would be refused for what it has done itself; and the next one finds a new epoch, if nobody reads.
+// TestEpochLostUnderWrites: a write that is stored without an epoch is answered as unknown. It is
+// not tried again, because it would be refused for what it has stored itself. The next write finds
+// a new epoch, even if nobody reads.
 func TestEpochLostUnderWrites(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -147,11 +150,11 @@ func TestEpochLostUnderWrites(t *testing.T) {
 		require.Equal(t, protocol.CodeUnavailable, protocol.CodeOf(err), "%v", err)
 		write(t, b, tx(insert(fmt.Sprint("next", i), `{}`)))
 		require.NotNil(t, get(t, b, note(strconv.Itoa(i))))
-		goesOn(t, b, watch(t, b, nil))
+		requireExact(t, b, watch(t, b, nil))
 	}
 }
 
-// TestCleanRestart: cursors and feeds outlive an operator's restart, and lose nothing of what was committed around it.
+// TestCleanRestart: cursors and feeds survive an operator's restart, and miss no commit around it.
 func TestCleanRestart(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t)
@@ -159,14 +162,14 @@ func TestCleanRestart(t *testing.T) {
 	old := now(t, b)
 	write(t, b, tx(insert("before", `{}`)))
 	require.NoError(t, c.Restart())
-	back(t, b)
+	awaitServer(t, b)
 	write(t, b, tx(insert("after", `{}`)))
 	require.Equal(t, []string{"before", "after"}, ids(since(t, b, old).Changes))
-	require.Equal(t, []string{"before", "after"}, ids(told(t, b, watch(t, b, old))))
+	require.Equal(t, []string{"before", "after"}, ids(changesNow(t, b, watch(t, b, old))))
 }
 
-// TestStandby: a standby is refused, for its snapshots hide transactions that are under way. Once promoted it serves, and
-// cursors of the primary, which may have gone on, expire.
+// TestStandby: a standby is refused, because its snapshots hide open transactions. Once it is
+// promoted it serves. Cursors of the primary expire, because the primary may have gone on.
 func TestStandby(t *testing.T) {
 	t.Parallel()
 	primary := postgrestest.Start(t)
@@ -181,39 +184,42 @@ func TestStandby(t *testing.T) {
 	promoted := open(t, standby.URL())
 	expired(t, promoted, old)
 	require.NotNil(t, get(t, promoted, note("a")))
-	goesOn(t, promoted, watch(t, promoted, nil))
+	requireExact(t, promoted, watch(t, promoted, nil))
 	expired(t, promoted, old)
 }
 
-// TestFailover: a gateway that knows both servers goes over to the one that takes writes.
+// TestFailover: a gateway that knows both servers switches to the one that takes writes.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary := postgrestest.Start(t)
 	standby := primary.Standby(t)
-	b := open(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write", standby.Port(), primary.Port()))
+	const both = "postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres" +
+		"?sslmode=disable&target_session_attrs=read-write"
+	b := open(t, fmt.Sprintf(both, standby.Port(), primary.Port()))
 	f, old := watch(t, b, nil), now(t, b)
 	write(t, b, tx(insert("a", `{}`)))
-	require.Equal(t, []string{"a"}, ids(told(t, b, f)))
+	require.Equal(t, []string{"a"}, ids(changesNow(t, b, f)))
 	require.Eventually(t, func() bool {
 		count, err := postgrestest.TryPSQL(standby.URL(), "SELECT count(*) FROM app_data")
 		return err == nil && count == "1"
 	}, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, primary.Kill9())
 	standby.Promote(t)
-	back(t, b)
-	voids(t, f)
+	awaitServer(t, b)
+	requireLostAll(t, f)
 	expired(t, b, old)
 	require.NotNil(t, get(t, b, note("a")))
-	goesOn(t, b, f)
+	requireExact(t, b, f)
 }
 
-// TestRestoreElsewhere: a dump that is loaded into another server brings a log and a floor whose numbers are from the
-// future there.
+// TestRestoreElsewhere: a dump that is loaded into another server brings a log and a floor with
+// numbers from the future of that server.
 func TestRestoreElsewhere(t *testing.T) {
 	t.Parallel()
 	from := postgrestest.Start(t)
 	b := open(t, from.URL())
-	postgrestest.PSQL(t, from.URL(), "DO $$ BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+	postgrestest.PSQL(t, from.URL(), "DO $$ BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); "+
+		"COMMIT; END LOOP; END $$")
 	write(t, b, tx(insert("a", `{"n":1}`)))
 	require.NoError(t, b.Trim(context.Background(), time.Now()))
 	write(t, b, tx(insert("b", `{"n":1}`)))
@@ -222,13 +228,14 @@ func TestRestoreElsewhere(t *testing.T) {
 	to := postgrestest.Start(t)
 	postgrestest.PSQL(t, to.URL(), "DROP SCHEMA public;\n\\i "+file)
 	restored := open(t, to.URL())
-	require.Less(t, xmax(t, now(t, restored)), xmax(t, old), "the log's numbers are not from the future: the test shows nothing")
+	require.Less(t, xmax(t, now(t, restored)), xmax(t, old),
+		"the log's numbers are not from the future: the test shows nothing")
 	expired(t, restored, old)
 	require.Len(t, list(t, restored).Docs, 2)
 	f := watch(t, restored, nil)
-	require.Empty(t, told(t, restored, f))
-	goesOn(t, restored, f)
-	require.Eventually(t, func() bool { // an announcement of ours in between is a transaction too, and moves the floor on
+	require.Empty(t, changesNow(t, restored, f))
+	requireExact(t, restored, f)
+	require.Eventually(t, func() bool { // an announcement of ours is a transaction too, and moves the floor
 		fresh := now(t, restored)
 		require.NoError(t, restored.Trim(context.Background(), time.Now()))
 		_, err := restored.Cursor(context.Background(), fresh.Append(nil))
@@ -237,7 +244,8 @@ func TestRestoreElsewhere(t *testing.T) {
 	expired(t, restored, old)
 }
 
-// TestRestoreUnderneath: whoever loads a dump in place of the tables while a gateway runs takes its clients back in time.
+// TestRestoreUnderneath: loading a dump in place of the tables while a gateway runs makes cursors
+// expire.
 func TestRestoreUnderneath(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
@@ -247,9 +255,9 @@ func TestRestoreUnderneath(t *testing.T) {
 	write(t, b, tx(insert("lost", `{}`)))
 	f, old := watch(t, b, nil), now(t, b)
 	postgrestest.PSQL(t, url, "DROP SCHEMA "+postgrestest.SchemaOf(url)+" CASCADE;\n\\i "+file)
-	back(t, b)
+	awaitServer(t, b)
 	expired(t, b, old)
-	voids(t, f)
+	requireLostAll(t, f)
 	require.Len(t, list(t, b).Docs, 1)
-	goesOn(t, b, f)
+	requireExact(t, b, f)
 }

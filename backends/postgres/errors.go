@@ -3,60 +3,71 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-var errClosed = protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping")
+var (
+	// errNoEpoch means that the database has crashed, and no gateway has begun a new epoch yet.
+	errNoEpoch = errors.New("the database has lost its epoch: it has crashed or was promoted")
+	// errStandby means that the server takes no writes. Its snapshots hide transactions that are
+	// open.
+	errStandby = errors.New("the server is a standby")
+	// errChanged means that another transaction has changed what this one had read.
+	errChanged = errors.New("a document has changed in the meantime")
+	// errBroken means that the connection broke before an answer came. The outcome is unknown.
+	errBroken = &brokenError{}
+)
 
-// errNoEpoch: the database has crashed since we looked, and nobody has begun a new epoch yet.
-var errNoEpoch = errors.New("the database has lost its epoch: it has crashed or was promoted")
+type brokenError struct{}
 
-// errStandby: the server takes no writes, and its snapshots hide transactions that are under way.
-var errStandby = errors.New("the server is a standby")
+func (*brokenError) Error() string   { return "the connection broke" }
+func (*brokenError) Timeout() bool   { return false }
+func (*brokenError) Temporary() bool { return true }
 
-// SQLSTATEs that are told apart (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+// SQLSTATEs of errors that are treated specially
+// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 const (
 	uniqueViolation     = "23505"
 	checkViolation      = "23514"
 	untranslatable      = "22P05" // U+0000 in jsonb
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
-	readOnly            = "25006"
-	abandoned           = "25P03" // a transaction of ours said nothing for abandonedMillis
+	readOnlyTransaction = "25006"
+	abandoned           = "25P03" // a transaction of ours sent nothing for abandonedMillis
 	unloggedOnStandby   = "0A000" // a standby cannot read app_data_epoch
 )
 
-// translate is the one place where errors of PostgreSQL become those of the contract.
-func translate(ctx context.Context, doing string, err error) error {
-	if err == nil || errors.Is(err, backends.ErrCursor) || errors.Is(err, backends.ErrTooBig) {
-		return err
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var known *protocol.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	err = fmt.Errorf("postgres: %s: %w", doing, err)
-	switch {
-	case isAway(err):
-		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later"), Cause: err}
-	case again(err): // as often as it was tried
-		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again"), Cause: err}
-	case isState(err, checkViolation, untranslatable):
-		return &backends.Fault{Shown: protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document"), Cause: err}
-	}
-	return err
+// translate turns an error of PostgreSQL into one of the contract: see [driverkit.Translate].
+func (b *Backend) translate(ctx context.Context, doing string, err error) error {
+	return driverkit.Translate(ctx, "postgres", doing, b.life.Explain(ctx, err), classify)
 }
 
-// isAway tells failures that pass when the server is there again, or another one has taken over.
+// classify is what clients are shown of an error, nil for a defect.
+func classify(err error) *protocol.Error {
+	switch {
+	case isAway(err):
+		return driverkit.ShownAway
+	case retryable(err): // but it failed at every try
+		return driverkit.ShownBusy
+	case isState(err, checkViolation, untranslatable):
+		return driverkit.ShownRefused
+	}
+	return nil
+}
+
+// retryable reports whether nothing has happened and another try may succeed.
+func retryable(err error) bool {
+	return errors.Is(err, errChanged) || isState(err, serializationFailed, deadlockDetected)
+}
+
+// isAway reports whether the failure passes once the server is back, or another one has taken over.
 func isAway(err error) bool {
 	var state *pgconn.PgError
 	if errors.As(err, &state) {
@@ -64,23 +75,21 @@ func isAway(err error) bool {
 		case "08", "53", "57", "58": // connection, resources, operator intervention (shutdown, start), system
 			return true
 		}
-		return state.Code == readOnly || state.Code == abandoned || state.Code == unloggedOnStandby // it was demoted
+		// The second and third are those of a server that was demoted.
+		return slices.Contains([]string{abandoned, readOnlyTransaction, unloggedOnStandby}, state.Code)
 	}
 	var network net.Error
 	var connecting *pgconn.ConnectError
-	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, errNoEpoch) || errors.Is(err, errStandby) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || isEOF(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	if errors.As(err, &network) || errors.As(err, &connecting) {
+		return true
+	}
+	return slices.ContainsFunc([]error{
+		errNoEpoch, errStandby, net.ErrClosed, pgconn.ErrConnClosed, io.EOF, io.ErrUnexpectedEOF,
+		context.DeadlineExceeded, context.Canceled,
+	}, func(away error) bool { return errors.Is(err, away) })
 }
 
 func isState(err error, codes ...string) bool {
 	var state *pgconn.PgError
-	if !errors.As(err, &state) {
-		return false
-	}
-	for _, code := range codes {
-		if state.Code == code {
-			return true
-		}
-	}
-	return false
+	return errors.As(err, &state) && slices.Contains(codes, state.Code)
 }

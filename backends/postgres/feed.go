@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -9,29 +10,31 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-var errFeedClosed = errors.New("postgres: the feed is closed")
-
-// deafPoll is how often the feed looks while notifications are not heard.
-const deafPoll = 150 * time.Millisecond
-
-// lookEvery is the least time from a look that has found changes to the next. Under load one look then serves many commits; a lone commit
-// is looked for at once.
-const lookEvery = 5 * time.Millisecond
-
-// readTime bounds one look at the log, so that a connection which is half open breaks the feed instead of stopping it.
-const readTime = 10 * time.Second
+const (
+	// fallbackPoll is how often a feed reads the log while notifications do not arrive.
+	fallbackPoll = 150 * time.Millisecond
+	// minReadGap is the time from a read that found changes to the next one. Under load, one read
+	// then serves many commits. A feed that is idle reads at once.
+	minReadGap = 5 * time.Millisecond
+	// readTime bounds one read of the log. A connection that is half open then breaks the feed;
+	// otherwise it would stop it.
+	readTime = 10 * time.Second
+)
 
 // feed is a position in the log, as a snapshot.
 type feed struct {
 	backend *Backend
-	poke    chan struct{} // holds one: a second poke before the look would find nothing more
 	ctx     context.Context
 	cancel  context.CancelFunc
-	reading sync.WaitGroup
-	level   bool      // nothing has happened since the last look began, unless there is a poke; the reader's
-	looked  time.Time // when the last look that found changes ended; the reader's
+	driverkit.Wakeup
+	reading sync.WaitGroup // reads of the log; Close waits for them
+
+	// State of Next.
+	caughtUp    bool      // nothing has happened since the last read began, unless there is a poke
+	lastChanges time.Time // when the last read ended that found changes
 
 	mu sync.Mutex
 	at cursor
@@ -41,7 +44,7 @@ var _ backends.Feed = (*feed)(nil)
 
 // Watch implements [backends.Backend].
 func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
-	f := &feed{backend: b, poke: make(chan struct{}, 1)}
+	f := &feed{backend: b, Wakeup: driverkit.NewWakeup()}
 	err := b.read(ctx, "watch", func(ctx context.Context, q querier) error {
 		h, err := b.head(ctx, q)
 		if err != nil {
@@ -56,29 +59,15 @@ func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Fee
 	if err != nil {
 		return nil, err
 	}
-	f.ctx, f.cancel = context.WithCancel(b.ctx)
-	b.mu.Lock()
-	b.feeds[f] = struct{}{}
-	b.mu.Unlock()
+	f.ctx, f.cancel = context.WithCancel(b.life.Context())
+	b.feeds.Add(f)
 	return f, nil
 }
 
-func (f *feed) Poke() {
-	select {
-	case f.poke <- struct{}{}:
-	default:
-	}
-}
+// poke makes every feed of this process read the log.
+func (b *Backend) poke() { b.feeds.Each(func(f *feed) { f.Poke() }) }
 
-// poke has every feed of this process look at the log.
-func (b *Backend) poke() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for f := range b.feeds {
-		f.Poke()
-	}
-}
-
+// Cursor implements [backends.Feed].
 func (f *feed) Cursor() backends.Cursor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,21 +77,19 @@ func (f *feed) Cursor() backends.Cursor {
 // Next implements [backends.Feed].
 func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 	for {
-		f.level = f.level && !f.wait(ctx)
+		f.caughtUp = f.caughtUp && !f.wait(ctx)
 		f.rest(ctx)
-		if err := f.cause(ctx); err != nil {
+		if err := driverkit.FeedErr(ctx, f.ctx); err != nil {
 			return backends.Batch{}, err
 		}
-		batch, moved, err := f.look(ctx)
+		batch, moved, err := f.read(ctx)
 		if err != nil {
-			if cause := f.cause(ctx); cause != nil {
-				err = cause // a look that was cut short failed for their reason
-			}
-			return backends.Batch{}, err
+			// A read that was cut short fails for the reason of whoever cut it.
+			return backends.Batch{}, cmp.Or(driverkit.FeedErr(ctx, f.ctx), err)
 		}
-		f.level = true
+		f.caughtUp = true
 		if len(batch.Changes) > 0 {
-			f.looked = time.Now()
+			f.lastChanges = time.Now()
 		}
 		if moved {
 			return batch, nil
@@ -110,22 +97,12 @@ func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 	}
 }
 
-func (f *feed) cause(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if f.ctx.Err() != nil {
-		return errFeedClosed
-	}
-	return nil
-}
-
-// wait ends when there may be something to tell; false if the waiting ended first.
+// wait returns true when there may be changes, and false if ctx or the feed ends first.
 func (f *feed) wait(ctx context.Context) bool {
 	poll := time.NewTimer(f.backend.pollEvery())
 	defer poll.Stop()
 	select {
-	case <-f.poke:
+	case <-f.Wakeup:
 		return true
 	case <-poll.C:
 		return true
@@ -135,9 +112,9 @@ func (f *feed) wait(ctx context.Context) bool {
 	return false
 }
 
-// rest leaves some time after a look that has found changes.
+// rest waits until minReadGap has passed since the last changes.
 func (f *feed) rest(ctx context.Context) {
-	pause := lookEvery - time.Since(f.looked)
+	pause := minReadGap - time.Since(f.lastChanges)
 	if pause <= 0 {
 		return
 	}
@@ -151,16 +128,14 @@ func (f *feed) rest(ctx context.Context) {
 }
 
 func (b *Backend) pollEvery() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.heard {
-		return min(deafPoll, b.options.Poll)
+	if !b.listening.Load() {
+		return min(fallbackPoll, b.options.Poll)
 	}
 	return b.options.Poll
 }
 
-// look reads what has become visible since the feed's snapshot, and moves there.
-func (f *feed) look(ctx context.Context) (batch backends.Batch, moved bool, err error) {
+// read reads what has become visible since the feed's snapshot, and moves the feed there.
+func (f *feed) read(ctx context.Context) (batch backends.Batch, moved bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	defer context.AfterFunc(f.ctx, cancel)()
@@ -181,43 +156,44 @@ func (f *feed) look(ctx context.Context) (batch backends.Batch, moved bool, err 
 }
 
 // advance reads the batch from the feed's snapshot to a new one, in one round trip.
-func (f *feed) advance(ctx context.Context, conn *pgx.Conn, from cursor) (batch backends.Batch, moved bool, err error) {
+func (f *feed) advance(
+	ctx context.Context, conn *pgx.Conn, from cursor,
+) (batch backends.Batch, moved bool, err error) {
 	var h head
-	g := backends.NewGathering(backends.MaxScopeBatch, backends.MaxBatch)
-	truncated := false
+	b, builder, truncated := f.backend, driverkit.NewFeedBuilder(), false
 	trip := &pgx.Batch{}
 	trip.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-	trip.Queue(f.backend.sql(headSQL)).QueryRow(func(r pgx.Row) error {
-		h, err = f.backend.scanHead(r)
+	trip.Queue(b.sql(headSQL)).QueryRow(func(r pgx.Row) error {
+		h, err = scanHead(r)
 		return err
 	})
-	trip.Queue(f.backend.sql(differenceSQL+bySeqSQL), from.snapshot.after()...).Query(func(rows pgx.Rows) error {
-		truncated, err = f.backend.tell(rows, h.epoch, func(c backends.Change) error {
-			g.Add(c)
+	trip.Queue(b.sql(differenceSQL+bySeqSQL), from.snapshot.after()...).Query(func(rows pgx.Rows) error {
+		truncated, err = b.scanChanges(rows, h.epoch, func(c backends.Change) error {
+			builder.Add(c)
 			return nil
 		})
 		return err
 	})
 	trip.Queue("COMMIT")
 	if err := errors.Join(conn.SendBatch(ctx, trip).Close(), err); err != nil {
-		_ = conn.Close(ctx) // in the middle of a transaction
+		_ = conn.Close(ctx) // a transaction is open on it
 		return batch, false, err
 	}
 	switch _, expired := h.resumable(from); {
-	case h.epoch == from.epoch && from.snapshot.contains(h.snapshot), len(h.Append(nil)) > maxCursor:
-		return batch, false, nil // nothing new; or a cursor that clients could not carry, which shrinks as transactions end
-	case expired != nil, truncated: // a crash, or nobody has read the feed for long
+	case h.epoch == from.epoch && from.snapshot.contains(h.snapshot):
+		return batch, false, nil // there is nothing new
+	case len(h.Append(nil)) > maxCursor:
+		return batch, false, nil // clients could not carry the cursor; it shrinks when transactions end
+	case expired != nil, truncated: // the server has crashed, or nobody has read the feed for long
 		return backends.Batch{LostAll: true, Cursor: h.cursor}, true, nil
 	}
-	return g.Batch(h.cursor), true, nil
+	return builder.Batch(h.cursor), true, nil
 }
 
 // Close implements [backends.Feed].
 func (f *feed) Close() error {
 	f.cancel()
-	f.backend.mu.Lock()
-	delete(f.backend.feeds, f)
-	f.backend.mu.Unlock()
+	f.backend.feeds.Remove(f)
 	f.reading.Wait()
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/secondgate/secondgate/backends"
-	"github.com/secondgate/secondgate/protocol"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
 const (
@@ -16,9 +16,11 @@ const (
 		ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body, at = excluded.at, expires = excluded.expires`
 	// absentSQL replaces an entry only once it has expired.
 	absentSQL = putSQL + " WHERE l.expires <= now()"
-	takeSQL   = "DELETE FROM @.app_data_ledger WHERE kind = $1 AND key = $2 RETURNING kind, key, body, at, expires, coalesce(expires > now(), true)"
-	findSQL   = `SELECT kind, key, body, at, expires, true FROM @.app_data_ledger
-		WHERE kind = $1 AND key >= $2 AND key > $3 AND starts_with(key, $2) AND (expires IS NULL OR expires > now()) ORDER BY key LIMIT $4`
+	takeSQL   = `DELETE FROM @.app_data_ledger WHERE kind = $1 AND key = $2
+		RETURNING kind, key, body, at, expires, coalesce(expires > now(), true)`
+	findSQL = `SELECT kind, key, body, at, expires, true FROM @.app_data_ledger
+		WHERE kind = $1 AND key >= $2 AND key > $3 AND starts_with(key, $2)
+			AND (expires IS NULL OR expires > now()) ORDER BY key LIMIT $4`
 )
 
 // Put implements [backends.Ledger].
@@ -30,7 +32,7 @@ func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) erro
 	return b.read(ctx, "put", func(ctx context.Context, q querier) error {
 		tag, err := q.(*pgx.Conn).Exec(ctx, b.sql(sql), values(e)...)
 		if err == nil && tag.RowsAffected() == 0 {
-			err = protocol.Errorf(protocol.CodeAlreadyExists, "there is already an entry %q", e.Key)
+			err = driverkit.ErrEntryExists(e.Key)
 		}
 		return err
 	})
@@ -42,7 +44,7 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 		var fresh bool
 		e, fresh, err = entry(q.QueryRow(ctx, b.sql(takeSQL), kind, key))
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && !fresh {
-			return protocol.Errorf(protocol.CodeNotFound, "there is no entry %q", key)
+			return driverkit.ErrNoEntry(key)
 		}
 		return err
 	})
@@ -53,7 +55,9 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 }
 
 // Find implements [backends.Ledger].
-func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
+func (b *Backend) Find(
+	ctx context.Context, kind, prefix, after string, limit int,
+) (entries []backends.Entry, err error) {
 	if !storable(kind, prefix, after) {
 		return nil, nil
 	}
@@ -82,6 +86,7 @@ func values(e backends.Entry) []any {
 	return []any{e.Kind, e.Key, body, nullable(e.At), nullable(e.Expires)}
 }
 
+// entry reads a row. fresh is false if the entry has expired.
 func entry(r pgx.Row) (e backends.Entry, fresh bool, err error) {
 	var at, expires *time.Time
 	err = r.Scan(&e.Kind, &e.Key, &e.Body, &at, &expires, &fresh)
@@ -89,7 +94,7 @@ func entry(r pgx.Row) (e backends.Entry, fresh bool, err error) {
 	return e, fresh, err
 }
 
-// nullable keeps the zero time as NULL.
+// nullable is a time as it is stored: NULL is the zero time.
 func nullable(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -97,6 +102,7 @@ func nullable(t time.Time) *time.Time {
 	return &t
 }
 
+// moment is the inverse of nullable.
 func moment(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

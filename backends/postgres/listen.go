@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -11,41 +10,46 @@ import (
 )
 
 const (
-	// listenCheck is how often a quiet connection is asked whether it lives: one that is half open says nothing for ever.
+	// listenCheck is how often a quiet connection is pinged. One that is half open stays quiet for
+	// ever.
 	listenCheck = 15 * time.Second
-	// probeTime is how long our own notification may take.
+	// probeTime is how long a notification of our own may take.
 	probeTime = 3 * time.Second
-	// announceEvery is the time from one announcement of our commits to the next, on average at the least, and half of it
-	// after one that was late: each takes a lock that all commits with a notification, of the whole server, share.
+	// announceEvery is the least time, on average, from one announcement of our commits to the
+	// next; after a late one it is half as long. Each announcement takes a lock that all commits
+	// with a notification share, on the whole server.
 	announceEvery = 10 * time.Millisecond
 )
 
-// listen has the feeds look when others have committed, for as long as b is open. Notifications only wake: what is lost
-// with a connection is found by polling.
+// listen pokes the feeds when others have committed, until the backend is closed. Notifications
+// only wake feeds: polling finds what is lost with a connection.
 func (b *Backend) listen() {
-	for wait := 100 * time.Millisecond; b.ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
+	for wait := 100 * time.Millisecond; b.life.Context().Err() == nil; wait = min(2*wait, 5*time.Second) {
 		begun := time.Now()
 		err := b.listenOnce()
-		b.setHeard(false)
-		if b.ctx.Err() != nil {
+		b.setListening(false)
+		if b.life.Context().Err() != nil {
 			return
 		}
-		b.options.Log.Warn("notifications of PostgreSQL are not heard; changes are polled for until they are", "error", err)
+		b.options.Log.Warn("notifications of PostgreSQL are not heard; changes are polled for until they are",
+			"error", err)
 		if time.Since(begun) > time.Minute {
 			wait = 100 * time.Millisecond
 		}
 		select {
-		case <-b.ctx.Done():
+		case <-b.life.Context().Done():
 		case <-time.After(wait/2 + rand.N(wait)):
 		}
 	}
 }
 
-var errNotHeard = errors.New("a notification of our own did not come back: LISTEN needs a connection without a pooler in transaction mode; name one with --backend-direct")
+var errNotHeard = errors.New("a notification of our own did not come back: LISTEN needs a connection " +
+	"without a pooler in transaction mode; name one with --backend-direct")
 
-// listenOnce listens on a connection of its own until that breaks.
+// listenOnce listens on a connection of its own until the connection breaks.
 func (b *Backend) listenOnce() error {
-	conn, err := pgx.ConnectConfig(b.ctx, b.direct)
+	ctx := b.life.Context()
+	conn, err := pgx.ConnectConfig(ctx, b.direct)
 	if err != nil {
 		return err
 	}
@@ -63,15 +67,15 @@ func (b *Backend) listenOnce() error {
 	if err := b.probe(conn); err != nil {
 		return err
 	}
-	b.setHeard(true)
-	b.poke() // for what was committed before we heard
+	b.setListening(true)
+	b.poke() // for what was committed before the first notification
 	for {
-		ctx, cancel := context.WithTimeout(b.ctx, listenCheck)
-		n, err := conn.WaitForNotification(ctx)
-		quiet := ctx.Err() != nil && b.ctx.Err() == nil
+		wait, cancel := context.WithTimeout(ctx, listenCheck)
+		n, err := conn.WaitForNotification(wait)
+		quiet := wait.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
-		case err == nil && n.Payload == b.self: // the feeds were poked when that was committed
+		case err == nil && n.Payload == b.self: // the commit has poked the feeds
 		case err == nil:
 			b.poke()
 		case !quiet:
@@ -84,23 +88,24 @@ func (b *Backend) listenOnce() error {
 	}
 }
 
-// bounded runs one step that a silent server must not stop.
+// bounded runs a step that a silent server must not stop.
 func (b *Backend) bounded(step func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(b.ctx, dialTime)
+	ctx, cancel := context.WithTimeout(b.life.Context(), dialTime)
 	defer cancel()
 	return step(ctx)
 }
 
-// probe sends a notification through the pool and waits for it: a pooler takes LISTEN and forgets it.
+// probe sends a notification through the pool and waits for it. A pooler accepts LISTEN without
+// effect.
 func (b *Backend) probe(conn *pgx.Conn) error {
 	if err := b.notify("probe"); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, probeTime)
+	ctx, cancel := context.WithTimeout(b.life.Context(), probeTime)
 	defer cancel()
 	for {
 		n, err := conn.WaitForNotification(ctx)
-		if err != nil && ctx.Err() != nil && b.ctx.Err() == nil {
+		if err != nil && ctx.Err() != nil && b.life.Context().Err() == nil {
 			return errNotHeard
 		}
 		if err != nil || n.Payload == "probe" {
@@ -109,13 +114,10 @@ func (b *Backend) probe(conn *pgx.Conn) error {
 	}
 }
 
-func (b *Backend) setHeard(heard bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if heard && !b.heard {
+func (b *Backend) setListening(listening bool) {
+	if !b.listening.Swap(listening) && listening {
 		b.options.Log.Debug("notifications of PostgreSQL are heard")
 	}
-	b.heard = heard
 }
 
 func (b *Backend) notify(payload string) error {
@@ -125,28 +127,29 @@ func (b *Backend) notify(payload string) error {
 	})
 }
 
-// committed tells of a commit of this process: its own feeds at once, other processes' soon.
+// committed is called after each commit of this process. It pokes the feeds of this process at
+// once, those of other processes soon.
 func (b *Backend) committed(requests int) {
 	b.poke()
-	b.options.Committed(requests, int(b.waiting.Load()))
+	b.options.Committed(requests, b.inserts.Waiting()+b.upserts.Waiting()+int(b.acquiring.Load()))
 	select {
 	case b.announce <- struct{}{}:
-	default: // one is under way, and will be heard after this commit
+	default: // an announcement is due, and will be sent after this commit
 	}
 }
 
-// announceCommits tells other processes that this one has committed, many commits at a time. What was late does not make the
-// next late, or announcements would drift away from commits that come as often.
+// announceCommits notifies other processes of commits, many at a time. A late announcement does not
+// delay the next one: announcements would otherwise fall behind commits that come as often.
 func (b *Backend) announceCommits() {
 	var due time.Time
 	for {
 		select {
-		case <-b.ctx.Done():
+		case <-b.life.Context().Done():
 			return
 		case <-b.announce:
 		}
 		select {
-		case <-b.ctx.Done():
+		case <-b.life.Context().Done():
 			return
 		case <-time.After(time.Until(due)):
 		}
@@ -154,8 +157,6 @@ func (b *Backend) announceCommits() {
 			due = late
 		}
 		due = due.Add(announceEvery)
-		_ = b.notify(b.self) // who does not hear it polls
+		_ = b.notify(b.self) // without it, others find the commits by polling
 	}
 }
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -13,10 +13,11 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestNoNotifyLock: commits that notify queue for one lock of the whole server, "database 0". While somebody holds it
-// the gateway's writes go through, and a stranger's, which notify, do not. It is held by a commit that waits for a
-// standby which never comes.
-func TestNoNotifyLock(t *testing.T) {
+// TestWritesTakeNoNotifyLock: commits that notify wait for one lock of the whole server, "database
+// 0". While another session holds it, the gateway's writes succeed, and an outside write, which
+// notifies, waits. The session that holds it is a commit that waits for a standby which never
+// comes.
+func TestWritesTakeNoNotifyLock(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t, "synchronous_standby_names = 'nobody'", "synchronous_commit = local")
 	b := open(t, c.URL())
@@ -29,23 +30,27 @@ func TestNoNotifyLock(t *testing.T) {
 		_, err := holder.Exec(context.Background(), "CREATE TABLE held (); NOTIFY anything")
 		held <- err
 	}()
-	const lock = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND database = 0 AND classid = 'pg_database'::regclass AND objid = 0 AND granted AND pid = $1::text::int)"
-	require.Eventually(t, func() bool { return looker.value(lock, pid) == "true" }, 30*time.Second, 10*time.Millisecond)
+	const lock = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND database = 0 AND classid " +
+		"= 'pg_database'::regclass AND objid = 0 AND granted AND pid = $1::text::int)"
+	require.Eventually(t, func() bool { return looker.value(lock, pid) == "true" }, 30*time.Second,
+		10*time.Millisecond)
 
 	out, err := postgrestest.TryPSQL(c.URL(), "SET lock_timeout = '300ms'; "+put("stranger", `{}`))
 	require.Error(t, err, "a stranger's commit does not wait: the test shows nothing")
 	require.Contains(t, out, "ERROR:  55P03")
 
 	require.NoError(t, writeAllKinds(t, b, 10*time.Second))
-	looker.do("CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY anything; RETURN NULL; END'")
+	looker.do("CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql " +
+		"AS 'BEGIN NOTIFY anything; RETURN NULL; END'")
 	looker.do("CREATE TRIGGER planted AFTER INSERT ON app_data FOR EACH STATEMENT EXECUTE FUNCTION planted()")
-	require.ErrorIs(t, writeAllKinds(t, b, 2*time.Second), context.DeadlineExceeded, "writes that notify do not wait: the test shows nothing")
+	require.ErrorIs(t, writeAllKinds(t, b, 2*time.Second), context.DeadlineExceeded,
+		"writes that notify do not wait: the test shows nothing")
 	require.Equal(t, "true", looker.value(lock, pid), "the lock was not held all the time")
 	looker.do("SELECT pg_cancel_backend($1::text::int)", pid)
 	require.NoError(t, <-held)
 }
 
-// writeAllKinds makes every kind of write, alone and in batches with a mutation.
+// writeAllKinds makes every kind of write, singly and in batches with a mutation id.
 func writeAllKinds(t *testing.T, b *postgres.Backend, limit time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -54,9 +59,11 @@ func writeAllKinds(t *testing.T, b *postgres.Backend, limit time.Duration) error
 	require.NoError(t, err)
 	id := protocol.NewID(time.Now())
 	txs := []backends.Tx{
-		tx(insert(id, `{}`)), tx(backends.Write{Op: backends.Update, Collection: "notes", ID: id, Data: []byte(`{"n":1}`)}),
+		tx(insert(id, `{}`)), tx(backends.Write{Op: backends.Update, Collection: "notes", ID: id,
+			Data: []byte(`{"n":1}`)}),
 		tx(backends.Write{Op: backends.Delete, Collection: "notes", ID: id}), tx(upsert("b", `{}`)),
-		tx(backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &filter, Data: []byte(`{}`)}),
+		tx(backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()),
+			Filter: &filter, Data: []byte(`{}`)}),
 		tx(insert(id, `{}`)), tx(insert(id+"-1", `{}`), upsert(id+"-2", `{}`)),
 	}
 	txs[5].Mutation, txs[6].Mutation = id, id+"-1"

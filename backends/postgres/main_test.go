@@ -22,7 +22,7 @@ var (
 	robot = backends.Actor{Kind: "agent", ID: "robot"}
 )
 
-// open opens a gateway's URL.
+// open opens the backend of a gateway's URL.
 func open(t testing.TB, url string) *postgres.Backend {
 	t.Helper()
 	return openWith(t, postgres.Options{URL: url})
@@ -70,7 +70,7 @@ func get(t testing.TB, b *postgres.Backend, r protocol.Ref) *protocol.Document {
 	return doc
 }
 
-// list is the collection of all these tests.
+// list lists the collection that all these tests use.
 func list(t testing.TB, b *postgres.Backend) backends.Page {
 	t.Helper()
 	page, err := b.List(context.Background(), scope, backends.Query{Collection: "notes"})
@@ -100,7 +100,7 @@ func watch(t testing.TB, b *postgres.Backend, from backends.Cursor) backends.Fee
 	return f
 }
 
-// next waits for a batch, for long enough that only a hang fails.
+// next waits for a batch. Its timeout is so long that only a hang exceeds it.
 func next(t testing.TB, f backends.Feed) backends.Batch {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -110,13 +110,14 @@ func next(t testing.TB, f backends.Feed) backends.Batch {
 	return batch
 }
 
-// told is what a feed tells up to now, everything that has been committed included.
-func told(t testing.TB, b *postgres.Backend, f backends.Feed) []backends.Change {
+// changesNow reads a feed up to now, and returns its changes. They include everything that has been
+// committed.
+func changesNow(t testing.TB, b *postgres.Backend, f backends.Feed) []backends.Change {
 	t.Helper()
 	return until(t, f, now(t, b))
 }
 
-// until reads a feed up to a cursor and returns what it tells on the way.
+// until reads a feed up to a cursor and returns its changes.
 func until(t testing.TB, f backends.Feed, end backends.Cursor) (changes []backends.Change) {
 	t.Helper()
 	for !f.Cursor().Reached(end) {

@@ -13,8 +13,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// The advisory lock of who changes the schema or begins an epoch: "2ndg" and a number. It is the database's, so that
-// schemas share it.
+// A gateway that changes the schema or begins an epoch takes this advisory lock: "2ndg" and a
+// number. Advisory locks belong to the database, so all schemas share this one.
 const (
 	lockSpace  = 0x326e6467
 	lockSchema = 1
@@ -26,14 +26,14 @@ func (b *Backend) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if version, err := b.version(ctx, b.pool); err != nil || version == len(steps) {
+	if version, err := b.schemaVersion(ctx, b.pool); err != nil || version == len(steps) {
 		return errors.Join(err, newer(version, len(steps)))
 	}
 	return pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockSpace, lockSchema); err != nil {
 			return err
 		}
-		version, err := b.version(ctx, tx)
+		version, err := b.schemaVersion(ctx, tx)
 		if err == nil {
 			err = newer(version, len(steps))
 		}
@@ -54,15 +54,18 @@ func (b *Backend) migrate(ctx context.Context) error {
 	})
 }
 
+// newer fails if the tables are of a version that this program does not know.
 func newer(version, known int) error {
 	if version > known {
-		return fmt.Errorf("the tables were made by a newer secondgate (schema %d, this one knows %d): upgrade secondgate", version, known)
+		return fmt.Errorf("the tables were made by a newer secondgate (schema %d, this one knows %d): "+
+			"upgrade secondgate", version, known)
 	}
 	return nil
 }
 
-// version is that of the tables, 0 for none. Tables of our names that are not ours are refused.
-func (b *Backend) version(ctx context.Context, q querier) (version int, err error) {
+// schemaVersion is the version of the tables, 0 if there are none. It fails on tables of our names
+// that are not ours.
+func (b *Backend) schemaVersion(ctx context.Context, q querier) (version int, err error) {
 	var documents, meta *string
 	const names = "SELECT to_regclass('@.app_data')::text, to_regclass('@.app_data_meta')::text"
 	if err := q.QueryRow(ctx, b.sql(names)).Scan(&documents, &meta); err != nil {
@@ -70,7 +73,8 @@ func (b *Backend) version(ctx context.Context, q querier) (version int, err erro
 	}
 	switch {
 	case meta == nil && documents != nil:
-		return 0, errors.New("there is a table app_data that secondgate has not made: name another schema with ?schema=")
+		return 0, errors.New("there is a table app_data that secondgate has not made: " +
+			"name another schema with ?schema=")
 	case meta == nil:
 		return 0, nil
 	}
@@ -78,29 +82,29 @@ func (b *Backend) version(ctx context.Context, q querier) (version int, err erro
 	return version, err
 }
 
-// begin makes a new epoch where the old one has been lost, or has come here in a dump. Numbers of transactions that the
-// log holds may be issued again then, or be from the future, so nothing of the log can be kept.
-func (b *Backend) begin(ctx context.Context) error {
+// ensureEpoch begins a new epoch if the old one is lost, or has come here in a dump. Then the log
+// may hold numbers of transactions that the server will use again, so the whole log is dropped.
+func (b *Backend) ensureEpoch(ctx context.Context) error {
 	select {
-	case b.beginning <- struct{}{}:
-		defer func() { <-b.beginning }()
+	case b.epochLock <- struct{}{}:
+		defer func() { <-b.epochLock }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	const here = "(SELECT system_identifier::text FROM pg_control_system()), '@.app_data_changes'::regclass"
 	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch WHERE (system, log) = (" + here + "))"
-	var there bool
-	if err := b.pool.QueryRow(ctx, b.sql(token)).Scan(&there); err != nil || there {
+	var exists bool
+	if err := b.pool.QueryRow(ctx, b.sql(token)).Scan(&exists); err != nil || exists {
 		return err
 	}
 	return pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
 		for _, sql := range []string{
 			fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, %d)", lockSpace, lockSchema),
-			// What somebody is just writing to the log must not come after: TRUNCATE waits for it.
+			// TRUNCATE waits for open transactions that write to the log.
 			"TRUNCATE @.app_data_changes",
 			"DELETE FROM @.app_data_marks",
 		} {
-			if err := tx.QueryRow(ctx, b.sql(token)).Scan(&there); err != nil || there {
+			if err := tx.QueryRow(ctx, b.sql(token)).Scan(&exists); err != nil || exists {
 				return err
 			}
 			if _, err := tx.Exec(ctx, b.sql(sql)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 )
 
-// session is a connection of somebody who is no gateway, for transactions that stay open.
+// session is a connection of another program, for transactions that stay open.
 type session struct {
 	*testing.T
 	*pgx.Conn
@@ -41,6 +41,7 @@ func (s session) value(sql string, args ...any) (text string) {
 
 // put is an SQL statement that inserts or replaces a note.
 func put(id, data string) string {
-	return fmt.Sprintf(`INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app', 'notes', '%s', '%s')
+	return fmt.Sprintf(`INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+		VALUES ('w', 'app', 'notes', '%s', '%s')
 		ON CONFLICT (workspace_id, app_id, collection, id) DO UPDATE SET data = excluded.data`, id, data)
 }

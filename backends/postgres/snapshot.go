@@ -1,126 +1,113 @@
 package postgres
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
-	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/secondgate/secondgate/backends"
 )
 
-// snapshot is a pg_snapshot: every transaction below xmax is visible, if it has committed, but for those of xip, which
-// were under way (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT). Its xmin is left
-// out: it follows from the others.
-type snapshot struct {
-	xmax uint64
-	xip  []uint64 // ascending
+// querier is a connection, or a transaction on one.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-var errSnapshot = errors.New("the server's snapshot cannot be read")
-
-// parseSnapshot reads the text form xmin:xmax:xip,xip.
-func parseSnapshot(text string) (s snapshot, err error) {
-	parts := strings.Split(text, ":")
-	if len(parts) != 3 {
-		return s, errSnapshot
+// read runs f on a connection of the pool. If the database has lost its epoch, read begins a new
+// one and runs f again.
+func (b *Backend) read(ctx context.Context, doing string, f func(context.Context, querier) error) error {
+	inner, leave, err := b.life.EnterContext(ctx)
+	if err != nil {
+		return err
 	}
-	if s.xmax, err = strconv.ParseUint(parts[1], 10, 64); err != nil {
-		return s, errSnapshot
-	}
-	if parts[2] == "" {
-		return s, nil
-	}
-	for part := range strings.SplitSeq(parts[2], ",") {
-		xid, err := strconv.ParseUint(part, 10, 64)
+	defer leave()
+	once := func() error {
+		conn, err := b.pool.Acquire(inner)
 		if err != nil {
-			return s, errSnapshot
+			return err
 		}
-		s.xip = append(s.xip, xid)
+		defer conn.Release()
+		return f(inner, conn.Conn())
 	}
-	slices.Sort(s.xip)
-	return s, nil
-}
-
-// String is the text form, for parameters of type pg_snapshot.
-func (s snapshot) String() string {
-	xmin := s.xmax
-	if len(s.xip) > 0 {
-		xmin = s.xip[0]
-	}
-	var b strings.Builder
-	b.WriteString(strconv.FormatUint(xmin, 10) + ":" + strconv.FormatUint(s.xmax, 10) + ":")
-	for i, xid := range s.xip {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.FormatUint(xid, 10))
-	}
-	return b.String()
-}
-
-// shows tells whether a transaction that has committed is visible.
-func (s snapshot) shows(xid uint64) bool {
-	if xid >= s.xmax {
-		return false
-	}
-	_, underway := slices.BinarySearch(s.xip, xid)
-	return !underway
-}
-
-// contains tells whether everything visible in other is visible here. Of two snapshots of one server one contains the
-// other.
-func (s snapshot) contains(other snapshot) bool {
-	if s.xmax < other.xmax {
-		return false
-	}
-	for _, xid := range s.xip {
-		if other.shows(xid) {
-			return false
+	err = once()
+	if errors.Is(err, errNoEpoch) {
+		if err = b.ensureEpoch(inner); err == nil {
+			err = once()
 		}
 	}
-	return true
+	return b.translate(ctx, doing, err)
 }
 
-// append writes xmax, how many others there are, then the distances between them, downwards: transactions under way are near
-// xmax. Without their number a snapshot that is cut short would be one that has seen more.
-func (s snapshot) append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, s.xmax)
-	dst = binary.AppendUvarint(dst, uint64(len(s.xip)))
-	last := s.xmax
-	for _, xid := range slices.Backward(s.xip) {
-		dst = binary.AppendUvarint(dst, last-xid)
-		last = xid
-	}
-	return dst
+// readOnly are the options of a transaction that reads one snapshot.
+var readOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+// snapshot is read in a transaction that sees one snapshot. f gets its head. It fails with
+// ErrCursor unless the snapshot has Reached notBefore (nil: any).
+func (b *Backend) snapshot(
+	ctx context.Context, doing string, notBefore backends.Cursor, f func(context.Context, pgx.Tx, head) error,
+) error {
+	return b.read(ctx, doing, func(ctx context.Context, q querier) error {
+		return pgx.BeginTxFunc(ctx, q.(*pgx.Conn), readOnly, func(tx pgx.Tx) error {
+			h, err := b.head(ctx, tx)
+			switch {
+			case err != nil:
+				return err
+			case notBefore != nil && !h.Reached(notBefore):
+				return backends.ErrCursor
+			}
+			return f(ctx, tx, h)
+		})
+	})
 }
 
-// decodeSnapshot reads what append wrote.
-func decodeSnapshot(b []byte) (s snapshot, ok bool) {
-	numbers, ok := uvarints(b)
-	if !ok || len(numbers) < 2 || numbers[1] != uint64(len(numbers)-2) {
-		return s, false
-	}
-	s.xmax = numbers[0]
-	last := s.xmax
-	for _, distance := range numbers[2:] {
-		if distance == 0 || distance > last {
-			return s, false
-		}
-		last -= distance
-		s.xip = append(s.xip, last)
-	}
-	slices.Reverse(s.xip)
-	return s, true
+// head is the position of the database in one snapshot. The log has what came after its floor.
+type head struct {
+	cursor
+	floor snapshot
 }
 
-// uvarints reads one number after the other, to the end.
-func uvarints(b []byte) (numbers []uint64, ok bool) {
-	for len(b) > 0 {
-		x, n := binary.Uvarint(b)
-		if n <= 0 {
-			return nil, false
-		}
-		numbers, b = append(numbers, x), b[n:]
+const (
+	headColumns = `(SELECT token::text FROM @.app_data_epoch WHERE log = '@.app_data_changes'::regclass),
+		pg_current_snapshot()::text`
+	headSQL = "SELECT " + headColumns + ", floor::text FROM @.app_data_meta"
+)
+
+// head reads the head of the caller's transaction.
+func (b *Backend) head(ctx context.Context, q querier) (head, error) {
+	return scanHead(q.QueryRow(ctx, b.sql(headSQL)))
+}
+
+// newHead reads the head as a call of its own.
+func (b *Backend) newHead(ctx context.Context) (h head, err error) {
+	err = b.read(ctx, "read the head", func(ctx context.Context, q querier) error {
+		h, err = b.head(ctx, q)
+		return err
+	})
+	return h, err
+}
+
+func scanHead(r pgx.Row) (h head, err error) {
+	var token *string
+	var now, floor string
+	if err := r.Scan(&token, &now, &floor); err != nil {
+		return h, err
 	}
-	return numbers, true
+	if h.cursor, err = cursorAt(token, now); err != nil {
+		return h, err
+	}
+	h.floor, err = parseSnapshot(floor)
+	return h, err
+}
+
+// cursorAt is the cursor of a snapshot that was read together with the epoch's token. The token is
+// nil after a crash, and after a dump has been loaded in place of the tables.
+func cursorAt(token *string, text string) (c cursor, err error) {
+	if token == nil {
+		return c, errNoEpoch
+	}
+	c.epoch = epochOf(*token)
+	c.snapshot, err = parseSnapshot(text)
+	return c, err
 }

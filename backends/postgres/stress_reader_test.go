@@ -14,12 +14,13 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// link is a state of a document's chain.
+// link is one state of a document's chain.
 type link struct{ C, V int }
 
 func (l link) after(other link) bool { return l.C > other.C || l.C == other.C && l.V > other.V }
 
-// chainReader is a client: a copy, the cursor it was whole at, and the last link of each chain it has seen.
+// chainReader is a client: a copy, the cursor at which it was whole, and the last link of each
+// chain that it has seen.
 type chainReader struct {
 	*stress
 	number  int
@@ -29,24 +30,26 @@ type chainReader struct {
 	seen    map[string]link
 	at      backends.Cursor
 	feed    backends.Feed
-	// lists are taken on the way; everything told after each is kept for it.
+	// Lists that were read on the way, each with the changes after it.
 	lists []joined
 }
 
-// joined is a list, and what the reader was told from its own cursor of that moment on.
+// joined is a list, and the changes that the reader got after its own cursor at that time.
 type joined struct {
 	page backends.Page
 	copy map[string]protocol.Document
 }
 
 func newChainReader(s *stress, number int) *chainReader {
-	r := &chainReader{stress: s, number: number, gateway: s.gateways[number%2], dice: rand.New(rand.NewPCG(2, uint64(number))), copy: map[string]protocol.Document{}, seen: map[string]link{}}
-	r.at = now(s, r.gateway) // before the first write: the copy is empty, and so is the list
+	r := &chainReader{stress: s, number: number, gateway: s.gateways[number%2],
+		dice: rand.New(rand.NewPCG(2, uint64(number))), copy: map[string]protocol.Document{},
+		seen: map[string]link{}}
+	r.at = now(s, r.gateway) // before the first write, the copy and the list are empty
 	r.lists = []joined{{list(s, r.gateway), map[string]protocol.Document{}}}
 	return r
 }
 
-// read follows until it has reached the final cursor. Whatever goes wrong with it ends the test.
+// read follows until it has reached the final cursor. An error ends the test.
 func (r *chainReader) read(final <-chan backends.Cursor) {
 	var end backends.Cursor
 	for end == nil || !r.at.Reached(end) {
@@ -65,15 +68,16 @@ func (r *chainReader) read(final <-chan backends.Cursor) {
 	r.stop()
 }
 
-// turn is one batch, or a kill.
+// turn takes one batch, or is a kill.
 func (r *chainReader) turn(ending bool) {
 	if r.feed == nil && !r.resume() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // when all is told there is an end to look for
+	// without further changes, the reader must check for the end
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	killed := !ending && r.dice.IntN(4) == 0
-	if killed && r.dice.IntN(2) == 0 { // in the middle of a read
+	if killed && r.dice.IntN(2) == 0 { // the kill is in the middle of a read
 		time.AfterFunc(time.Duration(r.dice.Int64N(int64(5*time.Millisecond))), cancel)
 	}
 	batch, err := r.feed.Next(ctx)
@@ -83,7 +87,7 @@ func (r *chainReader) turn(ending bool) {
 	case errors.Is(err, context.DeadlineExceeded):
 	case err != nil:
 		r.Errorf("reader %d: %v", r.number, err)
-	case killed: // in the middle of a batch: what it has applied of it is gone with it, or is not
+	case killed: // the kill is in the middle of a batch: what was applied of it may be lost or not
 		if r.dice.IntN(2) == 0 {
 			r.apply(batch.Changes[:r.dice.IntN(len(batch.Changes)+1)], true)
 		}
@@ -107,7 +111,8 @@ func (r *chainReader) stop() {
 	}
 }
 
-// resume begins again from the bytes of the cursor, by Since and then a feed, or by a feed alone; false if it could not.
+// resume begins again from the bytes of the cursor: by Since and then a feed, or by a feed alone.
+// It returns false if it could not.
 func (r *chainReader) resume() bool {
 	ctx := context.Background()
 	at, err := r.gateway.Cursor(ctx, r.at.Append(nil))
@@ -130,7 +135,7 @@ func (r *chainReader) resume() bool {
 	return err == nil
 }
 
-// take is a bookmark: the copy is whole.
+// take takes a whole batch: at its cursor the copy is whole.
 func (r *chainReader) take(batch backends.Batch) {
 	if batch.LostAll || len(batch.Lost) > 0 {
 		r.Errorf("reader %d: something was lost", r.number)
@@ -160,8 +165,9 @@ func (r *chainReader) take(batch backends.Batch) {
 	}
 }
 
-// apply holds each change to the chain and puts it into the copies. One that a list contains already is none for it.
-// Of a batch that a kill cuts off nothing is remembered but in the copy of a client that keeps it: it is told again.
+// apply compares each change with the chain and applies it to the copies. It skips the change for a
+// list that contains it. Of a batch that a kill cuts off, only a client that keeps its copy
+// remembers anything: the batch comes again.
 func (r *chainReader) apply(changes []backends.Change, cut bool) {
 	for _, c := range changes {
 		if !cut {
@@ -175,24 +181,25 @@ func (r *chainReader) apply(changes []backends.Change, cut bool) {
 			delete(r.copy, c.Ref.ID)
 			continue
 		}
-		var told link
-		if err := json.Unmarshal(c.Doc.Data, &told); err != nil || told.C == 0 {
+		var state link
+		if err := json.Unmarshal(c.Doc.Data, &state); err != nil || state.C == 0 {
 			r.Errorf("reader %d: %s is no link of a chain", r.number, c.Doc.Data)
 		}
-		if last := r.seen[c.Ref.ID]; !cut && !told.after(last) {
-			r.Errorf("reader %d: %s: got %v after %v", r.number, c.Ref, told, last)
+		if last := r.seen[c.Ref.ID]; !cut && !state.after(last) {
+			r.Errorf("reader %d: %s: got %v after %v", r.number, c.Ref, state, last)
 		} else if !cut {
-			r.seen[c.Ref.ID] = told
+			r.seen[c.Ref.ID] = state
 		}
 		r.copy[c.Ref.ID] = *c.Doc
 	}
 }
 
-// joinAll holds every list, joined with what was told after it, to the final state.
+// joinAll compares every list, joined with the changes after it, with the final state.
 func (r *chainReader) joinAll(want map[string]protocol.Document) {
 	for i, l := range r.lists {
 		if !reflect.DeepEqual(want, l.copy) {
-			r.Errorf("reader %d: list %d joined with the feed is %v; it should be %v", r.number, i, maps.Clone(l.copy), want)
+			r.Errorf("reader %d: list %d joined with the feed is %v; it should be %v", r.number, i, maps.Clone(l.copy),
+				want)
 		}
 	}
 }

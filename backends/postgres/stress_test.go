@@ -24,11 +24,12 @@ const (
 	chainDocs    = 60
 )
 
-// TestStress lets 24 writers loose on documents that each carry a chain: an incarnation, and a version that every change
-// moves on by one under the row's lock. They sleep, roll back, use savepoints, prepare, and keep transactions open for
-// long, while readers follow through two gateways and are killed again and again, in the middle of a batch or of a read.
-// No state may be missing, come again or come before an earlier one. SECONDGATE_STRESS is how many changes there are to
-// be at least; there is a kill for every hundred of them.
+// TestStress runs 24 writers on documents that each carry a chain: an incarnation, and a version
+// that every change increments under the row's lock. Writers sleep, roll back, use savepoints,
+// prepare, and keep transactions open for long. Readers follow through two gateways and are killed
+// again and again, in the middle of a batch or of a read. No state may be missing, come twice or
+// come before an earlier one. SECONDGATE_STRESS is the least number of changes; there is a kill for
+// every hundred of them.
 func TestStress(t *testing.T) {
 	t.Parallel()
 	changes := 4000
@@ -41,9 +42,13 @@ func TestStress(t *testing.T) {
 	s := newStress(t)
 	begun := time.Now()
 	s.run(changes, changes/100)
-	t.Logf("%d changes in %d commits of %d writers (%d rolled back, %d prepared, %d with savepoints, %d long); %d kills of %d readers in %d batches, %d resumed by Since; %d states and %d lists held to the oracle; %v",
-		s.logged(), s.did.commits.Load(), chainWriters, s.did.rollbacks.Load(), s.did.prepared.Load(), s.did.savepoints.Load(), s.did.long.Load(),
-		s.did.kills.Load(), chainReaders, s.did.batches.Load(), s.did.sinces.Load(), s.did.states.Load(), s.did.lists.Load(), time.Since(begun).Round(time.Second))
+	t.Logf("%d changes in %d commits of %d writers (%d rolled back, %d prepared, %d with savepoints, %d "+
+		"long); %d kills of %d readers in %d batches, %d resumed by Since; %d states and %d lists held to the "+
+		"oracle; %v",
+		s.logRows(), s.did.commits.Load(), chainWriters, s.did.rollbacks.Load(), s.did.prepared.Load(),
+		s.did.savepoints.Load(), s.did.long.Load(),
+		s.did.kills.Load(), chainReaders, s.did.batches.Load(), s.did.sinces.Load(), s.did.states.Load(),
+		s.did.lists.Load(), time.Since(begun).Round(time.Second))
 }
 
 // stress is what writers and readers share.
@@ -55,12 +60,18 @@ type stress struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	looker   session
-	did      struct{ commits, rollbacks, prepared, savepoints, long, kills, batches, sinces, states, lists atomic.Int64 }
+	did      struct {
+		commits, rollbacks, prepared, savepoints, long, kills, batches, sinces, states,
+		lists atomic.Int64
+	}
 }
 
 func newStress(t *testing.T) *stress {
 	url := postgrestest.Schema(t)
-	gateway := func() *postgres.Backend { return openWith(t, postgres.Options{URL: url, Poll: 10 * time.Millisecond}) }
+	gateway := func() *postgres.Backend {
+		return openWith(t, postgres.Options{URL: url,
+			Poll: 10 * time.Millisecond})
+	}
 	s := &stress{T: t, url: url, gateways: []*postgres.Backend{gateway(), gateway()}, looker: outsider(t, url)}
 	s.looker.do("CREATE SEQUENCE incarnations")
 	s.oracle = postgrestest.Record(t, url)
@@ -69,15 +80,15 @@ func newStress(t *testing.T) *stress {
 	return s
 }
 
-// logged is how many changes the log has.
-func (s *stress) logged() int {
+// logRows is the number of changes in the log.
+func (s *stress) logRows() int {
 	n, err := strconv.Atoi(s.looker.value("SELECT count(*) FROM app_data_changes"))
 	require.NoError(s, err)
 	return n
 }
 
-// run has everybody work until there are so many changes and kills, lets the readers come to the end, and holds all they
-// have seen to the table.
+// run lets all work until there are enough changes and kills. Then the readers finish, and run
+// compares all that they have seen with the table.
 func (s *stress) run(changes, kills int) {
 	var writing, reading sync.WaitGroup
 	readers := make([]*chainReader, chainReaders)
@@ -91,7 +102,8 @@ func (s *stress) run(changes, kills int) {
 		writers[i] = newChainWriter(s, i)
 		writing.Go(writers[i].write)
 	}
-	for end := time.Now().Add(30 * time.Minute); s.logged() < changes || s.did.kills.Load() < int64(kills); time.Sleep(100 * time.Millisecond) {
+	end := time.Now().Add(30 * time.Minute)
+	for ; s.logRows() < changes || s.did.kills.Load() < int64(kills); time.Sleep(100 * time.Millisecond) {
 		if s.Failed() || time.Now().After(end) {
 			break
 		}
@@ -113,11 +125,11 @@ func (s *stress) run(changes, kills int) {
 		r.joinAll(want)
 	}
 	s.inOrder()
-	require.GreaterOrEqual(s, s.logged(), changes)
+	require.GreaterOrEqual(s, s.logRows(), changes)
 	require.GreaterOrEqual(s, s.did.kills.Load(), int64(kills))
 }
 
-// known is what the oracle knows of a cursor.
+// known is the state that the oracle records for a cursor.
 func (s *stress) known(c backends.Cursor) map[string]protocol.Document {
 	docs := map[string]protocol.Document{}
 	for id, d := range s.oracle(s, scope, c)["notes"] {
@@ -126,11 +138,15 @@ func (s *stress) known(c backends.Cursor) map[string]protocol.Document {
 	return docs
 }
 
-// inOrder holds the log itself to the record of the states: per document, the same transactions in the same order.
+// inOrder compares the log with the record of the states: for each document, the same transactions
+// in the same order.
 func (s *stress) inOrder() {
 	wrong := s.looker.value(`SELECT count(*) FROM (SELECT DISTINCT id FROM test_images) AS d WHERE
-		(SELECT string_agg(xid::text, ' ' ORDER BY seq) FROM (SELECT xid, seq, lag(xid) OVER (ORDER BY seq) AS before FROM app_data_changes WHERE id = d.id) AS t WHERE xid IS DISTINCT FROM before)
+		(SELECT string_agg(xid::text, ' ' ORDER BY seq)
+		FROM (SELECT xid, seq, lag(xid) OVER (ORDER BY seq) AS before FROM app_data_changes WHERE id = d.id) AS t
+		WHERE xid IS DISTINCT FROM before)
 		IS DISTINCT FROM
-		(SELECT string_agg(xid::text, ' ' ORDER BY n) FROM (SELECT xid, n, lag(xid) OVER (ORDER BY n) AS before FROM test_images WHERE id = d.id) AS t WHERE xid IS DISTINCT FROM before)`)
+		(SELECT string_agg(xid::text, ' ' ORDER BY n) FROM (SELECT xid, n, lag(xid) OVER (ORDER BY n) AS before
+		FROM test_images WHERE id = d.id) AS t WHERE xid IS DISTINCT FROM before)`)
 	require.Equal(s, "0", wrong, "documents of which the log has other transactions, or in another order")
 }

@@ -27,7 +27,8 @@ func newChainWriter(s *stress, number int) *chainWriter {
 	conn, err := pgx.Connect(context.Background(), postgrestest.ForClients(s.url))
 	require.NoError(s, err)
 	s.Cleanup(func() { conn.Close(context.Background()) })
-	_, err = conn.Exec(context.Background(), "SET secondgate.notify = off") // PREPARE TRANSACTION; readers poll
+	// PREPARE TRANSACTION requires it; readers poll
+	_, err = conn.Exec(context.Background(), "SET secondgate.notify = off")
 	require.NoError(s, err)
 	return &chainWriter{s, number, conn, rand.New(rand.NewPCG(1, uint64(number)))}
 }
@@ -36,7 +37,7 @@ func newChainWriter(s *stress, number int) *chainWriter {
 func (w *chainWriter) one(n int) bool { return w.dice.IntN(n) == 0 }
 
 func (w *chainWriter) sleep(most time.Duration) {
-	time.Sleep(time.Duration(w.dice.Int64N(int64(most)))) // what makes transactions overlap
+	time.Sleep(time.Duration(w.dice.Int64N(int64(most)))) // it makes transactions overlap
 }
 
 func (w *chainWriter) write() {
@@ -44,7 +45,7 @@ func (w *chainWriter) write() {
 		err := w.transaction()
 		var state *pgconn.PgError
 		if errors.As(err, &state) && (state.Code == "40001" || state.Code == "40P01") {
-			_, err = w.conn.Exec(context.Background(), "ROLLBACK") // in the way of others: that happens
+			_, err = w.conn.Exec(context.Background(), "ROLLBACK") // a conflict with others is expected
 		}
 		if err != nil {
 			w.Errorf("writer %d: %v", w.number, err)
@@ -54,15 +55,15 @@ func (w *chainWriter) write() {
 	}
 }
 
-// transaction is one of a few documents, in the order of their ids, lest it waits for one that waits for it. Two writers
-// keep some of theirs open for long.
+// transaction changes a few documents, in the order of their ids, so it does not wait for a writer
+// that waits for it. Two writers keep some of their transactions open for long.
 func (w *chainWriter) transaction() error {
 	level := []string{"READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"}[w.dice.IntN(4)]
 	if err := w.do("BEGIN ISOLATION LEVEL " + level); err != nil {
 		return err
 	}
 	if w.one(4) {
-		if err := w.do("SELECT pg_current_xact_id()"); err != nil { // a low number, used late
+		if err := w.do("SELECT pg_current_xact_id()"); err != nil { // it gets a low number and uses it late
 			return err
 		}
 		w.sleep(10 * time.Millisecond)
@@ -82,8 +83,8 @@ func (w *chainWriter) transaction() error {
 	return w.end()
 }
 
-// steps change one document, some within savepoints, of which some are undone. More than 64 are more than PostgreSQL
-// keeps at hand.
+// steps change one document, some within savepoints, of which some are rolled back. There are more
+// than 64, which is more than PostgreSQL caches.
 func (w *chainWriter) steps(id string) error {
 	savepoints := 0
 	switch {
@@ -109,13 +110,16 @@ func (w *chainWriter) steps(id string) error {
 	return w.step(id)
 }
 
-// step adds one link: a change, or an end, after which the document begins a new incarnation. Its number is drawn under
-// the lock of the row, hence in order.
+// step adds one link: a change, or a delete, after which the document begins a new incarnation. The
+// number of a link is drawn under the row's lock, so it is in order.
 func (w *chainWriter) step(id string) error {
 	const (
-		link = `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app', 'notes', $1, '{"c":0,"v":0}')
-			ON CONFLICT (workspace_id, app_id, collection, id) DO UPDATE SET data = jsonb_set(app_data.data, '{v}', to_jsonb((app_data.data->>'v')::int + 1))`
-		begin = `UPDATE app_data SET data = jsonb_build_object('c', nextval('incarnations'), 'v', 1) WHERE id = $1 AND data->>'c' = '0'`
+		link = `INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+			VALUES ('w', 'app', 'notes', $1, '{"c":0,"v":0}')
+			ON CONFLICT (workspace_id, app_id, collection, id) DO UPDATE
+			SET data = jsonb_set(app_data.data, '{v}', to_jsonb((app_data.data->>'v')::int + 1))`
+		begin = `UPDATE app_data SET data = jsonb_build_object('c', nextval('incarnations'), 'v', 1) WHERE id = $1
+			AND data->>'c' = '0'`
 	)
 	if w.one(8) {
 		return w.do("DELETE FROM app_data WHERE id = $1", id)

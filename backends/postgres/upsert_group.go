@@ -7,48 +7,52 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// upsertGroup is upserts by filter that one transaction of the database carries out in two round trips: locks and one
-// look-up for all, then one statement for those that make a document and one for those that change one.
+// upsertGroup is upserts by filter that one transaction of the database carries out in two round
+// trips. The first one takes the locks and looks all filters up. The second one has one statement
+// for upserts that make a document and one for those that change one.
 //
-// No two of them mean the same document: in each collection all go by the same fields, by other values, and none
-// changes what its own filter goes by. What does not fit in is left, with what follows it in its run, to be done alone.
+// No two upserts of a group mean the same document: all filters of a collection name the same
+// fields with different values, and no upsert changes a field of its own filter. An upsert that
+// does not fit into the group is carried out by itself later, with those that follow it in its run.
 type upsertGroup struct {
 	backend *Backend
 	conn    connection
-	runs    [][]*single // of each run what is left of it
-	found   map[*single]*finding
+	runs    [][]*single // the upserts of each run that are in the group
+	found   map[*single]*candidates
 }
 
-// finding is what may be the document that an upsert means.
-type finding struct {
+// candidates are the documents that an upsert may mean.
+type candidates struct {
 	docs []protocol.Document
-	many bool // too much to be looked through here
+	many bool // there are too many, or they are too large
 }
 
-// upsertable tells an upsert by filter that needs no more than its filter's lock and the index to be decided.
+// upsertable reports whether a write is an upsert by filter that can be decided with the lock of its
+// filter and the index of values.
 func upsertable(w *backends.Write) bool {
-	return byFilter(w) && !overrides(w) && containment(w.Filter) != "{}"
+	return driverkit.ByFilter(w) && !overrides(w) && containment(w.Filter) != "{}"
 }
 
-// upsertGroup carries out runs as far as it can. The error is one of the connection.
+// upsertGroup carries out runs of upserts as far as it can. The error is one of the connection.
 func (b *Backend) upsertGroup(ctx context.Context, conn connection, runs []*run) error {
-	g := &upsertGroup{backend: b, conn: conn, found: map[*single]*finding{}}
+	g := &upsertGroup{backend: b, conn: conn, found: map[*single]*candidates{}}
 	g.choose(runs)
-	err := g.look(ctx)
+	err := g.lookUp(ctx)
 	if err == nil {
 		if g.decide(); len(g.all()) > 0 {
-			return settle(conn, g.store(ctx), g.all())
+			return settleGroup(conn, g.store(ctx), g.all())
 		}
 	}
 	t := transaction{conn: conn}
-	_ = t.rollback(ctx) // a connection that breaks here broke after nothing was stored
+	_ = t.rollback(ctx) // if the connection breaks here, nothing has been stored
 	return nil
 }
 
-// choose takes of each run, from its first on, what fits in with the others.
+// choose takes the first upserts of each run that fit into the group.
 func (g *upsertGroup) choose(runs []*run) {
 	sets, filters := map[protocol.Ref]string{}, map[protocol.Ref]bool{}
 	for _, r := range runs {
@@ -68,7 +72,7 @@ func (g *upsertGroup) choose(runs []*run) {
 	}
 }
 
-// all is what the group carries out.
+// all returns the upserts of the group.
 func (g *upsertGroup) all() (all []*single) {
 	for _, r := range g.runs {
 		all = append(all, r...)
@@ -77,59 +81,68 @@ func (g *upsertGroup) all() (all []*single) {
 }
 
 const (
-	// lookSQL finds for each filter the documents that contain it, by the index of values, which knows no scopes. Where they
-	// are many, or large, only that is said.
-	lookSQL = `SELECT n.n, c.hits > 20 OR octet_length(c.data::text) > 16384, c.id,
-	CASE WHEN c.hits <= 20 AND octet_length(c.data::text) <= 16384 THEN c.data::text END, c.created_at, c.updated_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS n (workspace_id, app_id, collection, pattern, n)
+	// lookUpSQL finds the candidates of each filter by the index of values, which does not know
+	// scopes. It does not return the data of candidates that are too many or too large.
+	lookUpSQL = `SELECT n.n, c.hits > 20 OR octet_length(c.data::text) > 16384, c.id,
+	CASE WHEN c.hits <= 20 AND octet_length(c.data::text) <= 16384 THEN c.data::text END,
+	c.created_at, c.updated_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+	AS n (workspace_id, app_id, collection, pattern, n)
 CROSS JOIN LATERAL (SELECT h.*, count(*) OVER () AS hits, row_number() OVER () AS nth FROM
 	(SELECT o.* FROM @.app_data AS o WHERE o.data @> n.pattern::jsonb LIMIT 21) AS h) AS c
-WHERE c.hits > 20 AND c.nth = 1 OR c.workspace_id = n.workspace_id AND c.app_id = n.app_id AND c.collection = n.collection`
-	// changeSQL replaces the data of many documents that are as they were found, as insertSQL inserts them. Others it leaves
-	// out.
+WHERE c.hits > 20 AND c.nth = 1
+	OR c.workspace_id = n.workspace_id AND c.app_id = n.app_id AND c.collection = n.collection`
+	// changeSQL replaces the data of many documents, as insertSQL inserts many. It leaves out
+	// documents that have changed since they were found.
 	changeSQL = `WITH input AS MATERIALIZED (
-	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[],
-		$11::text[], $12::timestamptz[]) AS i (actor, workspace_id, app_id, collection, id, data, at, key, digest, result, was, was_at)
+	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+			$7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::timestamptz[])
+		AS i (actor, workspace_id, app_id, collection, id, data, at, key, digest, result, was, was_at)
 ), doc AS (
 	UPDATE @.app_data AS d SET data = input.data::jsonb, updated_at = input.at FROM input
-	WHERE d.workspace_id = input.workspace_id AND d.app_id = input.app_id AND d.collection = input.collection AND d.id = input.id
+	WHERE d.workspace_id = input.workspace_id AND d.app_id = input.app_id
+		AND d.collection = input.collection AND d.id = input.id
 		AND d.updated_at = input.was_at AND d.data = input.was::jsonb
 		AND (key IS NULL OR (SELECT m.at FROM @.app_data_mutations AS m WHERE m.key = input.key LIMIT 1) IS NULL)
 	RETURNING d.workspace_id, d.app_id, d.collection, d.id
-), memory AS (
+), mutation AS (
 	INSERT INTO @.app_data_mutations (key, at, digest, result)
-	SELECT key, at, digest, result FROM input JOIN doc USING (workspace_id, app_id, collection, id) WHERE key IS NOT NULL
+	SELECT key, at, digest, result FROM input JOIN doc USING (workspace_id, app_id, collection, id)
+	WHERE key IS NOT NULL
 )
 INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
-SELECT workspace_id, app_id, collection, id, 'update', actor FROM input JOIN doc USING (workspace_id, app_id, collection, id)
+SELECT workspace_id, app_id, collection, id, 'update', actor
+FROM input JOIN doc USING (workspace_id, app_id, collection, id)
 RETURNING workspace_id, app_id, collection, id, xid::text, (SELECT token::text FROM @.app_data_epoch)`
 )
 
-// look takes the locks and reads what the filters may mean.
-func (g *upsertGroup) look(ctx context.Context) error {
+// lookUp takes the locks and reads the candidates of all filters.
+func (g *upsertGroup) lookUp(ctx context.Context) error {
 	b, all := g.backend, g.all()
 	var txs []*backends.Tx
 	var workspace, app, collection, pattern []string
 	for _, s := range all {
 		txs = append(txs, s.tx)
 		workspace, app = append(workspace, s.tx.Scope.Workspace), append(app, s.tx.Scope.StoredApp())
-		collection, pattern = append(collection, s.write().Collection), append(pattern, containment(s.write().Filter))
-		g.found[s] = &finding{}
+		collection = append(collection, s.write().Collection)
+		pattern = append(pattern, containment(s.write().Filter))
+		g.found[s] = &candidates{}
 	}
-	filtered := b.filtered(txs...)
-	if err := b.register(ctx, g.conn, filtered); err != nil {
+	filtered := b.filterUses(txs...)
+	if err := b.registerFields(ctx, g.conn, filtered); err != nil {
 		return err
 	}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	batch.Queue(briefSQL)
-	batch.Queue(steerSQL)
+	batch.Queue(groupSettings)
+	batch.Queue(upsertSettings)
 	b.queueLocks(batch, filtered)
-	batch.Queue(b.sql(lookSQL), workspace, app, collection, pattern).Query(func(rows pgx.Rows) error { return g.takeFound(rows, all) })
+	batch.Queue(b.sql(lookUpSQL), workspace, app, collection, pattern).
+		Query(func(rows pgx.Rows) error { return g.takeCandidates(rows, all) })
 	return g.conn.SendBatch(ctx, batch).Close()
 }
 
-func (g *upsertGroup) takeFound(rows pgx.Rows, all []*single) error {
+func (g *upsertGroup) takeCandidates(rows pgx.Rows, all []*single) error {
 	var n int
 	var many bool
 	var r row
@@ -147,8 +160,9 @@ func (g *upsertGroup) takeFound(rows pgx.Rows, all []*single) error {
 	return err
 }
 
-// decide has each upsert decided on what was found, and cuts each run where that needs more than a group. A run ends
-// with the first document that it changes: should somebody have changed it meanwhile, all that follows comes after it.
+// decide decides each upsert on its candidates, and cuts a run before an upsert that a group cannot
+// decide. A run also ends after its first update: if the document has changed since, the update is
+// repeated later, and the upserts that follow must come after it.
 func (g *upsertGroup) decide() {
 	for i, r := range g.runs {
 		fits := 0
@@ -165,32 +179,33 @@ func (g *upsertGroup) decide() {
 	}
 }
 
-// store stores what was decided, and commits.
+// store stores what has been decided, and commits.
 func (g *upsertGroup) store(ctx context.Context) error {
 	var inserts, updates []*single
-	by := map[protocol.Ref]*single{}
+	byRef := map[protocol.Ref]*single{}
 	for _, s := range g.all() {
-		by[s.change.Ref] = s
+		byRef[s.change.Ref] = s
 		if s.change.Op == backends.Update {
 			updates = append(updates, s)
 		} else {
 			inserts = append(inserts, s)
 		}
 	}
-	take := func(rows pgx.Rows) error { return g.backend.stored(rows, by) }
+	take := func(rows pgx.Rows) error { return noteStored(rows, byRef) }
 	batch := &pgx.Batch{}
 	if len(inserts) > 0 {
 		batch.Queue(g.backend.sql(insertSQL), columnsOf(inserts)...).Query(take)
 	}
 	if len(updates) > 0 {
-		batch.Queue(g.backend.sql(changeSQL), append(columnsOf(updates), wasOf(updates)...)...).Query(take)
+		args := append(columnsOf(updates), foundColumns(updates)...)
+		batch.Queue(g.backend.sql(changeSQL), args...).Query(take)
 	}
 	batch.Queue("COMMIT")
 	return g.conn.SendBatch(ctx, batch).Close()
 }
 
-// wasOf are the parameters of changeSQL that tell how the documents were found.
-func wasOf(updates []*single) []any {
+// foundColumns returns the parameters of changeSQL that say how the documents were found.
+func foundColumns(updates []*single) []any {
 	was, at := make([]string, len(updates)), make([]time.Time, len(updates))
 	for i, s := range updates {
 		was[i], at[i] = string(s.change.Before.Data), s.change.Before.Updated

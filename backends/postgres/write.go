@@ -8,32 +8,24 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-// maxTries is how often a transaction is run that others get in the way of.
+// maxTries is how often a transaction is tried that conflicts with others.
 const maxTries = 8
 
-// errBroken: the connection broke before an answer came; what was sent may have happened.
-var errBroken = &brokenError{}
-
-type brokenError struct{}
-
-func (*brokenError) Error() string   { return "the connection broke" }
-func (*brokenError) Timeout() bool   { return false }
-func (*brokenError) Temporary() bool { return true }
-
-// Write implements [backends.Backend]. Inserts that follow each other are carried out together, and with those of other
-// calls.
+// Write implements [backends.Backend]. Consecutive inserts are carried out together, also with
+// those of other calls, and so are consecutive upserts by filter.
 func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
 	if len(txs) == 0 {
 		return nil
 	}
-	outs := make([]backends.Outcome, len(txs))
-	inner, leave, err := b.enter(ctx)
+	inner, leave, err := b.life.EnterContext(ctx)
 	if err != nil {
-		return failed(outs, err)
+		return driverkit.Failed(len(txs), err)
 	}
 	defer leave()
+	outs := make([]backends.Outcome, len(txs))
 	for at := 0; at < len(txs) && err == nil; {
 		n := 1
 		if inserts := leading(txs[at:], insertable); inserts > 0 {
@@ -45,29 +37,23 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 		}
 		at += n
 	}
-	homeless := false
+	epochMissing := false
 	for i := range outs {
 		o := &outs[i]
-		if err != nil && o.Err == nil && o.Changes == nil && !o.Replayed { // it may or may not have happened
-			o.Err = errors.Join(err, errBroken)
+		if err != nil && o.Err == nil && o.Changes == nil && !o.Replayed {
+			o.Err = errors.Join(err, errBroken) // it is unknown whether it happened
 		}
-		homeless = homeless || errors.Is(o.Err, errNoEpoch)
-		o.Err = b.explain(ctx, "write", o.Err)
+		epochMissing = epochMissing || errors.Is(o.Err, errNoEpoch)
+		o.Err = b.translate(ctx, "write", o.Err)
 	}
-	if homeless {
-		_ = b.begin(inner) // for the next write; that one or a read tries again if this fails
-	}
-	return outs
-}
-
-func failed(outs []backends.Outcome, err error) []backends.Outcome {
-	for i := range outs {
-		outs[i].Err = err
+	if epochMissing {
+		_ = b.ensureEpoch(inner) // for later calls; one of them tries again if this fails
 	}
 	return outs
 }
 
-// leading is how many transactions from the first on are one write of a kind that a lane carries out.
+// leading is the number of transactions at the beginning that are one write of a kind that can be
+// grouped.
 func leading(txs []backends.Tx, kind func(*backends.Write) bool) (n int) {
 	for n < len(txs) && len(txs[n].Writes) == 1 && kind(&txs[n].Writes[0]) && txs[n].Entries == nil {
 		n++
@@ -77,12 +63,16 @@ func leading(txs []backends.Tx, kind func(*backends.Write) bool) (n int) {
 
 func insertable(w *backends.Write) bool { return w.Op == backends.Insert }
 
-// writeRun hands a run to a lane, then carries out alone, in their order, those that a group cannot. A lane goes on
-// with what it has begun when the caller leaves, so it works on copies.
-func (b *Backend) writeRun(ctx context.Context, q *queue, newRun func(context.Context, []backends.Tx, []backends.Outcome) *run, txs []backends.Tx, outs []backends.Outcome) error {
-	mine := make([]backends.Outcome, len(outs))
-	r := newRun(ctx, slices.Clone(txs), mine)
-	err := b.await(ctx, q, r)
+// writeRun queues a run. Then it carries out, one by one and in their order, those of its
+// transactions that a group could not. A worker goes on when the caller leaves, so it works on
+// copies.
+func (b *Backend) writeRun(
+	ctx context.Context, q *queue, newRun func(context.Context, []backends.Tx, []backends.Outcome) *run,
+	txs []backends.Tx, outs []backends.Outcome,
+) error {
+	copies := make([]backends.Outcome, len(outs))
+	r := newRun(ctx, slices.Clone(txs), copies)
+	err := r.await(ctx, q)
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}
@@ -91,15 +81,16 @@ func (b *Backend) writeRun(ctx context.Context, q *queue, newRun func(context.Co
 			err = b.writeOne(ctx, s.tx, s.out)
 		}
 	}
-	copy(outs, mine)
+	copy(outs, copies)
 	return err
 }
 
-// writeOne carries out one transaction on a connection of its own.
+// writeOne carries out one transaction on a connection of its own. The error is one of the
+// connection.
 func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.Outcome) error {
-	b.waiting.Add(1)
+	b.acquiring.Add(1)
 	conn, err := b.pool.Acquire(ctx)
-	b.waiting.Add(-1)
+	b.acquiring.Add(-1)
 	if err != nil {
 		return err
 	}
@@ -109,8 +100,11 @@ func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.O
 	return err
 }
 
-// transact runs a transaction until nobody gets in its way. The error is one of the connection.
-func (b *Backend) transact(ctx context.Context, conn connection, tx *backends.Tx) (out backends.Outcome, err error) {
+// transact runs a transaction, again and again while it conflicts with others. The error is one of
+// the connection.
+func (b *Backend) transact(
+	ctx context.Context, conn connection, tx *backends.Tx,
+) (out backends.Outcome, err error) {
 	for try := 1; ; try++ {
 		t := transaction{backend: b, conn: conn, tx: tx}
 		out, err = t.run(ctx)
@@ -120,7 +114,7 @@ func (b *Backend) transact(ctx context.Context, conn connection, tx *backends.Tx
 		if conn.IsClosed() {
 			return backends.Outcome{Err: err}, err
 		}
-		if !again(err) || try == maxTries {
+		if !retryable(err) || try == maxTries {
 			return backends.Outcome{Err: err}, nil
 		}
 		select {
@@ -129,11 +123,4 @@ func (b *Backend) transact(ctx context.Context, conn connection, tx *backends.Tx
 		case <-time.After(time.Duration(try)*time.Millisecond + rand.N(time.Duration(try)*2*time.Millisecond)):
 		}
 	}
-}
-
-// errChanged: somebody has changed, between two steps, what the transaction had read.
-var errChanged = errors.New("a document has changed meanwhile")
-
-func again(err error) bool {
-	return errors.Is(err, errChanged) || isState(err, serializationFailed, deadlockDetected)
 }

@@ -19,8 +19,8 @@ import (
 
 var body = `{"done":false,"notes":"` + strings.Repeat("x", 240) + `","title":"write it down"}`
 
-// cpu reports the CPU time of each operation, which a busy machine changes less than the time on the wall. The
-// function it returns is called once n operations are done in each of b's.
+// cpu reports the CPU time per operation. On a busy machine it varies less than elapsed time. The
+// caller calls the function that it returns after n operations for each of b.N.
 func cpu(b *testing.B, n int) func() {
 	used := func() time.Duration {
 		var u syscall.Rusage
@@ -33,7 +33,7 @@ func cpu(b *testing.B, n int) func() {
 	return func() { b.ReportMetric(float64((used()-start).Microseconds())/float64(max(b.N, 1)*n), "cpu-µs/op") }
 }
 
-// callers shares b.N writes among 32 goroutines.
+// callers divides b.N writes among 32 goroutines.
 func callers(b *testing.B, do func(i int)) {
 	var wg sync.WaitGroup
 	work := make(chan int, 1024)
@@ -56,12 +56,16 @@ func BenchmarkWrite(b *testing.B) {
 		name  string
 		alter func(i int, tx *backends.Tx)
 	}{
-		{"insert", func(i int, tx *backends.Tx) { tx.Writes = []backends.Write{insert(protocol.NewID(tx.At), body)} }},
+		{"insert", func(i int, tx *backends.Tx) {
+			tx.Writes = []backends.Write{insert(protocol.NewID(tx.At), body)}
+		}},
 		{"insert, remembered", func(i int, tx *backends.Tx) {
 			tx.Writes = []backends.Write{insert(protocol.NewID(tx.At), body)}
 			tx.Mutation = fmt.Sprint("m", i)
 		}},
-		{"update", func(i int, tx *backends.Tx) { tx.Writes = []backends.Write{update(fmt.Sprint(i%100), `{"done":true}`)} }},
+		{"update", func(i int, tx *backends.Tx) {
+			tx.Writes = []backends.Write{update(fmt.Sprint(i%100), `{"done":true}`)}
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			db := fresh(b)
@@ -96,12 +100,16 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkPlain is the floor: grouped commits into a table with a primary key and nothing else.
+// BenchmarkPlain measures the floor: grouped commits into a table with a primary key and nothing
+// else.
 func BenchmarkPlain(b *testing.B) {
-	db, err := sql.Open("sqlite", "file:"+b.TempDir()+"/plain.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	db, err := sql.Open("sqlite",
+		"file:"+b.TempDir()+"/plain.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	require.NoError(b, err)
 	defer db.Close()
-	_, err = db.Exec("CREATE TABLE plain (workspace_id TEXT, app_id TEXT, collection TEXT, id TEXT, data TEXT, created_at INTEGER, updated_at INTEGER, PRIMARY KEY (workspace_id, app_id, collection, id)) WITHOUT ROWID")
+	_, err = db.Exec("CREATE TABLE plain (workspace_id TEXT, app_id TEXT, collection TEXT, id TEXT, data " +
+		"TEXT, created_at INTEGER, updated_at INTEGER, PRIMARY KEY (workspace_id, app_id, collection, id)) " +
+		"WITHOUT ROWID")
 	require.NoError(b, err)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -126,7 +134,8 @@ func filled(b *testing.B, n int) *sqlite.Backend {
 	for done := 0; done < n; done += 100 {
 		var t []backends.Tx
 		for i := range 100 {
-			t = append(t, tx(insert(protocol.NewID(time.Now()), fmt.Sprintf(`{"key":"k%d","notes":"%s"}`, done+i, strings.Repeat("x", 240)))))
+			t = append(t, tx(insert(protocol.NewID(time.Now()), fmt.Sprintf(`{"key":"k%d","notes":"%s"}`, done+i,
+				strings.Repeat("x", 240)))))
 		}
 		for _, out := range db.Write(context.Background(), t) {
 			require.NoError(b, out.Err)
@@ -154,7 +163,8 @@ func BenchmarkList(b *testing.B) {
 		b.ReportAllocs()
 		report := cpu(b, 1)
 		for b.Loop() {
-			rows, err := raw.Query("SELECT id, data, created_at, updated_at, rev FROM app_data WHERE workspace_id = 'w' AND app_id = 'app' AND collection = 'notes'")
+			rows, err := raw.Query("SELECT id, data, created_at, updated_at, rev FROM app_data WHERE workspace_id " +
+				"= 'w' AND app_id = 'app' AND collection = 'notes'")
 			require.NoError(b, err)
 			var id, rev string
 			var data []byte
@@ -183,7 +193,8 @@ func BenchmarkList(b *testing.B) {
 	})
 }
 
-// BenchmarkUpsert makes 10,000 documents by one field in a collection of 10,000, beside as many plain inserts.
+// BenchmarkUpsert makes 10,000 documents by one field in a collection of 10,000. Beside them it
+// makes as many plain inserts.
 func BenchmarkUpsert(b *testing.B) {
 	const n = 10_000
 	run := func(b *testing.B, make func(i int) backends.Write) {
@@ -216,7 +227,8 @@ func BenchmarkUpsert(b *testing.B) {
 		run(b, func(i int) backends.Write {
 			f, err := protocol.ParseFilter([]byte(fmt.Sprintf(`{"key":"new%d"}`, i)), false)
 			require.NoError(b, err)
-			return backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()), Filter: &f, Data: []byte(body)}
+			return backends.Write{Op: backends.Upsert, Collection: "notes", NewID: protocol.NewID(time.Now()),
+				Filter: &f, Data: []byte(body)}
 		})
 	})
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/secondgate/secondgate/backends"
 )
 
-// TestListsReadPagesOnce: a list, be it the fourth, reads each of its pages about once. A page holds ten of these documents and more.
-// No other test may run beside it: what the whole process reads is counted.
+// TestListsReadPagesOnce: every list, also a later one, reads each of its pages about once. A page
+// holds ten of these documents or more. The test counts what the whole process reads, so no other
+// test may run at the same time.
 func TestListsReadPagesOnce(t *testing.T) {
 	if testing.Short() {
 		t.Log("the run without the race detector counts them")
@@ -44,7 +45,7 @@ func TestListsReadPagesOnce(t *testing.T) {
 	}
 }
 
-// reads is how often this process has called read(2) and the like (proc_pid_io(5), syscr).
+// reads is how often this process has called read(2) and similar functions (proc_pid_io(5), syscr).
 func reads(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")

@@ -4,7 +4,7 @@ package sqlite
 
 import "errors"
 
-// writable leaves it to SQLite to find out.
+// writable does not know: SQLite will find out.
 func writable(string, bool) error { return nil }
 
 func freeBytes(string) (uint64, error) { return 0, errors.ErrUnsupported }

@@ -16,7 +16,8 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite"
 )
 
-// TestCheck damages a good file in one way each, and expects to be told of just that.
+// TestCheck damages a good file in one way each. The check must report that damage and nothing
+// else.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -24,20 +25,29 @@ func TestCheck(t *testing.T) {
 		level  string
 		what   string
 	}{
-		"good":            {func(*testing.T, string) {}, "", ""},
-		"missing":         {func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }, backends.LevelWarn, "there is no file"},
-		"empty":           {overwrite(nil), backends.LevelWarn, "is empty"},
-		"text":            {overwrite([]byte("a letter")), backends.LevelFail, "is no SQLite database"},
-		"long text":       {overwrite([]byte(strings.Repeat("a letter ", 1000))), backends.LevelFail, "is no SQLite database"},
-		"foreign":         {foreign, backends.LevelFail, "is the SQLite database of another program"},
-		"newer":           {shell("PRAGMA user_version = 99"), backends.LevelFail, "was written by a newer secondgate"},
-		"corrupt":         {corrupt, backends.LevelFail, "is damaged"},
-		"trigger missing": {shell("DROP TRIGGER app_data_updated"), backends.LevelFail, "the trigger app_data_updated is missing"},
-		"trigger changed": {shell("DROP TRIGGER app_data_deleted; CREATE TRIGGER app_data_deleted AFTER DELETE ON app_data BEGIN SELECT 1; END"), backends.LevelFail, "the trigger app_data_deleted is not as secondgate made it"},
-		"trigger added":   {shell("CREATE TRIGGER mine AFTER DELETE ON app_data BEGIN SELECT 1; END"), backends.LevelWarn, "the trigger mine is somebody else's"},
-		"table missing":   {shell("DROP TABLE app_data_ledger"), backends.LevelFail, "the table app_data_ledger is missing"},
-		"not wal":         {shell("PRAGMA journal_mode = delete"), backends.LevelWarn, "journal mode delete"},
-		"future":          {shell(fmt.Sprintf("INSERT INTO app_data_marks VALUES (%d, 0)", time.Now().Add(time.Hour).UnixMilli())), backends.LevelWarn, "after now"},
+		"good": {func(*testing.T, string) {}, "", ""},
+		"missing": {func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
+			backends.LevelWarn, "there is no file"},
+		"empty": {overwrite(nil), backends.LevelWarn, "is empty"},
+		"text":  {overwrite([]byte("a letter")), backends.LevelFail, "is no SQLite database"},
+		"long text": {overwrite([]byte(strings.Repeat("a letter ", 1000))), backends.LevelFail,
+			"is no SQLite database"},
+		"foreign": {foreign, backends.LevelFail, "is the SQLite database of another program"},
+		"newer": {shell("PRAGMA user_version = 99"), backends.LevelFail,
+			"was written by a newer secondgate"},
+		"corrupt": {corrupt, backends.LevelFail, "is damaged"},
+		"trigger missing": {shell("DROP TRIGGER app_data_updated"), backends.LevelFail,
+			"the trigger app_data_updated is missing"},
+		"trigger changed": {shell("DROP TRIGGER app_data_deleted; CREATE TRIGGER app_data_deleted AFTER DELETE " +
+			"ON app_data BEGIN SELECT 1; END"), backends.LevelFail,
+			"the trigger app_data_deleted is not as secondgate made it"},
+		"trigger added": {shell("CREATE TRIGGER mine AFTER DELETE ON app_data BEGIN SELECT 1; END"),
+			backends.LevelWarn, "the trigger mine is somebody else's"},
+		"table missing": {shell("DROP TABLE app_data_ledger"), backends.LevelFail,
+			"the table app_data_ledger is missing"},
+		"not wal": {shell("PRAGMA journal_mode = delete"), backends.LevelWarn, "journal mode delete"},
+		"future": {shell(fmt.Sprintf("INSERT INTO app_data_marks VALUES (%d, 0)",
+			time.Now().Add(time.Hour).UnixMilli())), backends.LevelWarn, "after now"},
 		"directory": {func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(path))
 			require.NoError(t, os.Mkdir(path, 0o700))
@@ -66,7 +76,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckLocked: somebody has a write transaction open. The check neither waits for long nor fails.
+// TestCheckLocked: while another program has a write transaction open, the check does not wait long
+// and does not fail.
 func TestCheckLocked(t *testing.T) {
 	t.Parallel()
 	path := goodFile(t)
@@ -88,7 +99,7 @@ func TestCheckLocked(t *testing.T) {
 	require.NoError(t, command.Wait())
 }
 
-// TestCheckChangesNothing in a good file or a stranger's.
+// TestCheckChangesNothing: the check changes neither a good file nor a file of another program.
 func TestCheckChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, prepare := range []func(*testing.T, string){func(*testing.T, string) {}, foreign, corrupt} {
@@ -103,7 +114,7 @@ func TestCheckChangesNothing(t *testing.T) {
 	}
 }
 
-// goodFile is a file that the gateway has made, written and closed.
+// goodFile is a file that a backend has made, written and closed.
 func goodFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sub", "x.db")
@@ -111,13 +122,15 @@ func goodFile(t *testing.T) string {
 	require.NoError(t, err)
 	require.NoError(t, b.Close())
 	shell(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-		INSERT INTO app_data (workspace_id, app_id, collection, id, data) SELECT 'w', 'a', 'c', i, '{"a":"some text"}' FROM n`)(t, path)
+		INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+		SELECT 'w', 'a', 'c', i, '{"a":"some text"}' FROM n`)(t, path)
 	return path
 }
 
 func beyondOK(all []backends.Finding) (rest []backends.Finding) {
 	for _, f := range all {
-		if f.Level != backends.LevelOK && !strings.Contains(f.What, "MiB free") { // this machine's disk is no matter
+		// the disk of this machine does not matter
+		if f.Level != backends.LevelOK && !strings.Contains(f.What, "MiB free") {
 			rest = append(rest, f)
 		}
 	}
@@ -140,7 +153,7 @@ func foreign(t *testing.T, path string) {
 	shell("CREATE TABLE theirs (a)")(t, path)
 }
 
-// corrupt overwrites some pages in the middle.
+// corrupt overwrites pages in the middle of the file.
 func corrupt(t *testing.T, path string) {
 	shell("PRAGMA wal_checkpoint(TRUNCATE)")(t, path)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

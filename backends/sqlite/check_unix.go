@@ -4,7 +4,8 @@ package sqlite
 
 import "syscall"
 
-// access(2) asks without opening: to close a file beside SQLite would release SQLite's locks.
+// The modes of access(2), which does not open the file: closing a file releases the locks that
+// SQLite has.
 const (
 	mayExecute = 1
 	mayWrite   = 2

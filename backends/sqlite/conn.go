@@ -13,12 +13,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// conn is one connection with its prepared statements, for one goroutine at a time. It uses the driver below
-// database/sql, whose pool, locks and conversions cost as much as a point read itself.
+// conn is one connection with its prepared statements. One goroutine at a time may use it. It does
+// not use database/sql, whose pool, locks and conversions cost as much as reading one row.
 type conn struct {
 	raw   driver.Conn
 	stmts map[string]*statement
-	rows  int // read since it shared the page cache
+	rows  int // read since the last shareCache
 }
 
 type statement struct {
@@ -27,16 +27,19 @@ type statement struct {
 	row  []driver.Value
 }
 
-// pragmas hold for every connection of the gateway.
-var pragmas = []string{"busy_timeout(10000)", "foreign_keys(0)", "recursive_triggers(0)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)"}
+// pragmas apply to every connection of an open backend.
+var pragmas = []string{
+	"busy_timeout(10000)", "foreign_keys(0)", "recursive_triggers(0)", "synchronous(FULL)", "journal_mode(WAL)",
+	"journal_size_limit(67108864)", "wal_autocheckpoint(4000)",
+}
 
-// patience is how long connecting waits for others: some locks, such as that on the change to WAL and that of
-// the last connection which closes, do not wait for busy_timeout.
-const patience = 10 * time.Second
+// connectTime is how long connect waits for locks. SQLite ignores busy_timeout for some of them:
+// for the change to WAL, and when the last connection closes.
+const connectTime = 10 * time.Second
 
-// connect opens the file with pragmas. It must exist unless create is set.
+// connect opens the file with pragmas. The file must exist unless create is set.
 func connect(ctx context.Context, path string, create bool, pragmas ...string) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	for {
 		c, err := dial(path, create, pragmas)
@@ -64,7 +67,8 @@ func dial(path string, create bool, pragmas []string) (*conn, error) {
 	return &conn{raw: raw, stmts: map[string]*statement{}}, nil
 }
 
-// exec runs one statement and returns how many rows it changed, those of triggers not counted.
+// exec runs one statement and returns the number of rows that it has changed, without those of
+// triggers.
 func (c *conn) exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	s, err := c.bind(sql, args)
 	if err != nil {
@@ -77,12 +81,14 @@ func (c *conn) exec(ctx context.Context, sql string, args ...any) (int64, error)
 	return result.RowsAffected()
 }
 
-// errEnough ends each early.
+// errEnough makes each stop without an error.
 var errEnough = errors.New("enough")
 
-// each calls yield for every row of a query, until it fails; with errEnough that is no failure. The row and
-// the statement are in use meanwhile: yield runs other statements only.
-func (c *conn) each(ctx context.Context, sql string, args []any, yield func(row []driver.Value) error) (err error) {
+// each calls yield for every row of a query, until yield fails. The row is valid during the call
+// only. The statement is in use meanwhile, so yield must not run the same statement.
+func (c *conn) each(
+	ctx context.Context, sql string, args []any, yield func(row []driver.Value) error,
+) (err error) {
 	s, err := c.bind(sql, args)
 	if err != nil {
 		return err
@@ -113,7 +119,7 @@ func (c *conn) each(ctx context.Context, sql string, args []any, yield func(row 
 	}
 }
 
-// one copies the first row into dest and tells whether there was one.
+// one copies the first row into dest. found is false if there is no row.
 func (c *conn) one(ctx context.Context, sql string, args []any, dest ...any) (found bool, err error) {
 	err = c.each(ctx, sql, args, func(row []driver.Value) error {
 		found = true
@@ -125,18 +131,18 @@ func (c *conn) one(ctx context.Context, sql string, args []any, dest ...any) (fo
 	return found, err
 }
 
-// manyRows is after how many rows read a connection shares the page cache.
+// manyRows is the number of rows after which a connection gives its pages back.
 const manyRows = 1000
 
-// shareCache has all connections begin anew with the page cache, after many rows. The library is built with
-// SQLITE_ENABLE_MEMORY_MANAGEMENT, which gives the process one limit of pages: who scans takes all of them, and whoever else has
-// not had its own share then reads each page from the file each time, several for every document of a list.
+// shareCache gives the page cache back after many rows. The library is built with
+// SQLITE_ENABLE_MEMORY_MANAGEMENT, so all connections share one limit of pages. A connection that
+// scans takes all of them; the others would read each page from the file every time.
 func (c *conn) shareCache() {
 	if c.rows < manyRows {
 		return
 	}
 	c.rows = 0
-	c.exec(context.Background(), "PRAGMA shrink_memory") // without it all is slower, no more
+	c.exec(context.Background(), "PRAGMA shrink_memory") // if it fails, reads are slower
 }
 
 // tx runs f in one transaction that sees one snapshot.
@@ -154,9 +160,11 @@ func (c *conn) tx(begin string, f func() error) error {
 	return err
 }
 
-// rollback ends the transaction if one is open. A failure means that SQLite has ended it before.
+// rollback ends the transaction if one is open. It fails only if SQLite has ended the transaction
+// before.
 func (c *conn) rollback() { c.exec(context.Background(), "ROLLBACK") }
 
+// bind returns the prepared statement of sql with its arguments set.
 func (c *conn) bind(sql string, args []any) (*statement, error) {
 	s, ok := c.stmts[sql]
 	if !ok {
@@ -173,7 +181,7 @@ func (c *conn) bind(sql string, args []any) (*statement, error) {
 	return s, nil
 }
 
-// script runs SQL of several statements that take no arguments.
+// script runs several statements without arguments.
 func (c *conn) script(sql string) error {
 	stmt, err := c.raw.Prepare(sql)
 	if err != nil {
@@ -192,6 +200,7 @@ func (c *conn) close() error {
 	return errors.Join(err, c.raw.Close())
 }
 
+// unless returns err, or nil if it is the harmless error.
 func unless(err, harmless error) error {
 	if errors.Is(err, harmless) {
 		return nil
@@ -199,8 +208,8 @@ func unless(err, harmless error) error {
 	return err
 }
 
-// scan copies a row. NULL gives the zero value, any other surprise an error: an outsider may have switched
-// the CHECKs off.
+// scan copies a row into dest. NULL leaves the zero value. It fails on a value of another type: an
+// outside writer may have switched the CHECKs off.
 func scan(row []driver.Value, dest ...any) error {
 	for i, d := range dest {
 		if row[i] == nil {

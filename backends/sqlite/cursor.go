@@ -12,8 +12,8 @@ import (
 // kind is the first byte of this backend's cursors.
 const kind = 's'
 
-// cursor is the snapshot that ends with one row of the log. The row's tag tells it from the one that a restored
-// backup gives the same number.
+// cursor is the snapshot that ends with one row of the log. After a backup is restored, another row
+// gets the same seq; its tag differs.
 type cursor struct {
 	database [8]byte
 	seq      int64
@@ -39,7 +39,7 @@ func (c cursor) Append(dst []byte) []byte {
 	return append(dst, c.tag[:]...)
 }
 
-// parseCursor reads what Append wrote. Whether it can be resumed only the database knows.
+// parseCursor reads what Append wrote. Only the database knows whether it can be resumed.
 func parseCursor(raw []byte) (c cursor, ok bool) {
 	if len(raw) < 14 || raw[0] != kind {
 		return c, false
@@ -54,17 +54,18 @@ func parseCursor(raw []byte) (c cursor, ok bool) {
 	return c, true
 }
 
-// newest is where the connection's snapshot ends.
+// newest is the position at which the connection's snapshot ends.
 func (b *Backend) newest(ctx context.Context, c *conn) (at cursor, err error) {
 	err = errNoLog
-	e := c.each(ctx, "SELECT seq, tag FROM app_data_changes ORDER BY seq DESC LIMIT 1", nil, func(row []driver.Value) error {
-		at, err = b.position(row)
-		return errEnough
-	})
+	e := c.each(ctx, "SELECT seq, tag FROM app_data_changes ORDER BY seq DESC LIMIT 1", nil,
+		func(row []driver.Value) error {
+			at, err = b.position(row)
+			return errEnough
+		})
 	return at, cmp.Or(e, err)
 }
 
-// position is the cursor at a row of the log, which begins with seq and tag.
+// position is the cursor at a row of the log. The row begins with seq and tag.
 func (b *Backend) position(row []driver.Value) (cursor, error) {
 	at := cursor{database: b.database}
 	var tag []byte

@@ -44,17 +44,18 @@ func TestCursorOfRestoredBackup(t *testing.T) {
 	undone := now(t, b)
 
 	c := restore().(*sqlite.Backend)
-	expired(t, c, undone) // from the future
+	expired(t, c, undone) // it is from the future
 	resumes(t, c, kept)
 	write(t, c, tx(insert("c", `{}`)))
-	expired(t, c, undone) // the same seq again, with another tag
+	expired(t, c, undone) // the seq is the same, but the tag differs
 	resumes(t, c, kept)
 }
 
 func TestCursorOfAnotherFile(t *testing.T) {
 	t.Parallel()
 	expired(t, fresh(t), now(t, fresh(t)))
-	for _, raw := range []string{"", "s", "m12345678" + "\x00abcd", "s12345678\x00abcde", "s12345678\xff\xff\xff\xff\xff\xff\xff\xff\xff\xffabcd"} {
+	for _, raw := range []string{"", "s", "m12345678" + "\x00abcd", "s12345678\x00abcde",
+		"s12345678\xff\xff\xff\xff\xff\xff\xff\xff\xff\xffabcd"} {
 		_, err := fresh(t).Cursor(context.Background(), []byte(raw))
 		require.ErrorIs(t, err, backends.ErrCursor, "%q", raw)
 	}
@@ -66,7 +67,8 @@ func TestTrim(t *testing.T) {
 	first := now(t, b)
 	resumes(t, b, first)
 	stalled := watch(t, b, nil)
-	pad := `{"pad":"` + strings.Repeat("x", 1500) + `"}` // 4.5 MB in all: more than a feed keeps of own commits
+	// 4.5 MB in all: more than a feed keeps of local commits
+	pad := `{"pad":"` + strings.Repeat("x", 1500) + `"}`
 	for i := range 30 {
 		var many []backends.Tx
 		for j := range 100 {
@@ -95,7 +97,8 @@ func TestTrim(t *testing.T) {
 	resumes(t, b, batch.Cursor)
 }
 
-// TestFloorOutlivesItsRow: a cursor at the last row that was trimmed lacks nothing.
+// TestFloorOutlivesItsRow: a cursor at the last row that was trimmed lacks nothing, so it can be
+// resumed.
 func TestFloorOutlivesItsRow(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
@@ -103,7 +106,8 @@ func TestFloorOutlivesItsRow(t *testing.T) {
 	at := now(t, b)
 	require.NoError(t, b.Trim(context.Background(), time.Now()))
 	write(t, b, tx(insert("b", `{}`)))
-	sqlitetest.CLI(t, b.Path(), "DELETE FROM app_data_changes WHERE seq < (SELECT max(seq) FROM app_data_changes);")
+	sqlitetest.CLI(t, b.Path(),
+		"DELETE FROM app_data_changes WHERE seq < (SELECT max(seq) FROM app_data_changes);")
 	resumes(t, b, at)
 	batch, err := b.Since(context.Background(), scope, at, 0)
 	require.NoError(t, err)

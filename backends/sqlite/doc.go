@@ -1,13 +1,23 @@
-// Package sqlite keeps documents in one SQLite file, which any sqlite3 may write to beside the gateway.
+// Package sqlite keeps documents in one SQLite file. Any sqlite3 program may write to the file
+// beside the gateway.
 //
-// A write goes Write → the queue → the [writer]'s one transaction for all that waited → triggers, which log the
-// document's key → COMMIT. A change goes commit → PRAGMA data_version or a poke → [feed], which reads from one
-// snapshot what each logged document is now. Reads have connections of their own and see every commit at once.
+// # Data flow
 //
-// Snapshots are numbered by the log: one writer at a time makes seq order commit order. migrations/*.sql is the
-// schema and explains it.
+// A write goes [Backend.Write] → the queue → the [writer], which commits all writes that wait in
+// one transaction → triggers, which log the key of each document → COMMIT.
 //
-// Who owns what: the writer goroutine alone touches its connection and the live upsert indexes; a feed's
-// connection belongs to whoever holds feed.reading; the other connections go round in Backend.readers. No lock is
-// taken while another is held.
+// A change goes COMMIT → [feed.Next]. A feed learns of this process's commits from memory and of
+// others' by polling PRAGMA data_version. Then it reads, in one snapshot, the documents that the
+// log names.
+//
+// # Snapshots
+//
+// The log numbers snapshots: SQLite has one writer at a time, so the order of seq is commit order.
+// migrations/*.sql is the schema and explains it.
+//
+// # Ownership
+//
+// The writer goroutine alone uses its connection and the live upsert indexes. Whoever holds
+// feed.reading uses the feed's connection. The other connections are in Backend.readers when nobody
+// uses them. No lock is taken while another is held.
 package sqlite

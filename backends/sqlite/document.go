@@ -8,13 +8,15 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// columns are what document reads. Data comes as a blob, which the driver copies once instead of twice.
+// columns are what document reads. SQLite's driver copies a blob once and a text twice, so data is
+// a blob.
 const columns = "id, CAST(data AS BLOB), created_at, updated_at, rev"
 
-// document is the stored row as clients see it; nil if the JSON rules withhold it.
+// document is a stored row as clients see it, nil if it is withheld.
 //
-// The fingerprint is the proof of origin: bytes that it fits were written by a gateway and are canonical. It
-// cannot fit what an outsider's UPDATE made of them. Anything else passes the rules first.
+// The stored fingerprint proves the origin of the data: if it fits, a gateway wrote the data, and
+// the data is canonical. It never fits data that an outside writer has changed. Such data must pass
+// the JSON rules.
 func (b *Backend) document(s protocol.Scope, collection string, row []driver.Value) *protocol.Document {
 	var id, rev string
 	var data []byte
@@ -23,7 +25,8 @@ func (b *Backend) document(s protocol.Scope, collection string, row []driver.Val
 		b.withheld.Note(protocol.Ref{Scope: s, Collection: collection, ID: id}, err)
 		return nil
 	}
-	doc := &protocol.Document{ID: id, Data: data, Created: time.UnixMilli(created).UTC(), Updated: time.UnixMilli(updated).UTC(), Rev: rev}
+	doc := &protocol.Document{ID: id, Data: data, Rev: rev}
+	doc.Created, doc.Updated = time.UnixMilli(created).UTC(), time.UnixMilli(updated).UTC()
 	if rev != "" && utf8.ValidString(id) && protocol.Fingerprint(data, doc.Created, doc.Updated) == rev {
 		return doc
 	}

@@ -8,41 +8,40 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-var errFeedClosed = errors.New("sqlite: the feed is closed")
-
-// feed follows the log from a position in memory, on a connection of its own.
+// feed follows the log from a position, on a connection of its own.
 type feed struct {
 	backend *Backend
-	poke    chan struct{} // holds one: a second poke before the read would find nothing more
 	ctx     context.Context
 	cancel  context.CancelFunc
+	driverkit.Wakeup
 
-	reading sync.Mutex // held while conn is in use, so that Close can wait for it
-	conn    *conn
-	version int64 // PRAGMA data_version as of the last read
+	reading sync.Mutex // held while conn is in use; Close waits for it
+	conn    *conn      // nil after Close
+	version int64      // PRAGMA data_version as of the last read
 
-	mu     sync.Mutex
-	at     cursor
-	own    []group   // of this process, not told yet; see own.go
-	weight int       // of own
-	looked time.Time // when the database was last looked at
+	mu       sync.Mutex
+	at       cursor
+	local    []localGroup // commits of this process that Next has not returned yet
+	weight   int          // of local
+	lastRead time.Time    // when Next last read the database
 }
 
 var _ backends.Feed = (*feed)(nil)
 
 // Watch implements [backends.Backend].
 func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
-	if err := b.enter(ctx); err != nil {
+	if err := b.life.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer b.running.Done()
+	defer b.life.Leave()
 	c, err := connect(ctx, b.options.Path, false, pragmas...)
 	if err != nil {
 		return nil, translate(ctx, "watch", err)
 	}
-	f := &feed{backend: b, poke: make(chan struct{}, 1), conn: c}
+	f := &feed{backend: b, Wakeup: driverkit.NewWakeup(), conn: c}
 	if from == nil {
 		f.at, err = b.newest(ctx, c)
 	} else {
@@ -51,49 +50,42 @@ func (b *Backend) Watch(ctx context.Context, from backends.Cursor) (backends.Fee
 	if err != nil {
 		return nil, errors.Join(translate(ctx, "watch", err), c.close())
 	}
-	f.ctx, f.cancel = context.WithCancel(b.ctx)
-	b.mu.Lock()
-	b.feeds[f] = struct{}{}
-	b.mu.Unlock()
+	f.ctx, f.cancel = context.WithCancel(b.life.Context())
+	b.feeds.Add(f)
 	return f, nil
 }
 
-func (f *feed) Poke() {
-	select {
-	case f.poke <- struct{}{}:
-	default:
-	}
-}
-
+// Cursor implements [backends.Feed].
 func (f *feed) Cursor() backends.Cursor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.at
 }
 
-// Next implements [backends.Feed]. This process's own commits are told from memory; whether others have committed
-// costs one PRAGMA per poll.
+// Next implements [backends.Feed]. Commits of this process come from memory. To see whether others
+// have committed costs one PRAGMA per poll.
 func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 	poll := time.NewTimer(f.backend.options.Poll)
 	defer poll.Stop()
 	for {
-		if err := cause(ctx, f.ctx); err != nil {
+		if err := driverkit.FeedErr(ctx, f.ctx); err != nil {
 			return backends.Batch{}, err
 		}
-		if batch, moved := f.takeOwn(); moved {
+		if batch, moved := f.takeLocal(); moved {
 			return batch, nil
 		}
-		if f.due(time.Now()) {
+		if f.readDue(time.Now()) {
 			batch, moved, err := f.read(ctx)
 			if err != nil {
-				return batch, cmp.Or(cause(ctx, f.ctx), err) // a read that was cut short failed for their reason
+				// A read that was cut short fails for the reason of whoever cut it.
+				return batch, cmp.Or(driverkit.FeedErr(ctx, f.ctx), err)
 			}
 			if moved {
 				return batch, nil
 			}
 		}
 		select {
-		case <-f.poke:
+		case <-f.Wakeup:
 		case <-poll.C:
 			poll.Reset(f.backend.options.Poll)
 		case <-ctx.Done():
@@ -102,24 +94,15 @@ func (f *feed) Next(ctx context.Context) (backends.Batch, error) {
 	}
 }
 
-func cause(caller, own context.Context) error {
-	if err := caller.Err(); err != nil {
-		return err
-	}
-	if own.Err() != nil {
-		return errFeedClosed
-	}
-	return nil
-}
-
-// read looks for commits and, if there are any, moves to the newest snapshot.
+// read moves the feed to the newest snapshot if another connection has committed.
 func (f *feed) read(ctx context.Context) (batch backends.Batch, moved bool, err error) {
 	f.reading.Lock()
 	defer f.reading.Unlock()
 	if f.conn == nil {
-		return batch, false, errFeedClosed
+		return batch, false, driverkit.ErrFeedClosed
 	}
-	// The version is read before the rows: a commit in between is then seen twice rather than never.
+	// The version must be read before the rows. A commit in between is then seen twice; the other
+	// way round it would be missed.
 	var version int64
 	if _, err := f.conn.one(context.Background(), "PRAGMA data_version", nil, &version); err != nil {
 		return batch, false, translate(ctx, "watch", err)
@@ -140,7 +123,7 @@ func (f *feed) read(ctx context.Context) (batch backends.Batch, moved bool, err 
 	f.version = version
 	if moved {
 		f.mu.Lock()
-		f.at = batch.Cursor.(cursor) // groups of before that do not follow on it are dropped by takeOwn
+		f.at = batch.Cursor.(cursor) // takeLocal drops groups that do not follow on it
 		f.mu.Unlock()
 	}
 	return batch, moved, nil
@@ -152,7 +135,8 @@ func (f *feed) advance(ctx context.Context) (batch backends.Batch, moved bool, e
 	if err != nil || to == f.at {
 		return batch, false, err
 	}
-	// The history may have been cut past a feed that nobody read for long, or the file replaced underneath.
+	// The position may be lost: retention has passed a feed that nobody read, or the file was
+	// replaced.
 	if _, err := b.resumable(context.Background(), f.conn, f.at); errors.Is(err, backends.ErrCursor) {
 		return backends.Batch{LostAll: true, Cursor: to}, true, nil
 	} else if err != nil {
@@ -165,9 +149,7 @@ func (f *feed) advance(ctx context.Context) (batch backends.Batch, moved bool, e
 // Close implements [backends.Feed].
 func (f *feed) Close() error {
 	f.cancel()
-	f.backend.mu.Lock()
-	delete(f.backend.feeds, f)
-	f.backend.mu.Unlock()
+	f.backend.feeds.Remove(f)
 	f.reading.Lock()
 	defer f.reading.Unlock()
 	if f.conn == nil {

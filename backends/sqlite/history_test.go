@@ -16,8 +16,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestOutsideHistories lets sqlite3 do everything that SQL can do to a document, at random, and folds what the
-// feed and Since say of it: that must be the table.
+// TestOutsideHistories runs random statements of every kind with sqlite3. The changes of the feed
+// and of Since, applied in their order, must give the table.
 func TestOutsideHistories(t *testing.T) {
 	t.Parallel()
 	histories, each := 300, 60
@@ -93,10 +93,11 @@ func table(t *testing.T, b *sqlite.Backend) map[protocol.Ref]protocol.Document {
 	return state
 }
 
-// statement is one random thing that an outsider does. Keys are few, so that they collide.
+// statement is a random statement of an outside writer. There are few keys, so statements collide.
 func statement(r *rand.Rand) string {
 	ref := func() protocol.Ref {
-		return protocol.Ref{Scope: scopes[r.IntN(2)], Collection: collections[r.IntN(2)], ID: string(rune('a' + r.IntN(5)))}
+		return protocol.Ref{Scope: scopes[r.IntN(2)], Collection: collections[r.IntN(2)],
+			ID: string(rune('a' + r.IntN(5)))}
 	}
 	at := func(x protocol.Ref) string {
 		return fmt.Sprintf("'%s', '%s', '%s', '%s'", x.Scope.Workspace, x.Scope.StoredApp(), x.Collection, x.ID)
@@ -112,17 +113,21 @@ func statement(r *rand.Rand) string {
 	case 2, 3:
 		return fmt.Sprintf("REPLACE %s) VALUES (%s, %s)", into, at(ref()), data())
 	case 4:
-		return fmt.Sprintf("INSERT %s) VALUES (%s, %s) ON CONFLICT DO UPDATE SET data = excluded.data", into, at(ref()), data())
+		return fmt.Sprintf("INSERT %s) VALUES (%s, %s) ON CONFLICT DO UPDATE SET data = excluded.data", into,
+			at(ref()), data())
 	case 5, 6:
 		return fmt.Sprintf("UPDATE app_data SET data = %s WHERE %s", data(), is(ref()))
 	case 7:
-		return fmt.Sprintf("UPDATE app_data SET data = %s, updated_at = %d WHERE collection = '%s'", data(), 1000+r.IntN(3), collections[r.IntN(2)])
+		return fmt.Sprintf("UPDATE app_data SET data = %s, updated_at = %d WHERE collection = '%s'", data(),
+			1000+r.IntN(3), collections[r.IntN(2)])
 	case 8:
 		return fmt.Sprintf("UPDATE app_data SET created_at = %d WHERE %s", r.IntN(3), is(ref()))
 	case 9:
-		return fmt.Sprintf("UPDATE OR REPLACE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s", at(ref()), is(ref()))
+		return fmt.Sprintf("UPDATE OR REPLACE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s",
+			at(ref()), is(ref()))
 	case 10:
-		return fmt.Sprintf("UPDATE OR REPLACE app_data SET id = '%c', data = %s WHERE collection = '%s'", 'a'+r.IntN(5), data(), collections[r.IntN(2)])
+		return fmt.Sprintf("UPDATE OR REPLACE app_data SET id = '%c', data = %s WHERE collection = '%s'",
+			'a'+r.IntN(5), data(), collections[r.IntN(2)])
 	case 11:
 		return "DELETE FROM app_data WHERE " + is(ref())
 	case 12:
@@ -131,7 +136,8 @@ func statement(r *rand.Rand) string {
 		x := ref()
 		return fmt.Sprintf("DELETE FROM app_data WHERE %s; REPLACE %s) VALUES (%s, %s)", is(x), into, at(x), data())
 	case 14:
-		return fmt.Sprintf("BEGIN; REPLACE %s) VALUES (%s, %s); DELETE FROM app_data; ROLLBACK", into, at(ref()), data())
+		return fmt.Sprintf("BEGIN; REPLACE %s) VALUES (%s, %s); DELETE FROM app_data; ROLLBACK", into, at(ref()),
+			data())
 	default:
 		return fmt.Sprintf("UPDATE app_data SET rev = 'x', data = json_set(data, '$.n', %d)", r.IntN(9))
 	}

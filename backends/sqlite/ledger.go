@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
-	"github.com/secondgate/secondgate/protocol"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
 const (
 	putSQL = `INSERT OR REPLACE INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)`
 	// putAbsentSQL replaces an entry only once it has expired.
 	putAbsentSQL = `INSERT INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET body = excluded.body, at = excluded.at, expires = excluded.expires WHERE expires > 0 AND expires <= ?`
-	takeSQL   = `SELECT kind, key, body, at, expires FROM app_data_ledger WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)`
+		ON CONFLICT DO UPDATE SET body = excluded.body, at = excluded.at, expires = excluded.expires
+			WHERE expires > 0 AND expires <= ?`
+	takeSQL = `SELECT kind, key, body, at, expires FROM app_data_ledger
+		WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)`
 	removeSQL = `DELETE FROM app_data_ledger WHERE kind = ? AND key = ?`
 	findSQL   = `SELECT kind, key, body, at, expires FROM app_data_ledger
 		WHERE kind = ? AND key >= ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key`
@@ -25,17 +27,17 @@ const (
 func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) error {
 	return b.inWriter(ctx, "put", func(c *conn) error {
 		if !ifAbsent {
-			return put(c, e)
+			return putEntry(c, e)
 		}
 		n, err := c.exec(context.Background(), putAbsentSQL, append(values(e), time.Now().UnixMilli())...)
 		if err == nil && n == 0 {
-			err = protocol.Errorf(protocol.CodeAlreadyExists, "there is already an entry %q", e.Key)
+			err = driverkit.ErrEntryExists(e.Key)
 		}
 		return err
 	})
 }
 
-func put(c *conn, e backends.Entry) error {
+func putEntry(c *conn, e backends.Entry) error {
 	_, err := c.exec(context.Background(), putSQL, values(e)...)
 	return err
 }
@@ -44,13 +46,14 @@ func put(c *conn, e backends.Entry) error {
 func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry, err error) {
 	err = b.inWriter(ctx, "take", func(c *conn) error {
 		found := false
-		err := c.each(context.Background(), takeSQL, []any{kind, key, time.Now().UnixMilli()}, func(row []driver.Value) (err error) {
+		args := []any{kind, key, time.Now().UnixMilli()}
+		err := c.each(context.Background(), takeSQL, args, func(row []driver.Value) (err error) {
 			found = true
 			e, err = entry(row)
 			return err
 		})
 		if err == nil && !found {
-			return protocol.Errorf(protocol.CodeNotFound, "there is no entry %q", key)
+			return driverkit.ErrNoEntry(key)
 		}
 		if err == nil {
 			_, err = c.exec(context.Background(), removeSQL, kind, key)
@@ -64,7 +67,9 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 }
 
 // Find implements [backends.Ledger].
-func (b *Backend) Find(ctx context.Context, kind, prefix, after string, limit int) (entries []backends.Entry, err error) {
+func (b *Backend) Find(
+	ctx context.Context, kind, prefix, after string, limit int,
+) (entries []backends.Entry, err error) {
 	err = b.read(ctx, "find", func(ctx context.Context, c *conn) error {
 		args := []any{kind, prefix, after, time.Now().UnixMilli()}
 		return c.each(ctx, findSQL, args, func(row []driver.Value) error {
@@ -100,7 +105,7 @@ func entry(row []driver.Value) (e backends.Entry, err error) {
 	return e, err
 }
 
-// millis keeps the zero time as 0.
+// millis is a time as it is stored: 0 is the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -108,6 +113,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// moment is the inverse of millis.
 func moment(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

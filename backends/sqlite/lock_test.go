@@ -15,16 +15,17 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestOutsidersAreNotStarved: with the gateway as busy as can be, 30 of 30 inserts by sqlite3 succeed within its
-// busy timeout of 5 s.
+// TestOutsidersAreNotStarved: while the gateway writes without a pause, 30 of 30 inserts by sqlite3
+// succeed within its busy timeout of 5 s.
 func TestOutsidersAreNotStarved(t *testing.T) {
-	b := fresh(t) // not parallel: it takes all there is
+	b := fresh(t) // it is not parallel: it needs the whole machine
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := backends.WriteOne(context.Background(), b, tx(insert(protocol.NewID(time.Now()), body))); err != nil {
+				write := tx(insert(protocol.NewID(time.Now()), body))
+				if _, err := backends.WriteOne(context.Background(), b, write); err != nil {
 					t.Error(err)
 				}
 			}
@@ -35,15 +36,17 @@ func TestOutsidersAreNotStarved(t *testing.T) {
 	var longest time.Duration
 	for i := range 30 {
 		start := time.Now()
-		out, err := sqlitetest.TryCLI(b.Path(), fmt.Sprintf(`INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w','app','outside','%d','{}');`, i))
+		out, err := sqlitetest.TryCLI(b.Path(),
+			fmt.Sprintf(`INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+			VALUES ('w','app','outside','%d','{}');`, i))
 		require.NoError(t, err, "insert %d: %s", i, strings.TrimSpace(out))
 		longest = max(longest, time.Since(start))
 	}
 	t.Logf("the longest of 30 took %v", longest)
 }
 
-// TestLockedForLong: when an outsider keeps the lock past the busy timeout, writers hear that the database is away;
-// a caller with less patience gets its own error at once.
+// TestLockedForLong: if another program keeps the lock beyond the busy timeout, writes fail with
+// unavailable. A caller whose context ends before gets its context's error at once.
 func TestLockedForLong(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)

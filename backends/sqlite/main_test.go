@@ -78,7 +78,7 @@ func watch(t testing.TB, b *sqlite.Backend, from backends.Cursor) backends.Feed 
 	return f
 }
 
-// next waits for a batch, for long enough that only a hang fails.
+// next waits for a batch. Its timeout is so long that only a hang exceeds it.
 func next(t testing.TB, f backends.Feed) backends.Batch {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -16,7 +16,8 @@ func TestReplay(t *testing.T) {
 	b := fresh(t)
 	f, err := protocol.ParseFilter([]byte(`{"key":1}`), false)
 	require.NoError(t, err)
-	first := tx(insert("a", `{"n":1}`), backends.Write{Op: backends.Upsert, Collection: "notes", NewID: "made", Filter: &f, Data: []byte(`{}`)})
+	first := tx(insert("a", `{"n":1}`), backends.Write{Op: backends.Upsert, Collection: "notes", NewID: "made",
+		Filter: &f, Data: []byte(`{}`)})
 	first.Mutation, first.Digest = "m", [32]byte{1}
 	done := write(t, b, first)
 	changed := write(t, b, tx(update("a", `{"n":2}`))).Changes[0]
@@ -37,12 +38,13 @@ func TestReplay(t *testing.T) {
 	_, err = backends.WriteOne(context.Background(), b, other)
 	require.Equal(t, protocol.CodeMutationMismatch, protocol.CodeOf(err))
 
-	other.Principal = "agent:other" // another's mutations are its own
+	other.Principal = "agent:other" // mutation ids belong to a principal
 	_, err = backends.WriteOne(context.Background(), b, other)
 	require.Equal(t, protocol.CodeAlreadyExists, protocol.CodeOf(err))
 }
 
-// TestCollision: two mutations of one key are told apart by the digest, and refused rather than mixed up.
+// TestCollision: if two mutations have the same key, the digest tells them apart, and the second
+// one is refused.
 func TestCollision(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)

@@ -2,146 +2,117 @@ package sqlite
 
 import (
 	"context"
-	"embed"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+	"log/slog"
+	"runtime"
+	"time"
 
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
+	"github.com/secondgate/secondgate/protocol"
 )
 
-// application is the file's application_id, "2ndg": what tells it from other programs' SQLite files.
-const application = 0x326e6467
-
-// smallest is the size of the smallest SQLite database: one page.
-const smallest = 512
-
-// errNoLog: the file has our name and lacks our tables.
-var errNoLog = errors.New("it lacks tables or rows that secondgate keeps in it")
-
-//go:embed migrations/*.sql
-var migrations embed.FS
-
-// prepare makes the file and its directory if need be, looks whose it is, and brings the schema up to date.
-// Nothing is written to a file that is refused, not even the journal mode.
-func prepare(ctx context.Context, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make the directory of the database %s: %w", path, err)
-	}
-	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("%s is a directory: name a file", path)
-	case err == nil && info.Size() > 0 && info.Size() < smallest:
-		return notADatabase(path) // SQLite would take it for an empty one and write over it
-	}
-	c, err := connect(ctx, path, true, "busy_timeout(10000)")
-	if err != nil {
-		return refused(path, err)
-	}
-	defer c.close()
-	var version int
-	err = c.tx("BEGIN", func() (err error) {
-		version, err = whose(ctx, c, path)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	steps, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil || version == len(steps) {
-		return err
-	}
-	return refused(path, migrate(ctx, c, path, steps))
+// Options of Open.
+type Options struct {
+	// Path is the database file. Open makes it and its directory if they do not exist.
+	Path string
+	// Retention is how long cursors can be resumed (default 24 h).
+	Retention time.Duration
+	// Log gets what an operator should know (default slog.Default).
+	Log *slog.Logger
+	// Withheld, if set, is called about once for each document that another program wrote and that
+	// the JSON rules refuse.
+	Withheld func(protocol.Ref)
+	// Committed, if set, is called after each commit with the number of requests in it and the
+	// number of requests that wait.
+	Committed func(requests, waiting int)
+	// Poll is how often feeds look for commits of other processes (default 30 ms).
+	Poll time.Duration
 }
 
-// whose is the file's schema version, 0 for an empty one. It fails if the file is not ours to use. The caller
-// has a transaction open, so that what another gateway is just making is seen whole or not at all.
-func whose(ctx context.Context, c *conn, path string) (int, error) {
-	var id, version, tables int64
-	_, err := c.one(ctx, "PRAGMA application_id", nil, &id)
-	if err == nil {
-		_, err = c.one(ctx, "PRAGMA user_version", nil, &version)
-	}
-	if err == nil {
-		_, err = c.one(ctx, "SELECT count(*) FROM sqlite_master", nil, &tables)
-	}
-	steps, globErr := fs.Glob(migrations, "migrations/*.sql")
-	switch {
-	case err != nil:
-		return 0, refused(path, err)
-	case globErr != nil:
-		return 0, globErr
-	case id == 0 && version == 0 && tables == 0:
-		return 0, nil
-	case id != application:
-		return 0, fmt.Errorf("%s is the SQLite database of another program: name another file", path)
-	case version > int64(len(steps)):
-		return 0, fmt.Errorf("%s was written by a newer secondgate (schema %d, this one knows %d): upgrade secondgate", path, version, len(steps))
-	case version < 1 || tables == 0:
-		return 0, refused(path, errNoLog)
-	}
-	return int(version), nil
+// Backend is one open SQLite file.
+type Backend struct {
+	options  Options
+	database [8]byte // the name of the database, in cursors
+	withheld *driverkit.Withheld
+	upserts  *indexes
+	writer   *writer
+	readers  chan *conn
+	life     *driverkit.Lifetime
+	feeds    driverkit.Feeds[*feed]
+
+	sweepFrom []byte // the key after which maintenance goes on in the mutations; its own
 }
 
-// migrate runs the steps that the file lacks, in one transaction. Another gateway may have been faster.
-func migrate(ctx context.Context, c *conn, path string, steps []string) error {
-	return c.tx("BEGIN IMMEDIATE", func() error {
-		version, err := whose(ctx, c, path)
+var _ backends.Backend = (*Backend)(nil)
+
+// Open opens the file. It makes a file that does not exist, and brings an older schema up to date.
+// It fails on a file of a newer version, of another program, or damaged; the error says what to do.
+func Open(ctx context.Context, options Options) (*Backend, error) {
+	driverkit.Complete(&options.Retention, &options.Log, &options.Committed)
+	if options.Poll <= 0 {
+		options.Poll = 30 * time.Millisecond
+	}
+	if err := prepare(ctx, options.Path); err != nil {
+		return nil, err
+	}
+	b := &Backend{options: options, upserts: newIndexes(), life: driverkit.NewLifetime()}
+	b.withheld = &driverkit.Withheld{Log: options.Log, Report: options.Withheld}
+	if err := b.connect(); err != nil {
+		return nil, errors.Join(refused(options.Path, err), b.Close())
+	}
+	b.writer.queue.Start(b.life, 1, b.writer.runGroup)
+	b.life.Go(func() { driverkit.RunMaintenance(b.life.Context(), b.options.Log, b.clean) })
+	return b, nil
+}
+
+// connect opens the writer's connection and those of readers.
+func (b *Backend) connect() error {
+	ctx := b.life.Context()
+	c, err := connect(ctx, b.options.Path, false, pragmas...)
+	if err != nil {
+		return err
+	}
+	b.writer = newWriter(b, c)
+	readers := max(4, runtime.GOMAXPROCS(0))
+	b.readers = make(chan *conn, readers)
+	for range readers {
+		c, err := connect(ctx, b.options.Path, false, pragmas...)
 		if err != nil {
 			return err
 		}
-		for _, step := range steps[version:] {
-			sql, err := migrations.ReadFile(step)
-			if err == nil {
-				err = c.script(string(sql))
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", step, err)
-			}
-		}
-		return c.script(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, len(steps)))
-	})
+		b.readers <- c
+	}
+	return b.identify(c)
 }
 
-// refused says in one sentence why the file cannot be opened and what to do.
-func refused(path string, err error) error {
-	switch code(err) {
-	case sqlite3.SQLITE_NOTADB:
-		if !hasHeader(path) {
-			return notADatabase(path)
-		}
-		fallthrough
-	case sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("%s is damaged: restore it from a backup, or save what can be with the .recover command of sqlite3: %w", path, err)
-	case sqlite3.SQLITE_BUSY:
-		return fmt.Errorf("%s is locked by another program: end that first: %w", path, err)
+// identify reads the database's name. It fails if the file lacks what every database of ours has.
+func (b *Backend) identify(c *conn) error {
+	var name []byte
+	if _, err := c.one(b.life.Context(), "SELECT database FROM app_data_meta", nil, &name); err != nil {
+		return err
 	}
-	if errors.Is(err, errNoLog) || err != nil && strings.Contains(err.Error(), "no such table") {
-		return fmt.Errorf("%s is damaged: %w: restore it from a backup", path, err)
+	if len(name) != len(b.database) {
+		return errNoLog
 	}
-	if err != nil {
-		return fmt.Errorf("cannot open the database %s: %w", path, err)
-	}
-	return nil
+	copy(b.database[:], name)
+	_, err := b.newest(b.life.Context(), c)
+	return err
 }
 
-func notADatabase(path string) error {
-	return fmt.Errorf("%s is no SQLite database: name another file, or move this one away", path)
+// Close implements [backends.Backend].
+func (b *Backend) Close() error {
+	b.life.Close()
+	var errs []error
+	for len(b.readers) > 0 {
+		errs = append(errs, (<-b.readers).close())
+	}
+	if b.writer != nil && b.writer.conn != nil {
+		errs = append(errs, b.writer.conn.close())
+		b.writer.conn = nil
+	}
+	return errors.Join(errs...)
 }
 
-// hasHeader is asked only once SQLite has refused the file. To open and close a database beside SQLite would
-// release the locks of all its connections in this process (https://sqlite.org/howtocorrupt.html §2.2).
-func hasHeader(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	header := make([]byte, 16)
-	_, err = io.ReadFull(f, header)
-	return err == nil && string(header) == "SQLite format 3\x00"
-}
+// Path is the path of the file.
+func (b *Backend) Path() string { return b.options.Path }

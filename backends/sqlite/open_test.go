@@ -13,7 +13,8 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 )
 
-// TestRefusedFiles: a file that cannot be used is left exactly as it is, and the message says what to do.
+// TestRefusedFiles: a file that cannot be used stays exactly as it is, and the error says what to
+// do.
 func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	script := func(sql string) func(*testing.T, string) {
@@ -34,10 +35,15 @@ func TestRefusedFiles(t *testing.T) {
 		{"text", func(t *testing.T, path string) {
 			require.NoError(t, os.WriteFile(path, []byte("dear diary, today I was no database"), 0o600))
 		}, "is no SQLite database: name another file"},
-		{"short text", func(t *testing.T, path string) { require.NoError(t, os.WriteFile(path, []byte("x"), 0o600)) }, "is no SQLite database"},
-		{"directory", func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, "is a directory: name a file"},
+		{"short text", func(t *testing.T, path string) {
+			require.NoError(t,
+				os.WriteFile(path, []byte("x"), 0o600))
+		}, "is no SQLite database"},
+		{"directory", func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) },
+			"is a directory: name a file"},
 		{"other tables", script("CREATE TABLE users (name);"), "of another program: name another file"},
-		{"other application", script("PRAGMA application_id = 7; PRAGMA user_version = 1; CREATE TABLE users (name);"), "of another program"},
+		{"other application", script("PRAGMA application_id = 7; PRAGMA user_version = 1; CREATE TABLE users " +
+			"(name);"), "of another program"},
 		{"newer", func(t *testing.T, path string) {
 			ours(t, path)
 			sqlitetest.CLI(t, path, "PRAGMA user_version = 99;")
@@ -95,7 +101,7 @@ func TestOpenTwiceAtOnce(t *testing.T) {
 	}
 }
 
-func TestEmptyFileIsAsGoodAsNone(t *testing.T) {
+func TestEmptyFileIsNewDatabase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a 100% odd?name#.db")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))

@@ -17,7 +17,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestWithheld: what the JSON rules refuse is nowhere to be seen, is reported, and stops nobody.
+// TestWithheld: clients do not see documents that the JSON rules refuse. Such documents are
+// reported, and do not stop the feed.
 func TestWithheld(t *testing.T) {
 	t.Parallel()
 	var reported atomic.Int64
@@ -32,7 +33,8 @@ func TestWithheld(t *testing.T) {
 	start := now(t, b)
 	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES
 		('w','app','notes','good','{"b":1, "a":1.0, "_rev":"x"}'), ('w','app','notes','twice','{"a":1,"a":2}'),
-		('w','app','notes','range','{"a":1e400}'), ('w','app','notes',CAST(x'ff' AS TEXT),'{}'), ('w','app',CAST(x'ff' AS TEXT),'x','{}');`)
+		('w','app','notes','range','{"a":1e400}'), ('w','app','notes',CAST(x'ff' AS TEXT),'{}'),
+		('w','app',CAST(x'ff' AS TEXT),'x','{}');`)
 
 	page, err := b.List(context.Background(), scope, backends.Query{Collection: "notes"})
 	require.NoError(t, err)
@@ -50,7 +52,8 @@ func TestWithheld(t *testing.T) {
 			ops[c.Ref.ID] = c.Op
 			require.Zero(t, c.By)
 		}
-		require.Equal(t, map[string]backends.Op{"good": backends.Insert, "twice": backends.Delete, "range": backends.Delete}, ops)
+		require.Equal(t, map[string]backends.Op{"good": backends.Insert, "twice": backends.Delete,
+			"range": backends.Delete}, ops)
 	}
 	require.Nil(t, get(t, b, note("twice")))
 	require.Equal(t, int64(3), reported.Load())
@@ -59,7 +62,8 @@ func TestWithheld(t *testing.T) {
 	require.Equal(t, `{"a":2}`, string(next(t, f).Changes[0].Doc.Data))
 }
 
-// TestOutsideUpdateOfOwnDocument: the stale fingerprint does not make foreign bytes pass for ours.
+// TestOutsideUpdateOfOwnDocument: after an outside update, the stored fingerprint does not fit the
+// data any more.
 func TestOutsideUpdateOfOwnDocument(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
@@ -74,8 +78,8 @@ func TestOutsideUpdateOfOwnDocument(t *testing.T) {
 	require.Equal(t, `{"a":0,"z":1.5}`, string(get(t, b, note("a")).Data))
 }
 
-// TestDamagedPages: reads of damaged pages fail or show less; they do not end the process, and other
-// documents' writers go on.
+// TestDamagedPages: reads of damaged pages fail or return less. They do not end the process, and
+// writes of other documents succeed.
 func TestDamagedPages(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "data.db")
@@ -98,7 +102,8 @@ func TestDamagedPages(t *testing.T) {
 	}
 	require.NoError(t, f.Close())
 
-	damaged, err := sqlite.Open(context.Background(), sqlite.Options{Path: path, Log: slog.New(slog.DiscardHandler)})
+	damaged, err := sqlite.Open(context.Background(), sqlite.Options{Path: path,
+		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		require.ErrorContains(t, err, "damaged")
 		return
@@ -109,15 +114,18 @@ func TestDamagedPages(t *testing.T) {
 	require.NoError(t, damaged.Close())
 }
 
-// TestLostScope: a scope over the bound of a batch is lost, the others' changes are all there.
+// TestLostScope: a scope that exceeds the bound of a batch is lost. The changes of other scopes are
+// complete.
 func TestLostScope(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
 	f := watch(t, b, nil)
 	sqlitetest.CLI(t, b.Path(), `BEGIN;
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
-		INSERT INTO app_data (workspace_id, app_id, collection, id, data) SELECT 'w', 'app', 'notes', i, json_object('x', hex(zeroblob(50000))) FROM n;
-		INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app__draft', 'notes', 'a', '{}');
+		INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+		SELECT 'w', 'app', 'notes', i, json_object('x', hex(zeroblob(50000))) FROM n;
+		INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+		VALUES ('w', 'app__draft', 'notes', 'a', '{}');
 		COMMIT;`)
 	batch := next(t, f)
 	require.Equal(t, []protocol.Scope{scope}, batch.Lost)

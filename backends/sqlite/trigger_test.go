@@ -9,14 +9,16 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 )
 
-// TestTriggers counts what each kind of outside statement logs: no change twice, none without an effect.
+// TestTriggers counts the log rows of each kind of outside statement: one for each change, none
+// without an effect.
 func TestTriggers(t *testing.T) {
 	t.Parallel()
 	const row = `INSERT INTO app_data VALUES ('w', 'app', 'notes', 'a', '{"n":1}', 1000, 2000, NULL);`
 	const other = `INSERT INTO app_data VALUES ('w', 'app', 'notes', 'b', '{}', 1000, 2000, NULL);`
 	for _, test := range []struct{ name, before, sql, logged string }{
 		{"insert", "", row, "a:insert"},
-		{"insert with defaults", "", `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'app', 'notes', 'a', '{}');`, "a:insert"},
+		{"insert with defaults", "", `INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+			VALUES ('w', 'app', 'notes', 'a', '{}');`, "a:insert"},
 		{"update of data is stamped and logged once", row, `UPDATE app_data SET data = '{"n":2}';`, "a:update"},
 		{"update of data and time", row, `UPDATE app_data SET data = '{"n":2}', updated_at = 3000;`, "a:update"},
 		{"update of data and created_at", row, `UPDATE app_data SET data = '{"n":2}', created_at = 5;`, "a:update"},
@@ -40,7 +42,8 @@ func TestTriggers(t *testing.T) {
 				_, err := sqlitetest.TryCLI(b.Path(), test.before+`DELETE FROM app_data_changes WHERE seq > 0;`)
 				require.NoError(t, err)
 				out, _ := sqlitetest.TryCLI(b.Path(), "PRAGMA recursive_triggers = "+recursive+";"+test.sql)
-				logged := sqlitetest.CLI(t, b.Path(), `SELECT group_concat(id || ':' || op, ' ') FROM (SELECT * FROM app_data_changes WHERE seq > 0 ORDER BY seq);`)
+				logged := sqlitetest.CLI(t, b.Path(), `SELECT group_concat(id || ':' || op, ' ') FROM (SELECT *
+					FROM app_data_changes WHERE seq > 0 ORDER BY seq);`)
 				require.Equal(t, test.logged, strings.TrimSpace(logged), out)
 			})
 		}
@@ -49,17 +52,21 @@ func TestTriggers(t *testing.T) {
 
 func TestReplaceLogsAnInsert(t *testing.T) {
 	t.Parallel()
-	const twice = `REPLACE INTO app_data VALUES ('w', 'app', 'notes', 'a', '{}', 1, 2, NULL); REPLACE INTO app_data VALUES ('w', 'app', 'notes', 'a', '{}', 1, 2, NULL);`
-	const logged = `SELECT group_concat(op, ' ') FROM (SELECT * FROM app_data_changes WHERE seq > 0 ORDER BY seq);`
+	const twice = `REPLACE INTO app_data VALUES ('w', 'app', 'notes', 'a', '{}', 1, 2, NULL);
+		REPLACE INTO app_data VALUES ('w', 'app', 'notes', 'a', '{}', 1, 2, NULL);`
+	const logged = `SELECT group_concat(op, ' ') FROM (SELECT * FROM app_data_changes
+		WHERE seq > 0 ORDER BY seq);`
 	require.Equal(t, "insert insert\n", sqlitetest.CLI(t, fresh(t).Path(), twice+logged))
-	require.Equal(t, "insert delete insert\n", sqlitetest.CLI(t, fresh(t).Path(), "PRAGMA recursive_triggers = ON;"+twice+logged))
+	require.Equal(t, "insert delete insert\n", sqlitetest.CLI(t, fresh(t).Path(),
+		"PRAGMA recursive_triggers = ON;"+twice+logged))
 }
 
-// TestStamping: an outsider's update of data moves updated_at, whatever the clock says.
+// TestStamping: an outside update of data moves updated_at forward, whatever the clock says.
 func TestStamping(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
-	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data VALUES ('w', 'app', 'notes', 'old', '{"n":1}', 1000, 2000, NULL);
+	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data
+		VALUES ('w', 'app', 'notes', 'old', '{"n":1}', 1000, 2000, NULL);
 		INSERT INTO app_data VALUES ('w', 'app', 'notes', 'future', '{"n":1}', 1000, 9000000000000, NULL);
 		INSERT INTO app_data VALUES ('w', 'app', 'notes', 'own', '{"n":1}', 1000, 2000, NULL);
 		UPDATE app_data SET data = '{"n":2}' WHERE id <> 'own';
@@ -73,7 +80,7 @@ func TestStamping(t *testing.T) {
 	}
 }
 
-// TestChecks: what no reader could make sense of cannot be stored.
+// TestChecks: the table refuses rows that no reader could parse.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)

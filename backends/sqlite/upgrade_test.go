@@ -18,8 +18,9 @@ import (
 
 var writtenCursor = regexp.MustCompile(`(?m)^-- cursor: (\S+)$`)
 
-// TestUpgrade opens what earlier builds wrote: the documents are there, cursors from then are resumed, and the new
-// schema is the one that a new file has. Both builds called their schema version 1; see migrations/0002.
+// TestUpgrade opens files of earlier builds. Their documents are served, their cursors can be
+// resumed, and their schema becomes that of a new file. Both builds called their schema version 1;
+// see migrations/0002.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	for _, build := range []string{"c8d3e03", "50381a9"} {
@@ -29,7 +30,8 @@ func TestUpgrade(t *testing.T) {
 			require.NoError(t, err)
 			path := filepath.Join(t.TempDir(), "old.db")
 			sqlitetest.CLI(t, path, string(sql))
-			b, err := sqlite.Open(context.Background(), sqlite.Options{Path: path, Retention: 24 * 365 * 100 * time.Hour})
+			b, err := sqlite.Open(context.Background(), sqlite.Options{Path: path,
+				Retention: 24 * 365 * 100 * time.Hour})
 			require.NoError(t, err)
 			scope := protocol.Scope{Workspace: "w", App: "a"}
 			cursors := writtenCursor.FindAllStringSubmatch(string(sql), -1)
@@ -48,7 +50,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// since is what has changed in a scope since a cursor as clients hold it.
+// since returns what has changed in a scope after a cursor that a client has kept.
 func since(t *testing.T, b *sqlite.Backend, s protocol.Scope, text string) (changes []string) {
 	t.Helper()
 	raw, err := protocol.DecodeCursor(s, text)
@@ -63,8 +65,8 @@ func since(t *testing.T, b *sqlite.Backend, s protocol.Scope, text string) (chan
 	return changes
 }
 
-// A write that was carried out before the upgrade is remembered after it.
-func TestUpgradeRemembersMutations(t *testing.T) {
+// TestUpgradeKeepsMutations: a mutation that was recorded before the upgrade is replayed after it.
+func TestUpgradeKeepsMutations(t *testing.T) {
 	t.Parallel()
 	sql, err := os.ReadFile("testdata/50381a9.sql")
 	require.NoError(t, err)

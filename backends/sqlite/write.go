@@ -5,22 +5,43 @@ import (
 	"sync/atomic"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
-// job is one entry of the writer's queue: a transaction of documents, or any other work. Only the writer
-// touches it once it is queued, until finished has been called.
+// job is an entry of the writer's queue: either a transaction of documents or other work. Once it
+// is queued, only the writer uses it until finished is called.
 type job struct {
-	ctx  context.Context
-	size int
-
-	tx      *backends.Tx
-	indexes []*index // one per write of tx; nil for those that need none
-	out     backends.Outcome
-
-	do  func(*conn) error
+	ctx context.Context
 	err error
 
+	// A transaction of documents.
+	tx      *backends.Tx
+	indexes []*index // by the index of a write; nil for a write that needs none
+	out     backends.Outcome
+
+	// Other work.
+	do func(*conn) error
+
 	finished func()
+}
+
+var _ driverkit.Job = (*job)(nil)
+
+func (j *job) Caller() context.Context { return j.ctx }
+
+func (j *job) Size() (jobs, bytes int) {
+	if j.tx == nil {
+		return 1, 0
+	}
+	return 1, driverkit.BytesOf(j.tx)
+}
+
+// Finish answers the caller. Without an error of the group, the job's own error stays.
+func (j *job) Finish(err error) {
+	if err != nil {
+		j.err = err
+	}
+	j.finished()
 }
 
 // Write implements [backends.Backend].
@@ -28,10 +49,10 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	if len(txs) == 0 {
 		return nil
 	}
-	if err := b.enter(ctx); err != nil {
-		return failed(len(txs), err)
+	if err := b.life.Enter(ctx); err != nil {
+		return driverkit.Failed(len(txs), err)
 	}
-	defer b.running.Done()
+	defer b.life.Leave()
 	done := make(chan struct{})
 	var open atomic.Int64
 	open.Store(int64(len(txs)))
@@ -43,18 +64,27 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	jobs := make([]job, len(txs))
 	for i := range txs {
 		j := &jobs[i]
-		*j = job{ctx: ctx, tx: &txs[i], size: sizeOf(&txs[i]), finished: finished}
-		if err := b.queue(ctx, j); err != nil {
-			return failed(len(txs), err)
+		*j = job{ctx: ctx, tx: &txs[i], finished: finished}
+		if err := b.put(ctx, j); err != nil {
+			return driverkit.Failed(len(txs), err)
 		}
 	}
 	return b.await(ctx, jobs, done)
 }
 
-// await returns the outcomes, or one error for all: the writer still owns the jobs then.
+// put queues a transaction, with the indexes that its upserts need.
+func (b *Backend) put(ctx context.Context, j *job) error {
+	if err := b.prepareUpserts(ctx, j); err != nil {
+		return err
+	}
+	return b.writer.queue.Put(ctx, j)
+}
+
+// await returns the outcomes. If the caller's time ends first, all outcomes have that error: the
+// writer still uses the jobs.
 func (b *Backend) await(ctx context.Context, jobs []job, done <-chan struct{}) []backends.Outcome {
-	if err := b.settled(ctx, done); err != nil {
-		return failed(len(jobs), err)
+	if err := b.writer.queue.Wait(ctx, done); err != nil {
+		return driverkit.Failed(len(jobs), err)
 	}
 	outs := make([]backends.Outcome, len(jobs))
 	for i := range jobs {
@@ -67,69 +97,20 @@ func (b *Backend) await(ctx context.Context, jobs []job, done <-chan struct{}) [
 	return outs
 }
 
-// queue hands a job to the writer, with the indexes that its upserts need. It waits while the queue is full.
-func (b *Backend) queue(ctx context.Context, j *job) error {
-	if j.tx != nil {
-		if err := b.prepareUpserts(ctx, j); err != nil {
-			return err
-		}
-	}
-	select {
-	case b.writer.jobs <- j:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-b.writer.stopped:
-		return errClosed
-	}
-}
-
-// settled waits for done. When the context or the writer ends first, what happened is unknown.
-func (b *Backend) settled(ctx context.Context, done <-chan struct{}) error {
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-b.writer.stopped:
-	}
-	select {
-	case <-done: // answered before it stopped
-		return nil
-	default:
-		return errClosed
-	}
-}
-
-// inWriter runs f in the writer's transaction, all or nothing, and returns when it is durable.
+// inWriter runs f in the writer's transaction, all or nothing. It returns when the effect is
+// durable.
 func (b *Backend) inWriter(ctx context.Context, doing string, f func(*conn) error) error {
-	if err := b.enter(ctx); err != nil {
+	if err := b.life.Enter(ctx); err != nil {
 		return err
 	}
-	defer b.running.Done()
+	defer b.life.Leave()
 	done := make(chan struct{})
 	j := &job{ctx: ctx, do: f, finished: func() { close(done) }}
-	if err := b.queue(ctx, j); err != nil {
+	if err := b.writer.queue.Put(ctx, j); err != nil {
 		return err
 	}
-	if err := b.settled(ctx, done); err != nil {
+	if err := b.writer.queue.Wait(ctx, done); err != nil {
 		return err
 	}
 	return translate(ctx, doing, j.err)
-}
-
-func failed(n int, err error) []backends.Outcome {
-	outs := make([]backends.Outcome, n)
-	for i := range outs {
-		outs[i].Err = err
-	}
-	return outs
-}
-
-func sizeOf(tx *backends.Tx) int {
-	size := 0
-	for i := range tx.Writes {
-		size += len(tx.Writes[i].Data)
-	}
-	return size
 }

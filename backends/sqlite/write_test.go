@@ -56,11 +56,11 @@ func TestRefusedTransactionLeavesNothing(t *testing.T) {
 	require.Nil(t, get(t, b, note("new")))
 	require.Equal(t, before, now(t, b))
 
-	refused.Writes = refused.Writes[:1] // the refusal was not remembered
+	refused.Writes = refused.Writes[:1] // the refusal was not recorded
 	require.False(t, write(t, b, refused).Replayed)
 }
 
-func TestRefusedSingleWriteIsNotRemembered(t *testing.T) {
+func TestRefusedSingleWriteIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
 	first := tx(update("a", `{"n":1}`))
@@ -75,7 +75,8 @@ func TestRefusedSingleWriteIsNotRemembered(t *testing.T) {
 func TestWithheldRowCountsAsExisting(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
-	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w','app','notes','big','{"n":1e400}');`)
+	sqlitetest.CLI(t, b.Path(), `INSERT INTO app_data (workspace_id, app_id, collection, id, data)
+		VALUES ('w','app','notes','big','{"n":1e400}');`)
 	require.Nil(t, get(t, b, note("big")))
 	_, err := backends.WriteOne(context.Background(), b, tx(insert("big", `{}`)))
 	require.Equal(t, protocol.CodeAlreadyExists, protocol.CodeOf(err))
@@ -91,7 +92,7 @@ func TestWriteAfterClose(t *testing.T) {
 	require.Equal(t, protocol.CodeUnavailable, protocol.CodeOf(err))
 }
 
-func TestCallerThatHasGoneIsDropped(t *testing.T) {
+func TestJobOfCanceledCallerIsDropped(t *testing.T) {
 	t.Parallel()
 	b := fresh(t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -6,137 +6,85 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
 const (
-	maxQueue      = 1024    // jobs that wait; over it their callers do
+	maxQueue      = 1024    // jobs that wait; beyond it, callers of Write block
 	maxGroup      = 256     // jobs of one commit
 	maxGroupBytes = 8 << 20 // their data, about
 )
 
-// writer owns the one connection that writes. It commits all that waits as one group, and what comes while that is carried
-// out: the cost of making it durable is shared, and nobody waits for a timer.
+// writer owns the only connection that writes. It commits all jobs that wait as one group, and lets
+// jobs join a transaction that is open. So jobs share the cost of making a commit durable.
 type writer struct {
-	backend *Backend
-	conn    *conn
-	jobs    chan *job
-	stopped chan struct{} // closed when run has ended
-	gaps    gaps
-	joining time.Duration // for so long jobs may join a transaction that has begun
+	backend  *Backend
+	conn     *conn
+	queue    *driverkit.Queue[*job]
+	pacer    lockPacer
+	joinTime time.Duration // how long after BEGIN jobs may join
 
-	// As of the transaction that is open: who writes in it, and how much of the log the live indexes know.
-	actor   string
-	version int64 // PRAGMA data_version as of the last group; -1: unknown
-	synced  int64
-	live    map[place][]*index
+	// State of the open transaction.
+	actor   string // who app_data_writer names
+	version int64  // PRAGMA data_version as of the last group; -1: unknown
+	synced  int64  // the seq up to which the live indexes know the log
+	live    map[collection][]*index
 }
+
+type group = driverkit.Group[*job]
 
 func newWriter(b *Backend, c *conn) *writer {
-	return &writer{backend: b, conn: c, jobs: make(chan *job, maxQueue), version: -1, live: map[place][]*index{}, stopped: make(chan struct{}), joining: 5 * time.Millisecond}
-}
-
-// run ends when the backend does, and answers what is queued by then.
-func (w *writer) run() {
-	defer close(w.stopped)
-	done := w.backend.ctx.Done()
-	for {
-		select {
-		case j := <-w.jobs:
-			runtime.Gosched() // who can queue without waiting joins the group, and the last one's answers go out
-			g := &gathered{}
-			g.add(j)
-			w.gather(g)
-			w.commit(g)
-			w.gaps.rest(len(w.jobs) > 0, done)
-		case <-done:
-			w.refuse()
-			return
-		}
+	return &writer{
+		backend: b, conn: c, queue: driverkit.NewQueue[*job](maxQueue, maxGroup, maxGroupBytes),
+		version: -1, live: map[collection][]*index{}, joinTime: 5 * time.Millisecond,
 	}
 }
 
-// gathered are the jobs of one commit.
-type gathered struct {
-	jobs  []*job
-	size  int
-	alone bool      // nobody may join
-	until time.Time // when nobody may join any more; zero: not known yet
+// runGroup commits a group and all jobs that wait, then leaves the lock to others if it owes them
+// time.
+func (w *writer) runGroup(g *group) {
+	runtime.Gosched() // callers of the last group get their answers, and those about to queue can do so
+	w.queue.Fill(g)
+	w.commit(g, true)
+	w.pacer.rest(w.queue.Waiting() > 0, w.backend.life.Context().Done())
 }
 
-// add takes a job in, unless its caller has gone.
-func (g *gathered) add(j *job) {
-	if err := j.ctx.Err(); err != nil {
-		j.err = err
-		j.finished()
+var (
+	errBegin = errors.New("begin")
+	// errCommit marks a failure of COMMIT itself: it is unknown whether the changes last.
+	errCommit = errors.New("commit")
+)
+
+// commit carries out a group and answers it. A job that breaks the transaction, for example on a
+// damaged page, fails the whole group. Then each job is tried again by itself.
+func (w *writer) commit(g *group, joinable bool) {
+	if len(g.Jobs) == 0 {
 		return
 	}
-	g.jobs = append(g.jobs, j)
-	g.size += j.size
-}
-
-func (g *gathered) full() bool {
-	return g.alone || len(g.jobs) >= maxGroup || g.size >= maxGroupBytes || !g.until.IsZero() && time.Now().After(g.until)
-}
-
-// gather takes what waits, without waiting.
-func (w *writer) gather(g *gathered) {
-	for !g.full() {
-		select {
-		case j := <-w.jobs:
-			g.add(j)
-		default:
-			return
-		}
-	}
-}
-
-// refuse answers what is queued. Whoever queues after that sees stopped.
-func (w *writer) refuse() {
-	for {
-		select {
-		case j := <-w.jobs:
-			j.err = errClosed
-			j.finished()
-		default:
-			return
-		}
-	}
-}
-
-// errCommit marks a failure of COMMIT itself: what was written may or may not last.
-var errCommit = errors.New("commit")
-
-// commit carries out a group and answers it. One job that breaks the transaction, say on a damaged page, takes the
-// others with it; so they are tried again, each alone.
-func (w *writer) commit(g *gathered) {
-	if len(g.jobs) == 0 {
-		return
-	}
-	err := w.try(g)
-	if err != nil && len(g.jobs) > 1 && !errors.Is(err, errCommit) && !errors.Is(err, errBegin) {
-		for _, j := range g.jobs {
-			w.commit(&gathered{jobs: []*job{j}, alone: true})
+	err := w.tryCommit(g, joinable)
+	if err != nil && len(g.Jobs) > 1 && !errors.Is(err, errCommit) && !errors.Is(err, errBegin) {
+		for _, j := range g.Jobs {
+			w.commit(&group{Jobs: []*job{j}}, false)
 		}
 		return
 	}
-	for _, j := range g.jobs {
-		if err != nil {
-			j.err = err
-		}
-		j.finished()
+	for _, j := range g.Jobs {
+		j.Finish(err)
 	}
 }
 
-var errBegin = errors.New("begin")
-
-func (w *writer) try(g *gathered) error {
+func (w *writer) tryCommit(g *group, joinable bool) error {
 	if _, err := w.conn.exec(context.Background(), "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}
-	w.gaps.taken()
-	defer w.gaps.freed()
-	g.until = time.Now().Add(w.joining)
-	from, at, err := w.within(g)
+	w.pacer.taken()
+	defer w.pacer.freed()
+	var joinUntil time.Time
+	if joinable {
+		joinUntil = time.Now().Add(w.joinTime)
+	}
+	from, at, err := w.runJobs(g, joinUntil)
 	if err != nil {
 		w.conn.rollback()
 		return err
@@ -146,43 +94,44 @@ func (w *writer) try(g *gathered) error {
 		return fmt.Errorf("%w: %w", errCommit, err)
 	}
 	w.synced = at.seq
-	w.tidy()
-	for _, j := range g.jobs {
-		j.settle(at)
+	w.retireDropped()
+	for _, j := range g.Jobs {
+		j.complete(at)
 	}
-	w.backend.tell(told(g.jobs, from, at))
-	w.backend.options.Committed(len(g.jobs), len(w.jobs))
+	w.backend.publish(newLocalGroup(g.Jobs, from, at))
+	w.backend.options.Committed(len(g.Jobs), w.queue.Waiting())
 	return nil
 }
 
-// within runs the group, and who joins it meanwhile, inside the open transaction, and returns where the log was and is.
-func (w *writer) within(g *gathered) (from, at cursor, err error) {
+// runJobs runs the jobs inside the open transaction, and those that join before joinUntil. It
+// returns the position of the log before and after.
+func (w *writer) runJobs(g *group, joinUntil time.Time) (from, at cursor, err error) {
 	w.actor = ""
-	if err := w.notice(); err != nil {
+	if err := w.syncOutside(); err != nil {
 		return from, at, err
 	}
 	if from, err = w.backend.newest(context.Background(), w.conn); err != nil {
 		return from, at, err
 	}
-	for i := 0; i < len(g.jobs); i++ {
-		j := g.jobs[i]
-		j.err = w.carryOut(j)
+	for i := 0; i < len(g.Jobs); i++ {
+		j := g.Jobs[i]
+		j.err = w.runJob(j)
 		if j.err != nil && !refusal(j.err) {
 			return from, at, j.err
 		}
-		if i == len(g.jobs)-1 {
-			w.gather(g)
+		if i == len(g.Jobs)-1 && time.Now().Before(joinUntil) {
+			w.queue.Fill(g)
 		}
 	}
-	if err := w.act(""); err != nil {
+	if err := w.setActor(""); err != nil {
 		return from, at, err
 	}
 	at, err = w.backend.newest(context.Background(), w.conn)
 	return from, at, err
 }
 
-// notice finds out whether others have committed, which the live indexes must learn.
-func (w *writer) notice() error {
+// syncOutside brings the live indexes up to date if other connections have committed.
+func (w *writer) syncOutside() error {
 	var version int64
 	if _, err := w.conn.one(context.Background(), "PRAGMA data_version", nil, &version); err != nil {
 		return err
@@ -191,7 +140,7 @@ func (w *writer) notice() error {
 		return nil
 	}
 	if w.version >= 0 {
-		w.gaps.outsider(time.Now())
+		w.pacer.sawOutsider(time.Now())
 	}
 	if err := w.catchUp(); err != nil {
 		return err
@@ -200,8 +149,8 @@ func (w *writer) notice() error {
 	return nil
 }
 
-// act says who writes from here on; the triggers log it.
-func (w *writer) act(actor string) error {
+// setActor sets who writes from here on, for the triggers to log.
+func (w *writer) setActor(actor string) error {
 	if actor == w.actor {
 		return nil
 	}
@@ -210,13 +159,13 @@ func (w *writer) act(actor string) error {
 	return err
 }
 
-// carryOut runs one job so that a refusal leaves nothing behind.
-func (w *writer) carryOut(j *job) error {
+// runJob runs one job. A job that is refused leaves nothing behind.
+func (w *writer) runJob(j *job) error {
 	if j.tx == nil {
 		return w.savepoint(func() error { return j.do(w.conn) })
 	}
-	// Before the savepoint, whose rollback would take it back.
-	if err := w.act(j.tx.By.String()); err != nil {
+	// This must precede the savepoint, whose rollback would undo it.
+	if err := w.setActor(j.tx.By.String()); err != nil {
 		return err
 	}
 	j.out.Changes, j.out.Replayed = nil, false
@@ -234,7 +183,7 @@ func (w *writer) savepoint(f func() error) error {
 	}
 	if err := f(); err != nil {
 		if _, e := w.conn.exec(ctx, "ROLLBACK TO job"); e != nil {
-			return fmt.Errorf("after %v: %w", err, e) // not a refusal any more
+			return fmt.Errorf("after %v: %w", err, e) // no refusal any more: it ends the group
 		}
 		if _, e := w.conn.exec(ctx, "RELEASE job"); e != nil {
 			return fmt.Errorf("after %v: %w", err, e)
@@ -245,8 +194,9 @@ func (w *writer) savepoint(f func() error) error {
 	return err
 }
 
-// settle completes a committed job's outcome. A group becomes visible at once, so its end marks all its changes.
-func (j *job) settle(at cursor) {
+// complete sets what only the commit tells. A group becomes visible as a whole, so the position
+// after it marks all its changes.
+func (j *job) complete(at cursor) {
 	if j.tx == nil || j.err != nil {
 		j.out.Changes = nil
 		return

@@ -103,7 +103,7 @@ func TestCheckMongoDBMakesNothing(t *testing.T) {
 // finds none, and without; and serve says the same.
 func TestCheckMongoDBServers(t *testing.T) {
 	t.Parallel()
-	alone, bare := mongodbtest.StartAlone(t), mongodbtest.StartBare(t)
+	alone, bare := mongodbtest.StartStandalone(t), mongodbtest.StartUninitiated(t)
 	for _, c := range []struct{ url, says string }{
 		{alone.URL("apps"), `fail the MongoDB server is no member of a replica set -> start it with --replSet rs0 and run rs\.initiate\(\) once`},
 		{bare.URL("apps"), `fail the MongoDB replica set is not initiated -> run rs\.initiate\(\) once`},

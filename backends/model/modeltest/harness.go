@@ -1,4 +1,4 @@
-// Package modeltest lets the conformance rules at the model.
+// Package modeltest runs the conformance rules on the model.
 package modeltest
 
 import (
@@ -18,7 +18,7 @@ type Harness struct {
 
 var _ conformance.Harness = (*Harness)(nil)
 
-// Seed is for the messages of rules that fail.
+// Seed is printed by rules that fail.
 func (h *Harness) Seed() uint64 { return h.Options.Seed }
 
 // Open makes a new model.
@@ -29,7 +29,7 @@ func (h *Harness) Open(t conformance.T) backends.Backend {
 }
 
 func closing(t conformance.T, b *model.Backend) *model.Backend {
-	t.Cleanup(func() { _ = b.Close() }) // the model's Close cannot fail
+	t.Cleanup(func() { _ = b.Close() }) // it cannot fail
 	return b
 }
 
@@ -50,17 +50,17 @@ func (h *Harness) Backup(t conformance.T, b backends.Backend) func() backends.Ba
 	}
 }
 
-// Oracle is the model's own memory of its documents.
+// Oracle reads the versions of b's documents.
 func (h *Harness) Oracle(_ conformance.T, b backends.Backend) conformance.Oracle {
 	return func(_ conformance.T, s protocol.Scope, c backends.Cursor) map[string]map[string]protocol.Document {
 		return b.(*model.Backend).At(s, c)
 	}
 }
 
-// Exempt: no rule is too hard for the specification.
+// Exempt exempts the model from no rule.
 func (h *Harness) Exempt(string) string { return "" }
 
-// Outside is a stranger to b.
+// Outside is an outside writer of b.
 func (h *Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outside {
 	return outside{b.(*model.Backend)}
 }
@@ -69,7 +69,7 @@ type outside struct{ b *model.Backend }
 
 func (o outside) Do(t conformance.T, commit bool, steps ...conformance.Step) {
 	t.Helper()
-	err := o.b.Outside(t.Context(), commit, func(x model.Stranger) error {
+	err := o.b.Outside(t.Context(), commit, func(x model.OutsideTx) error {
 		for _, s := range steps {
 			if err := do(x, s); err != nil {
 				return err
@@ -82,7 +82,7 @@ func (o outside) Do(t conformance.T, commit bool, steps ...conformance.Step) {
 	}
 }
 
-func do(x model.Stranger, s conformance.Step) error {
+func do(x model.OutsideTx, s conformance.Step) error {
 	switch s.Kind {
 	case "insert":
 		return x.Insert(s.Ref, s.Data)

@@ -13,10 +13,11 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// shared is the server of all tests of the process; the keeper of its directory stops it when the process ends.
+// shared is the server of all tests of the process. The keeper of its directory stops it when the
+// process ends.
 var shared = sync.OnceValues(func() (*Mongod, error) { return Launch() })
 
-// URL is that of the shared server.
+// URL is the URL of the shared server.
 func URL(t conformance.T) string {
 	t.Helper()
 	if url := os.Getenv("SECONDGATE_TEST_MONGODB_URL"); url != "" {
@@ -29,7 +30,7 @@ func URL(t conformance.T) string {
 	return m.URL("test")
 }
 
-// Database is the URL of a new database of the shared server, dropped at cleanup.
+// Database is the URL of a new database on the shared server. Cleanup drops it.
 func Database(t conformance.T) string {
 	t.Helper()
 	return DatabaseOn(t, URL(t))
@@ -43,12 +44,12 @@ func DatabaseOn(t conformance.T, url string) string {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		_ = client.Database(name).Drop(ctx) // the test may have ended the server
+		_ = client.Database(name).Drop(ctx) // the test may have stopped the server
 	})
 	return Named(url, name)
 }
 
-// Client is one that knows nothing of the gateway, with the defaults of the driver.
+// Client is a client without anything of the gateway's, with the defaults of the MongoDB driver.
 func Client(t conformance.T, url string) *mongo.Client {
 	t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(url))

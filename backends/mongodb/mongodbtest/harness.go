@@ -17,7 +17,7 @@ import (
 
 // Harness opens databases of the shared server, or of Server.
 type Harness struct {
-	// Server is the URL of another server to take.
+	// Server is the URL of another server to use.
 	Server string
 
 	mu        sync.Mutex
@@ -35,7 +35,7 @@ func (h *Harness) Open(t conformance.T) backends.Backend {
 		server = URL(t)
 	}
 	url := DatabaseOn(t, server)
-	client := Client(t, url) // from the beginning, so that it is closed after all who use it have ended
+	client := Client(t, url) // it is opened first, so it is closed after all its users have ended
 	h.mu.Lock()
 	if h.outsiders == nil {
 		h.outsiders = map[string]*mongo.Client{}
@@ -45,7 +45,7 @@ func (h *Harness) Open(t conformance.T) backends.Backend {
 	return h.open(t, url)
 }
 
-// Reopen opens b's database once more.
+// Reopen opens b's database a second time.
 func (h *Harness) Reopen(t conformance.T, b backends.Backend) backends.Backend {
 	t.Helper()
 	return h.open(t, h.url(b))
@@ -59,7 +59,7 @@ func (h *Harness) Forget(t conformance.T, b backends.Backend) {
 	}
 }
 
-// Exempt: MongoDB keeps every rule.
+// Exempt exempts MongoDB from no rule.
 func (h *Harness) Exempt(string) string { return "" }
 
 func (h *Harness) open(t conformance.T, url string) *mongodb.Backend {
@@ -86,14 +86,14 @@ func (h *Harness) open(t conformance.T, url string) *mongodb.Backend {
 	return b
 }
 
-// url is that of a backend which this harness has opened.
+// url is the URL of a backend that this harness has opened.
 func (h *Harness) url(b backends.Backend) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.urls[b]
 }
 
-// database is b's, for outsiders.
+// database is b's database as outside writers open it.
 func (h *Harness) database(b backends.Backend) *mongo.Database {
 	url := h.url(b)
 	h.mu.Lock()
@@ -101,12 +101,12 @@ func (h *Harness) database(b backends.Backend) *mongo.Database {
 	return h.outsiders[url].Database(NameOf(url))
 }
 
-// Backup reads every collection, as mongodump does. To restore it, the database is dropped and filled anew, as
-// mongorestore --drop does.
+// Backup reads every collection, as mongodump does. To restore it, the database is dropped and
+// filled again, as mongorestore --drop does.
 func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() backends.Backend) {
 	t.Helper()
 	url, db := h.url(b), h.database(b)
-	kept := map[string][]any{}
+	backup := map[string][]any{}
 	names, err := db.ListCollectionNames(t.Context(), bson.D{})
 	for _, name := range names {
 		var docs []bson.Raw
@@ -118,7 +118,7 @@ func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() ba
 			err = e
 		}
 		for _, d := range docs {
-			kept[name] = append(kept[name], d)
+			backup[name] = append(backup[name], d)
 		}
 	}
 	if err != nil {
@@ -131,7 +131,7 @@ func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() ba
 		if err := db.Drop(context.Background()); err != nil {
 			t.Fatalf("restore: %v", err)
 		}
-		for name, docs := range kept {
+		for name, docs := range backup {
 			if _, err := db.Collection(name).InsertMany(context.Background(), docs); err != nil {
 				t.Fatalf("restore: %v", err)
 			}

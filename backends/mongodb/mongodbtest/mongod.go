@@ -20,36 +20,37 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// startTime bounds how long a server may take to start, recovery included.
+// startTime bounds the start of a server, recovery included.
 const startTime = time.Minute
 
-// Mongod is one server, the only member of the replica set rs0, on a port of its own of the loopback interface, its data in
-// a temporary directory. Its methods belong to one goroutine.
+// Mongod is one server, the only member of the replica set rs0, on its own port of the loopback
+// interface. Its data is in a temporary directory. One goroutine at a time may call its methods.
 type Mongod struct {
 	*server.Home
 	program string
 	port    int
 	flags   []string
 	set     bool      // it is started as a member of a replica set
-	secured bool      // it asks who somebody is
-	running *exec.Cmd // nil: it does not run
+	secured bool      // it has access control
+	running *exec.Cmd // nil: it is stopped
 }
 
-// Start starts a server for one test. Flags are added to its command line.
+// Start starts a server for one test. flags are added to its command line.
 func Start(t conformance.T, flags ...string) *Mongod {
 	t.Helper()
 	m, err := Launch(flags...)
 	return started(t, m, err)
 }
 
-// StartBehind starts a server that clients reach by way of another port, which public leads to it: the replica set says so.
+// StartBehind starts a server that clients reach through a proxy. public starts the proxy of a port
+// and returns the proxy's port, which the replica set names.
 func StartBehind(t conformance.T, public func(port int) int) *Mongod {
 	t.Helper()
 	m, err := launchBehind(public)
 	return started(t, m, err)
 }
 
-// started has a server stopped at cleanup.
+// started stops a server at cleanup.
 func started(t conformance.T, m *Mongod, err error) *Mongod {
 	t.Helper()
 	if err != nil {
@@ -63,12 +64,12 @@ func started(t conformance.T, m *Mongod, err error) *Mongod {
 	return m
 }
 
-// Launch starts a server for a program, which closes it; it ends with the program all the same.
+// Launch starts a server for a program, which must close it. The server also ends with the program.
 func Launch(flags ...string) (*Mongod, error) {
 	return launchBehind(func(port int) int { return port }, flags...)
 }
 
-// launchBehind is Launch for clients that come by way of another port.
+// launchBehind is Launch for clients that connect through another port.
 func launchBehind(public func(port int) int, flags ...string) (*Mongod, error) {
 	m, err := launch(true, flags...)
 	if err != nil {
@@ -80,7 +81,7 @@ func launchBehind(public func(port int) int, flags ...string) (*Mongod, error) {
 	return m, nil
 }
 
-// launch starts a server that is in no replica set yet, or is none of a replica set at all.
+// launch starts a server that is not initiated yet, or that belongs to no replica set.
 func launch(set bool, flags ...string) (*Mongod, error) {
 	program, err := Program()
 	if err != nil {
@@ -91,7 +92,8 @@ func launch(set bool, flags ...string) (*Mongod, error) {
 		return nil, err
 	}
 	m := &Mongod{Home: h, program: program, flags: flags, set: set}
-	if err = errors.Join(os.Mkdir(m.data(), 0o700), os.WriteFile(m.keyFile(), []byte("a key that the members of one replica set share"), 0o600)); err == nil {
+	if err = errors.Join(os.Mkdir(m.data(), 0o700), os.WriteFile(m.keyFile(),
+		[]byte("a key that the members of one replica set share"), 0o600)); err == nil {
 		if m.port, err = server.FreePort(); err == nil {
 			err = m.Restart()
 		}
@@ -102,7 +104,8 @@ func launch(set bool, flags ...string) (*Mongod, error) {
 	return m, nil
 }
 
-// Program is the mongod to run: SECONDGATE_TEST_MONGOD, else the one that ci/setup.sh fetches, else the system's.
+// Program is the mongod to run: SECONDGATE_TEST_MONGOD, or the one that ci/setup.sh fetches, or the
+// system's.
 func Program() (string, error) {
 	candidates := []string{os.Getenv("SECONDGATE_TEST_MONGOD")}
 	if cache, err := os.UserCacheDir(); err == nil {
@@ -113,23 +116,24 @@ func Program() (string, error) {
 			return found, nil
 		}
 	}
-	return "", errors.New("no mongod is installed: run ci/setup.sh, or name its program in SECONDGATE_TEST_MONGOD or a server in SECONDGATE_TEST_MONGODB_URL")
+	return "", errors.New("no mongod is installed: run ci/setup.sh, or name its program in " +
+		"SECONDGATE_TEST_MONGOD or a server in SECONDGATE_TEST_MONGODB_URL")
 }
 
 func (m *Mongod) data() string { return filepath.Join(m.Dir, "data") }
 
-// Port is where the server listens.
+// Port is the port on which the server listens.
 func (m *Mongod) Port() int { return m.port }
 
-// URL is that of one of the server's databases.
+// URL is the URL of one of the server's databases.
 func (m *Mongod) URL(database string) string { return URLAt(m.port, database) }
 
-// URLAt is URL by way of something that listens on another port and leads to the server.
+// URLAt is URL for a proxy that listens on another port.
 func URLAt(port int, database string) string {
 	return fmt.Sprintf("mongodb://127.0.0.1:%d/%s?replicaSet=rs0", port, database)
 }
 
-// Restart stops the server if it runs and starts it. It returns when the server takes connections.
+// Restart stops the server if it runs, and starts it. It returns when the server takes connections.
 func (m *Mongod) Restart() error {
 	if err := m.Stop(); err != nil {
 		return err
@@ -137,7 +141,8 @@ func (m *Mongod) Restart() error {
 	args := append([]string{
 		"--dbpath", m.data(), "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
 		"--setParameter", "diagnosticDataCollectionEnabled=false",
-		"--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", "--pidfilepath", filepath.Join(m.Dir, "mongod.pid"),
+		"--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", "--pidfilepath",
+		filepath.Join(m.Dir, "mongod.pid"),
 	}, m.flags...)
 	if m.set {
 		args = append(args, "--replSet", "rs0")
@@ -155,7 +160,8 @@ func (m *Mongod) Restart() error {
 		return err
 	}
 	m.running = cmd
-	for end := time.Now().Add(startTime); time.Now().Before(end) && server.Alive(cmd.Process.Pid); time.Sleep(20 * time.Millisecond) {
+	end := time.Now().Add(startTime)
+	for ; time.Now().Before(end) && server.Alive(cmd.Process.Pid); time.Sleep(20 * time.Millisecond) {
 		if m.command(bson.D{{Key: "hello", Value: 1}}) == nil {
 			return nil
 		}
@@ -164,7 +170,7 @@ func (m *Mongod) Restart() error {
 	return errors.New("the server does not start:\n" + m.Tail("log"))
 }
 
-// initiate makes a replica set of it, and waits until it is the primary.
+// initiate makes the server a replica set and waits until it is the primary.
 func (m *Mongod) initiate(port int) error {
 	member := bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: fmt.Sprintf("127.0.0.1:%d", port)}}
 	config := bson.D{{Key: "_id", Value: "rs0"}, {Key: "members", Value: bson.A{member}}}
@@ -185,7 +191,8 @@ func (m *Mongod) Primary() error {
 		var hello struct {
 			Primary bool `bson:"isWritablePrimary"`
 		}
-		if client.Database("admin").RunCommand(context.Background(), bson.D{{Key: "hello", Value: 1}}).Decode(&hello) == nil && hello.Primary {
+		if client.Database("admin").RunCommand(context.Background(),
+			bson.D{{Key: "hello", Value: 1}}).Decode(&hello) == nil && hello.Primary {
 			return nil
 		}
 	}
@@ -202,7 +209,7 @@ func (m *Mongod) command(command bson.D) error {
 	return client.Database("admin").RunCommand(context.Background(), command).Err()
 }
 
-// StepDown has the primary give up for some seconds.
+// StepDown makes the primary step down for some seconds.
 func (m *Mongod) StepDown(seconds int) error {
 	return m.command(bson.D{{Key: "replSetStepDown", Value: seconds}, {Key: "force", Value: true}})
 }
@@ -224,7 +231,7 @@ func (m *Mongod) Stop() error {
 	}
 	err := m.running.Wait()
 	m.running = nil
-	return errors.Join(err, m.forget())
+	return errors.Join(err, m.removePID())
 }
 
 // Kill9 ends the server with SIGKILL.
@@ -233,13 +240,13 @@ func (m *Mongod) Kill9() error {
 		return nil
 	}
 	err := m.running.Process.Kill()
-	_ = m.running.Wait() // killed: that is no news
+	_ = m.running.Wait() // it was killed, so it fails
 	m.running = nil
-	return errors.Join(err, m.forget())
+	return errors.Join(err, m.removePID())
 }
 
-// forget removes the number, which may soon be another process's.
-func (m *Mongod) forget() error {
+// removePID removes the file with the server's number, which another process may soon have.
+func (m *Mongod) removePID() error {
 	if err := os.Remove(filepath.Join(m.Dir, "mongod.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -251,7 +258,7 @@ func (m *Mongod) Close() error {
 	return errors.Join(m.Stop(), m.Home.Close())
 }
 
-// Named replaces the database's name in a URL.
+// Named is a URL with another database's name.
 func Named(url, database string) string {
 	head, query, _ := strings.Cut(url, "?")
 	scheme, rest, _ := strings.Cut(head, "://")

@@ -9,8 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// object is JSON text as a program would store it that reads it with encoding/json and keeps the order of names: integers
-// as int64, other numbers as doubles, nothing as Extended JSON.
+// object is JSON text as a program stores it that reads it with encoding/json and keeps the order
+// of names: integers as int64, other numbers as doubles, nothing as Extended JSON.
 func object(text string) (bson.D, error) {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.UseNumber()
@@ -73,6 +73,6 @@ func number(literal string) any {
 	if n, err := strconv.ParseInt(literal, 10, 64); err == nil && !strings.HasPrefix(literal, "-0") {
 		return n
 	}
-	f, _ := strconv.ParseFloat(literal, 64) // beyond the range: infinite
+	f, _ := strconv.ParseFloat(literal, 64) // infinite beyond the range
 	return f
 }

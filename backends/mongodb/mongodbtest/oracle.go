@@ -15,8 +15,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Oracle asks MongoDB itself what a scope held at a cluster time: the storage engine keeps some minutes of versions, of
-// which the change stream knows nothing.
+// Oracle asks MongoDB itself for the documents of a scope at a cluster time. The storage engine
+// keeps some minutes of versions, independently of the change stream.
 func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	t.Helper()
 	docs := h.database(b).Collection("app_data")
@@ -32,14 +32,17 @@ func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle
 	}
 }
 
-func stateAt(ctx context.Context, client *mongo.Client, docs *mongo.Collection, s protocol.Scope, at bson.Timestamp) (map[string]map[string]protocol.Document, error) {
+func stateAt(
+	ctx context.Context, client *mongo.Client, docs *mongo.Collection, s protocol.Scope, at bson.Timestamp,
+) (map[string]map[string]protocol.Document, error) {
 	session, err := client.StartSession(options.Session().SetSnapshot(true).SetSnapshotTime(at))
 	if err != nil {
 		return nil, err
 	}
 	defer session.EndSession(context.Background())
 	ctx = mongo.NewSessionContext(ctx, session)
-	found, err := docs.Find(ctx, bson.D{{Key: "workspaceId", Value: s.Workspace}, {Key: "appId", Value: s.StoredApp()}})
+	found, err := docs.Find(ctx, bson.D{{Key: "workspaceId", Value: s.Workspace},
+		{Key: "appId", Value: s.StoredApp()}})
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +65,13 @@ func stateAt(ctx context.Context, client *mongo.Client, docs *mongo.Collection, 
 
 var errWithheld = errors.New("the document is withheld")
 
-// parse reads a document of the kinds that the rules make, by way of Extended JSON: another way than the driver's.
+// parse reads a document of the kinds that the rules make. It uses Extended JSON, which the
+// gateway's driver does not.
 func parse(raw bson.Raw) (collection, id string, doc *protocol.Document, err error) {
 	collection, id = raw.Lookup("collection").StringValue(), raw.Lookup("_id").StringValue()
-	place := protocol.Ref{Scope: protocol.StoredScope(raw.Lookup("workspaceId").StringValue(), raw.Lookup("appId").StringValue()), Collection: collection}
-	if own, ok := strings.CutPrefix(id, joined(place)); ok {
+	r := protocol.Ref{Scope: protocol.StoredScope(raw.Lookup("workspaceId").StringValue(),
+		raw.Lookup("appId").StringValue()), Collection: collection}
+	if own, ok := strings.CutPrefix(id, joined(r)); ok {
 		id = strings.NewReplacer("%25", "%", "%2F", "/").Replace(own)
 	}
 	text, err := bson.MarshalExtJSON(raw.Lookup("data").Document(), false, false)
@@ -77,5 +82,6 @@ func parse(raw bson.Raw) (collection, id string, doc *protocol.Document, err err
 	if err != nil || bytes.Contains(text, []byte(`"$numberDouble":"Infinity"`)) {
 		return "", "", nil, errWithheld
 	}
-	return collection, id, protocol.NewDocument(id, protocol.Visible(data), raw.Lookup("createdAt").Time(), raw.Lookup("updatedAt").Time()), nil
+	return collection, id, protocol.NewDocument(id, protocol.Visible(data), raw.Lookup("createdAt").Time(),
+		raw.Lookup("updatedAt").Time()), nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Outside is another program with the driver's defaults, in a transaction.
+// Outside is another program that writes in a transaction, with the defaults of the MongoDB driver.
 func (h *Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outside {
 	db := h.database(b)
 	return outside{db.Client(), db.Collection("app_data")}
@@ -73,7 +73,8 @@ func (o outside) do(ctx context.Context, s conformance.Step) error {
 		}
 		// A whole document may have names that $set takes for operators.
 		_, err = o.docs.UpdateOne(ctx, bson.D{{Key: "_id", Value: old.Lookup("_id")}},
-			mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: "data", Value: bson.D{{Key: "$literal", Value: data}}}}}}})
+			mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: "data",
+				Value: bson.D{{Key: "$literal", Value: data}}}}}}})
 		return err
 	case "move":
 		return o.move(ctx, old, s.To)
@@ -81,14 +82,16 @@ func (o outside) do(ctx context.Context, s conformance.Step) error {
 	return o.remove(ctx, old)
 }
 
-// move changes the key: where the _id can stay, by an update of the fields, else by way of another document.
+// move changes the key: by an update of the fields if the _id can stay, otherwise by a new
+// document.
 func (o outside) move(ctx context.Context, old bson.Raw, to protocol.Ref) error {
 	if old == nil {
 		return nil
 	}
 	if key := old.Lookup("_id").StringValue(); key == to.ID {
 		_, err := o.docs.UpdateOne(ctx, bson.D{{Key: "_id", Value: key}}, bson.D{{Key: "$set", Value: bson.D{
-			{Key: "workspaceId", Value: to.Scope.Workspace}, {Key: "appId", Value: to.Scope.StoredApp()}, {Key: "collection", Value: to.Collection},
+			{Key: "workspaceId", Value: to.Scope.Workspace}, {Key: "appId", Value: to.Scope.StoredApp()},
+			{Key: "collection", Value: to.Collection},
 		}}})
 		return err
 	}
@@ -106,11 +109,12 @@ func (o outside) remove(ctx context.Context, old bson.Raw) error {
 	return err
 }
 
-// find is a document under either of its keys, nil if it is not there.
+// find is a document under either of its keys, nil if there is none.
 func (o outside) find(ctx context.Context, r protocol.Ref) (bson.Raw, error) {
 	raw, err := o.docs.FindOne(ctx, bson.D{
 		{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{r.ID, joined(r)}}}},
-		{Key: "workspaceId", Value: r.Scope.Workspace}, {Key: "appId", Value: r.Scope.StoredApp()}, {Key: "collection", Value: r.Collection},
+		{Key: "workspaceId", Value: r.Scope.Workspace}, {Key: "appId", Value: r.Scope.StoredApp()},
+		{Key: "collection", Value: r.Collection},
 	}).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, nil
@@ -118,11 +122,12 @@ func (o outside) find(ctx context.Context, r protocol.Ref) (bson.Raw, error) {
 	return raw, err
 }
 
-// contended are ids that rules have strangers and gateways insert at the same time.
+// contended are ids that rules let outside writers and gateways insert at the same time.
 var contended = regexp.MustCompile(`^d\d+$`)
 
-// insert stores a document under its plain id if nobody has that, as most programs would; else as the gateway does. A
-// stranger who does not look could make a second document of one id, which nothing keeps apart: see docs/operations.md.
+// insert stores a document under its plain id if that is free, as most programs would, and
+// otherwise as the gateway does. An outside writer that does not check could make a second document
+// with one id, which nothing prevents: see docs/operations.md.
 func (o outside) insert(ctx context.Context, r protocol.Ref, data string, from bson.Raw) error {
 	n, err := o.docs.CountDocuments(ctx, bson.D{{Key: "_id", Value: r.ID}})
 	if err != nil {
@@ -134,7 +139,8 @@ func (o outside) insert(ctx context.Context, r protocol.Ref, data string, from b
 	}
 	now := time.Now()
 	doc := bson.D{
-		{Key: "_id", Value: key}, {Key: "workspaceId", Value: r.Scope.Workspace}, {Key: "appId", Value: r.Scope.StoredApp()},
+		{Key: "_id", Value: key}, {Key: "workspaceId", Value: r.Scope.Workspace},
+		{Key: "appId", Value: r.Scope.StoredApp()},
 		{Key: "collection", Value: r.Collection},
 	}
 	if from != nil {
@@ -146,19 +152,21 @@ func (o outside) insert(ctx context.Context, r protocol.Ref, data string, from b
 		if err != nil {
 			return err
 		}
-		doc = append(doc, bson.E{Key: "data", Value: content}, bson.E{Key: "createdAt", Value: now}, bson.E{Key: "updatedAt", Value: now})
+		doc = append(doc, bson.E{Key: "data", Value: content}, bson.E{Key: "createdAt", Value: now},
+			bson.E{Key: "updatedAt", Value: now})
 	}
 	_, err = o.docs.InsertOne(ctx, doc)
 	return err
 }
 
-// joined is how docs/operations.md says that the gateway stores an id.
+// joined is the _id that docs/operations.md says for a client's id.
 func joined(r protocol.Ref) string {
 	escape := strings.NewReplacer("%", "%25", "/", "%2F").Replace
-	return fmt.Sprintf("%s/%s/%s/%s", escape(r.Scope.Workspace), escape(r.Scope.StoredApp()), escape(r.Collection), escape(r.ID))
+	return fmt.Sprintf("%s/%s/%s/%s", escape(r.Scope.Workspace), escape(r.Scope.StoredApp()),
+		escape(r.Collection), escape(r.ID))
 }
 
-// Documents is b's collection, as another program has it.
+// Documents is b's collection as another program opens it.
 func (h *Harness) Documents(b backends.Backend) *mongo.Collection {
 	return h.database(b).Collection("app_data")
 }

@@ -1,6 +1,6 @@
--- @ is the schema. Everything is named with it: triggers run under the search_path of whoever writes.
+-- @ is the schema. All names have it, because triggers run under the search_path of the program that writes.
 
--- One CHECK for all: each would be read and planned anew in each statement.
+-- Documents. PostgreSQL parses and plans each CHECK anew for each statement, so there is one for all columns.
 CREATE TABLE @.app_data (
 	workspace_id text COLLATE "C" NOT NULL,
 	app_id text COLLATE "C" NOT NULL,
@@ -15,16 +15,18 @@ CREATE TABLE @.app_data (
 		AND least(created_at, updated_at) >= '1970-01-01 00:00:00Z' AND greatest(created_at, updated_at) < '10000-01-01 00:00:00Z')
 );
 
--- The order of lists. Its columns are expressions, so that the planner cannot take it for looking up a key: before it has
--- statistics it likes that as much as the primary key, and reads the whole collection.
+-- The order of lists. The columns are expressions, so the planner cannot use the index to look up a key. Without
+-- statistics it would prefer the index to the primary key, and read the whole collection.
 CREATE INDEX app_data_by_time ON @.app_data ((workspace_id || ''), (app_id || ''), (collection || ''), updated_at DESC, id);
 
--- What upserts by filter look up. Without fastupdate: a search would have to read through what is pending.
+-- The values that upserts by filter look up. With fastupdate, each search would read the list of pending entries.
 CREATE INDEX app_data_by_value ON @.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
 
--- The change log: which document, not what it became; readers take that from app_data in the same snapshot. The triggers
--- write here, and the gateway for its own changes, in transactions that have secondgate.gateway on. xid is the transaction's own, never a subtransaction's. seq, taken under the row's lock,
--- orders the changes of one document; between documents it means nothing. CACHE must stay 1.
+-- The change log. A row names a document; readers take its state from app_data in the same snapshot. Triggers write
+-- the log, except for the gateway's transactions, which have secondgate.gateway on and write it themselves.
+--
+-- xid is the number of the whole transaction, never of a subtransaction. seq is drawn under the document's lock, so it
+-- orders the changes of one document. Between documents it means nothing. CACHE must stay 1.
 CREATE TABLE @.app_data_changes (
 	seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
 	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
@@ -40,12 +42,12 @@ CREATE INDEX app_data_changes_by_xid ON @.app_data_changes (xid);
 
 CREATE INDEX app_data_changes_by_scope ON @.app_data_changes (workspace_id, app_id, xid);
 
--- Which life of the database this is. A crash empties an UNLOGGED table, and so does a promotion: transaction ids that
--- nobody saw commit may then be issued again, so that cursors of before mean nothing.
+-- The epoch of the database. A crash empties an UNLOGGED table, and so does a promotion. After either, the server may
+-- issue numbers of uncommitted transactions again, so older cursors mean nothing.
 CREATE UNLOGGED TABLE @.app_data_epoch (
 	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	token uuid NOT NULL,
-	-- Which server and log it was made for: a dump takes the token elsewhere.
+	-- The server and the log that it was made for: a dump may carry the token to another server.
 	system text NOT NULL,
 	log oid NOT NULL
 );
@@ -57,13 +59,13 @@ CREATE TABLE @.app_data_meta (
 	floor pg_snapshot NOT NULL
 );
 
--- Where the log was at a time, about one row a minute: what retention goes by.
+-- The snapshot at a time, about one row a minute. Retention uses them.
 CREATE TABLE @.app_data_marks (
 	at timestamptz NOT NULL,
 	snapshot pg_snapshot NOT NULL
 );
 
--- Requests that were carried out.
+-- Mutations that were carried out.
 CREATE TABLE @.app_data_mutations (
 	key bytea PRIMARY KEY,
 	at timestamptz NOT NULL,
@@ -71,10 +73,10 @@ CREATE TABLE @.app_data_mutations (
 	result bytea NOT NULL
 );
 
--- Rows lie in the order of their time, which is all that this kind of index needs.
+-- The rows are in the order of their time, which is all that this kind of index needs.
 CREATE INDEX app_data_mutations_by_time ON @.app_data_mutations USING brin (at) WITH (pages_per_range = 16);
 
--- Which sets of fields upserts by filter go by, per collection: see upsert_lock.go.
+-- The sets of fields that upserts by filter name, by collection: see upsert_lock.go.
 CREATE TABLE @.app_data_filters (
 	workspace_id text COLLATE "C" NOT NULL,
 	app_id text COLLATE "C" NOT NULL,
@@ -83,7 +85,7 @@ CREATE TABLE @.app_data_filters (
 	PRIMARY KEY (workspace_id, app_id, collection, fields)
 );
 
--- Rows kept beside the data: audit, approvals, tickets, agent status.
+-- The ledger: audit, approvals, tickets, agent status.
 CREATE TABLE @.app_data_ledger (
 	kind text COLLATE "C" NOT NULL,
 	key text COLLATE "C" NOT NULL,
@@ -95,9 +97,9 @@ CREATE TABLE @.app_data_ledger (
 
 CREATE INDEX app_data_ledger_by_expiry ON @.app_data_ledger (expires) WHERE expires IS NOT NULL;
 
--- Logs a change and wakes the gateways. A program may say who it is, "kind:id", in secondgate.actor. Equal notifications of
--- one transaction become one. Whoever needs PREPARE TRANSACTION, which PostgreSQL refuses after a NOTIFY, sets
--- secondgate.notify to off.
+-- Logs a change and wakes the gateways. A program may name its actor in secondgate.actor, as "kind:id". PostgreSQL joins
+-- equal notifications of one transaction. It refuses PREPARE TRANSACTION after a NOTIFY, so a program that prepares must
+-- set secondgate.notify to off.
 CREATE FUNCTION @.app_data_log(workspace text, app text, name text, document text, operation text, documents oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
@@ -109,9 +111,9 @@ BEGIN
 END
 $body$;
 
--- For everybody but the gateway, which logs its own changes in the statement that makes them, many at once, and announces
--- many commits together: NOTIFY makes commits queue for one lock. This and the next run as their owner, so that whoever
--- may write documents needs no right to the log, and cannot write there in another way.
+-- Logs the changes of other programs. The gateway logs its own changes in the statement that makes them, and announces
+-- many commits together: commits that NOTIFY wait for one lock. This function and the next one run with the rights of
+-- their owner. So a program that may write documents needs no right on the log, and cannot write it in another way.
 CREATE FUNCTION @.app_data_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
@@ -128,7 +130,7 @@ BEGIN
 END
 $body$;
 
--- TRUNCATE fires no row trigger: every copy is void.
+-- TRUNCATE fires no row trigger, and voids every copy.
 CREATE FUNCTION @.app_data_truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
 	PERFORM @.app_data_log('', '', '', '', 'truncate', TG_RELID);
@@ -136,7 +138,7 @@ BEGIN
 END
 $body$;
 
--- An update of data that leaves updated_at alone gets a later one.
+-- Stamps an update of data that does not set updated_at.
 CREATE FUNCTION @.app_data_stamped() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
 	IF NEW.updated_at = OLD.updated_at AND NEW.data IS DISTINCT FROM OLD.data THEN
@@ -146,7 +148,7 @@ BEGIN
 END
 $body$;
 
--- ENABLE ALWAYS, here and below: session_replication_role = replica skips other triggers.
+-- All triggers are enabled always: session_replication_role = replica skips other triggers.
 CREATE TRIGGER app_data_changed AFTER INSERT OR UPDATE OR DELETE ON @.app_data
 FOR EACH ROW WHEN (current_setting('secondgate.gateway', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION @.app_data_changed();
 

@@ -8,7 +8,7 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// Backup dumps b's schema with pg_dump. To restore it, psql loads the dump in place of what is there.
+// Backup dumps b's schema with pg_dump. To restore it, psql loads the dump in place of the schema.
 func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() backends.Backend) {
 	t.Helper()
 	url, file := h.url(b), filepath.Join(t.TempDir(), "backup.sql")

@@ -15,7 +15,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// binaries is the directory of initdb and postgres: SECONDGATE_TEST_POSTGRES_BIN, else the newest that the system has.
+// binaries is the directory of initdb and postgres: SECONDGATE_TEST_POSTGRES_BIN, or the newest
+// version of the system.
 func binaries() (string, error) {
 	if dir := os.Getenv("SECONDGATE_TEST_POSTGRES_BIN"); dir != "" {
 		return dir, complete(dir)
@@ -33,7 +34,8 @@ func binaries() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("no PostgreSQL server is installed: run ci/setup.sh, or name its binaries in SECONDGATE_TEST_POSTGRES_BIN or a server in SECONDGATE_TEST_POSTGRES_URL")
+	return "", errors.New("no PostgreSQL server is installed: run ci/setup.sh, or name its binaries in " +
+		"SECONDGATE_TEST_POSTGRES_BIN or a server in SECONDGATE_TEST_POSTGRES_URL")
 }
 
 // major is the version in /usr/lib/postgresql/15/bin.
@@ -51,7 +53,7 @@ func complete(dir string) error {
 	return nil
 }
 
-// program finds a client program, beside the server's binaries if it is there.
+// program finds a client program, preferably beside the server's binaries.
 func program(dir, name string) string {
 	if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 		return path
@@ -59,7 +61,7 @@ func program(dir, name string) string {
 	return name
 }
 
-// newHome is the directory of a server whose programs lie beside pgCtl.
+// newHome is the directory of a server whose programs are beside pgCtl.
 func newHome(pgCtl string) (*server.Home, error) {
 	as, err := unprivileged()
 	if err != nil {
@@ -68,7 +70,8 @@ func newHome(pgCtl string) (*server.Home, error) {
 	return server.NewHome("postgres", pgCtl, as)
 }
 
-// unprivileged is whom servers run as, nil for ourselves: PostgreSQL and pgbouncer refuse root.
+// unprivileged is the user as whom servers run, nil for our own: PostgreSQL and pgbouncer refuse
+// root.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil

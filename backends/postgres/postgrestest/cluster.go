@@ -15,22 +15,22 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// Cluster is one PostgreSQL server on a port of its own of the loopback interface, its data in a temporary directory.
-// Its methods belong to one goroutine.
+// Cluster is one PostgreSQL server on its own port of the loopback interface. Its data is in a
+// temporary directory. One goroutine at a time may call its methods.
 type Cluster struct {
 	*server.Home
 	bin     string
 	port    int
-	running *exec.Cmd // nil: it does not run
+	running *exec.Cmd // nil: it is stopped
 }
 
-// startTime bounds how long a server may take to start, recovery included.
+// startTime bounds the start of a server, recovery included.
 const startTime = time.Minute
 
-// stopTime bounds how long it may take to stop.
+// stopTime bounds the stop of a server.
 const stopTime = time.Minute
 
-// Start starts a server for one test. Settings are lines of postgresql.conf.
+// Start starts a server for one test. settings are lines of postgresql.conf.
 func Start(t conformance.T, settings ...string) *Cluster {
 	t.Helper()
 	c, err := Launch(settings...)
@@ -45,13 +45,14 @@ func Start(t conformance.T, settings ...string) *Cluster {
 	return c
 }
 
-// Launch starts a server for a program, which closes it; it ends with the program all the same.
+// Launch starts a server for a program, which must close it. The server also ends with the program.
 func Launch(settings ...string) (*Cluster, error) {
 	c, err := newCluster()
 	if err != nil {
 		return nil, err
 	}
-	err = c.Run(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	err = c.Run(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+		"--no-locale", "--no-sync")
 	if err == nil {
 		err = c.open(settings)
 	}
@@ -74,7 +75,7 @@ func newCluster() (*Cluster, error) {
 	return &Cluster{Home: h, bin: bin}, nil
 }
 
-// open configures what is in the data directory and starts it, on the first port that is free.
+// open configures the server of a data directory and starts it on the first free port.
 func (c *Cluster) open(settings []string) (err error) {
 	for range 5 {
 		if c.port, err = server.FreePort(); err != nil {
@@ -90,11 +91,12 @@ func (c *Cluster) open(settings []string) (err error) {
 	return err
 }
 
-// configure appends to postgresql.conf, in which the last line of a name counts.
+// configure appends to postgresql.conf. The last line of a name counts.
 func (c *Cluster) configure(settings []string) error {
 	lines := append([]string{
 		"listen_addresses = '127.0.0.1'", fmt.Sprintf("port = %d", c.port), "unix_socket_directories = ''",
-		"max_connections = 200", "max_prepared_transactions = 16", "timezone = 'UTC'", "log_timezone = 'UTC'", "log_line_prefix = '%m [%p] %a '",
+		"max_connections = 200", "max_prepared_transactions = 16", "timezone = 'UTC'", "log_timezone = 'UTC'",
+		"log_line_prefix = '%m [%p] %a '",
 	}, settings...)
 	f, err := os.OpenFile(filepath.Join(c.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -106,13 +108,13 @@ func (c *Cluster) configure(settings []string) error {
 
 func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
 
-// Port is where the server listens.
+// Port is the port on which the server listens.
 func (c *Cluster) Port() int { return c.port }
 
-// URL is the superuser's, of the database postgres.
+// URL is the superuser's URL of the database postgres.
 func (c *Cluster) URL() string { return URLAt(c.port) }
 
-// URLAt is URL by way of something that listens on another port and leads to the server.
+// URLAt is URL for a proxy that listens on another port.
 func URLAt(port int) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
 }
@@ -120,8 +122,9 @@ func URLAt(port int) string {
 // Log is the end of the server's log.
 func (c *Cluster) Log() string { return c.Tail("log") }
 
-// Restart stops the server if it runs, as an operator does, and starts it. It returns when the server takes
-// connections. Processes that were killed a moment ago may still hold the server's memory: it is tried again then.
+// Restart stops the server if it runs, as an operator does, and starts it. It returns when the
+// server takes connections. It tries again while processes that were killed a moment ago hold the
+// server's memory.
 func (c *Cluster) Restart() error {
 	if err := c.Stop(); err != nil {
 		return err
@@ -134,14 +137,15 @@ func (c *Cluster) Restart() error {
 	}
 }
 
-// start starts the server, once. Its error has the end of this start's log.
+// start tries once to start the server. Its error contains the end of this start's log.
 func (c *Cluster) start() error {
 	running, err := c.Spawn("log", filepath.Join(c.bin, "postgres"), "-D", c.data())
 	if err != nil {
 		return err
 	}
 	c.running = running
-	for end := time.Now().Add(startTime); time.Now().Before(end) && server.Alive(running.Process.Pid); time.Sleep(10 * time.Millisecond) {
+	end := time.Now().Add(startTime)
+	for ; time.Now().Before(end) && server.Alive(running.Process.Pid); time.Sleep(10 * time.Millisecond) {
 		if c.ready() {
 			return nil
 		}
@@ -149,7 +153,7 @@ func (c *Cluster) start() error {
 	return fmt.Errorf("the server does not start:\n%s\n%w", c.Log(), c.Kill9())
 }
 
-// ready reads the server's own word for it.
+// ready reads from the server's log whether it takes connections.
 func (c *Cluster) ready() bool {
 	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
 	lines := strings.Split(string(text), "\n")
@@ -160,9 +164,9 @@ func (c *Cluster) ready() bool {
 	return lines[0] == strconv.Itoa(c.running.Process.Pid) && (state == "ready" || state == "standby")
 }
 
-// Stop stops the server as an operator does: sessions are ended, what has been committed is on disk. A server that is
-// asked while it recovers from the crash of one of its processes may forget that it was: after stopTime it is ended as
-// Close does, which is an error.
+// Stop stops the server as an operator does: it ends sessions, and what has been committed is on
+// disk. A server that recovers from the crash of one of its processes may forget the request. After
+// stopTime Stop ends it as Close does, and fails.
 func (c *Cluster) Stop() error {
 	if c.running == nil {
 		return nil
@@ -201,19 +205,20 @@ func (c *Cluster) Kill9() error {
 			err = errors.Join(err, e)
 		}
 	}
-	_ = c.running.Wait() // killed: that is no news
+	_ = c.running.Wait() // it was killed, so it fails
 	c.running = nil
-	// The number may soon be another process's, and whoever stops the server goes by this file.
+	// Another process may soon have the number, and the program that stops the server reads it from
+	// this file.
 	return errors.Join(err, os.Remove(filepath.Join(c.data(), "postmaster.pid")))
 }
 
-// childrenOf are a process's children.
+// childrenOf returns the children of a process.
 func childrenOf(parent int) (pids []int, err error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		stat, err := os.ReadFile(path)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		_, rest, _ := strings.Cut(string(stat), ") ")
 		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
@@ -224,11 +229,11 @@ func childrenOf(parent int) (pids []int, err error) {
 	return pids, err
 }
 
-// Close ends the server at once, whatever it is about, and removes its data.
+// Close ends the server at once and removes its data.
 func (c *Cluster) Close() error {
 	err := c.end(syscall.SIGQUIT)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		err = nil // it was recovering
+		err = nil // the server was recovering
 	}
 	return errors.Join(err, c.Home.Close())
 }

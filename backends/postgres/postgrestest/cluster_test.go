@@ -20,11 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCluster: what was committed outlives SIGKILL of every process, and a restart.
+// TestCluster: committed data survives SIGKILL of every process, and a restart.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := postgrestest.Start(t, "work_mem = '5MB'")
-	require.Equal(t, "5MB", postgrestest.PSQL(t, c.URL(), "CREATE TABLE kept (n int); INSERT INTO kept VALUES (1); SHOW work_mem"))
+	require.Equal(t, "5MB", postgrestest.PSQL(t, c.URL(),
+		"CREATE TABLE kept (n int); INSERT INTO kept VALUES (1); SHOW work_mem"))
 	require.NoError(t, c.Kill9())
 	_, err := postgrestest.TryPSQL(c.URL(), "SELECT 1")
 	require.Error(t, err)
@@ -33,7 +34,7 @@ func TestCluster(t *testing.T) {
 	require.Equal(t, "1", postgrestest.PSQL(t, c.URL(), "SELECT n FROM kept"))
 }
 
-// TestSchema: a schema is the gateway's and psql's alike, and nobody else's.
+// TestSchema: the gateway and psql use the same schema, which no other test uses.
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	one, two := postgrestest.Schema(t), postgrestest.Schema(t)
@@ -43,7 +44,8 @@ func TestSchema(t *testing.T) {
 	require.Contains(t, out, "ERROR:  42P01")
 }
 
-// TestEndsWithProcess: a process that is killed, as by a panic or a time-out, leaves no server and no file behind.
+// TestEndsWithProcess: a process that is killed, as by a panic or a time-out, leaves no server and
+// no file behind.
 func TestEndsWithProcess(t *testing.T) {
 	t.Parallel()
 	if dir := os.Getenv("SECONDGATE_TEST_DYING"); dir != "" {
@@ -77,13 +79,15 @@ func open(t *testing.T, dir string) string {
 	return path
 }
 
-// TestCloseInRecovery: a server that recovers from the crash of one of its processes may forget that it was asked to stop.
+// TestCloseInRecovery: a server that recovers from the crash of one of its processes may forget
+// that it was asked to stop.
 func TestCloseInRecovery(t *testing.T) {
 	t.Parallel()
 	for i := range 6 {
 		c, err := postgrestest.Launch()
 		require.NoError(t, err)
-		pid, err := strconv.Atoi(postgrestest.PSQL(t, c.URL(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
+		pid, err := strconv.Atoi(postgrestest.PSQL(t, c.URL(),
+			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
 		require.NoError(t, err)
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		time.Sleep(time.Duration(i) * 4 * time.Millisecond)

@@ -1,5 +1,7 @@
-// Package postgrestest lets the conformance rules at real PostgreSQL servers. Its outsider is the real psql.
+// Package postgrestest runs the conformance rules on real PostgreSQL servers. Its outside writer is
+// the real psql.
 //
-// Tests take a fresh schema of a server that all tests of the process share ([Schema]); those that break the server
-// start one of their own ([Start]). A server ends with the process that started it, however that ends.
+// Tests use a fresh schema of a server that all tests of the process share ([Schema]). Tests that
+// break the server start one of their own ([Start]). A server ends with the process that started
+// it, however that ends.
 package postgrestest

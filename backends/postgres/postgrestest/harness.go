@@ -13,7 +13,7 @@ import (
 
 // Harness opens schemas of the shared server, or of Server.
 type Harness struct {
-	// Server is the URL of another server to take.
+	// Server is the URL of another server to use.
 	Server string
 
 	mu   sync.Mutex
@@ -32,7 +32,7 @@ func (h *Harness) Open(t conformance.T) backends.Backend {
 	return h.open(t, SchemaOn(t, server))
 }
 
-// Reopen opens b's schema once more.
+// Reopen opens b's schema a second time.
 func (h *Harness) Reopen(t conformance.T, b backends.Backend) backends.Backend {
 	t.Helper()
 	return h.open(t, h.url(b))
@@ -46,7 +46,7 @@ func (h *Harness) Forget(t conformance.T, b backends.Backend) {
 	}
 }
 
-// Exempt: PostgreSQL keeps every rule.
+// Exempt exempts PostgreSQL from no rule.
 func (h *Harness) Exempt(string) string { return "" }
 
 func (h *Harness) open(t conformance.T, url string) *postgres.Backend {
@@ -73,7 +73,7 @@ func (h *Harness) open(t conformance.T, url string) *postgres.Backend {
 	return b
 }
 
-// url is that of a backend which this harness has opened.
+// url is the URL of a backend that this harness has opened.
 func (h *Harness) url(b backends.Backend) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,27 +12,32 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// images records what each document became and when, apart from the log that the feed reads. A number that is taken in
-// a trigger after the row's change, hence under its lock, orders the states of one document. They stay as they were
-// written; which of them a cursor shows is for PostgreSQL itself to say.
+// images records each state of a document and its transaction, apart from the log that the feed
+// reads. A trigger that runs after the row's change, so under its lock, draws the number that
+// orders the states of one document. PostgreSQL itself tells which of them a cursor shows.
 const images = `
-CREATE TABLE test_images (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-	workspace_id text, app_id text, collection text COLLATE "C", id text COLLATE "C", data text, created_at timestamptz, updated_at timestamptz);
+CREATE TABLE test_images (
+	n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	workspace_id text, app_id text, collection text COLLATE "C", id text COLLATE "C", data text,
+	created_at timestamptz, updated_at timestamptz);
 CREATE FUNCTION test_image() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 	IF TG_OP <> 'INSERT' THEN
-		INSERT INTO test_images (workspace_id, app_id, collection, id) VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id);
+		INSERT INTO test_images (workspace_id, app_id, collection, id)
+		VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id);
 	END IF;
 	IF TG_OP <> 'DELETE' THEN
 		INSERT INTO test_images (workspace_id, app_id, collection, id, data, created_at, updated_at)
-		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, NEW.data::text, NEW.created_at, NEW.updated_at);
+		VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, NEW.data::text,
+			NEW.created_at, NEW.updated_at);
 	END IF;
 	RETURN NULL;
 END $$;
-CREATE TRIGGER test_image AFTER INSERT OR UPDATE OR DELETE ON app_data FOR EACH ROW EXECUTE FUNCTION test_image();
+CREATE TRIGGER test_image AFTER INSERT OR UPDATE OR DELETE ON app_data FOR EACH ROW
+EXECUTE FUNCTION test_image();
 ALTER TABLE app_data ENABLE ALWAYS TRIGGER test_image;`
 
-// Oracle reads a table that a trigger of its own fills.
+// Oracle reads a table that its own trigger fills.
 func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	t.Helper()
 	return Record(t, h.url(b))
@@ -46,7 +51,7 @@ func Record(t conformance.T, url string) conformance.Oracle {
 	if err != nil {
 		t.Fatalf("oracle: %v", err)
 	}
-	var mu sync.Mutex // a connection is for one at a time
+	var mu sync.Mutex // one goroutine at a time may use a connection
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return func(t conformance.T, s protocol.Scope, c backends.Cursor) map[string]map[string]protocol.Document {
 		t.Helper()
@@ -60,13 +65,16 @@ func Record(t conformance.T, url string) conformance.Oracle {
 	}
 }
 
-// Snapshot is the pg_snapshot that a cursor is, as text.
+// Snapshot is the pg_snapshot of a cursor, as text.
 func Snapshot(c backends.Cursor) string { return c.(interface{ Snapshot() string }).Snapshot() }
 
-func at(ctx context.Context, conn *pgx.Conn, s protocol.Scope, snapshot string) (map[string]map[string]protocol.Document, error) {
+func at(
+	ctx context.Context, conn *pgx.Conn, s protocol.Scope, snapshot string,
+) (map[string]map[string]protocol.Document, error) {
 	const query = `SELECT collection, id, data, created_at, updated_at FROM (
 		SELECT DISTINCT ON (collection, id) * FROM test_images
-		WHERE workspace_id = $1 AND app_id = $2 AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot) ORDER BY collection, id, n DESC
+		WHERE workspace_id = $1 AND app_id = $2
+		AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot) ORDER BY collection, id, n DESC
 	) AS latest WHERE data IS NOT NULL`
 	rows, err := conn.Query(ctx, query, s.Workspace, s.StoredApp(), snapshot)
 	if err != nil {
@@ -78,7 +86,7 @@ func at(ctx context.Context, conn *pgx.Conn, s protocol.Scope, snapshot string) 
 	_, err = pgx.ForEachRow(rows, []any{&collection, &id, &data, &created, &updated}, func() error {
 		canonical, err := protocol.CanonicalDecimals([]byte(data))
 		if err != nil {
-			return nil // withheld
+			return nil // the document is withheld
 		}
 		if state[collection] == nil {
 			state[collection] = map[string]protocol.Document{}

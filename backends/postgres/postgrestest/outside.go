@@ -9,15 +9,15 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Outside is the psql command.
+// Outside writes with the psql command.
 func (h *Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outside {
 	return outside{h.url(b)}
 }
 
 type outside struct{ url string }
 
-// passing are the SQLSTATEs of accidents between transactions that run side by side: a document inserted under the
-// hands of a replacing one, a deadlock. A stranger begins again.
+// passing are the SQLSTATEs of conflicts between concurrent transactions: a deadlock, or a document
+// that was inserted while another transaction replaces it. An outside writer then tries again.
 var passing = []string{"ERROR:  23505", "ERROR:  40P01", "ERROR:  40001"}
 
 // Do implements [conformance.Outside].
@@ -55,7 +55,8 @@ func accident(out string) bool {
 
 // SQL is a step as statements.
 func SQL(s conformance.Step) string {
-	insert := "INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES (" + key(s.Ref) + ", " + Text(s.Data) + ")"
+	insert := "INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES (" + key(s.Ref) + ", " +
+		Text(s.Data) + ")"
 	remove := "DELETE FROM app_data WHERE " + where(s.Ref)
 	switch s.Kind {
 	case "insert":
@@ -65,7 +66,8 @@ func SQL(s conformance.Step) string {
 	case "update":
 		return fmt.Sprintf("UPDATE app_data SET data = %s WHERE %s", Text(s.Data), where(s.Ref))
 	case "move":
-		return fmt.Sprintf("UPDATE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s", key(s.To), where(s.Ref))
+		return fmt.Sprintf("UPDATE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s", key(s.To),
+			where(s.Ref))
 	default:
 		return remove
 	}
@@ -74,7 +76,8 @@ func SQL(s conformance.Step) string {
 func where(r protocol.Ref) string { return "(workspace_id, app_id, collection, id) = (" + key(r) + ")" }
 
 func key(r protocol.Ref) string {
-	return strings.Join([]string{Text(r.Scope.Workspace), Text(r.Scope.StoredApp()), Text(r.Collection), Text(r.ID)}, ", ")
+	return strings.Join([]string{Text(r.Scope.Workspace), Text(r.Scope.StoredApp()), Text(r.Collection),
+		Text(r.ID)}, ", ")
 }
 
 // Text is s as an SQL literal.

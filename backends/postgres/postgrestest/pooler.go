@@ -14,8 +14,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// Pooler starts pgbouncer in transaction mode in front of a server and returns a URL that leads through it. Size is how
-// many connections it has to the server.
+// Pooler starts pgbouncer in transaction mode in front of a server and returns a URL through it.
+// size is the number of its connections to the server.
 func Pooler(t conformance.T, upstream string, size int) string {
 	t.Helper()
 	h, err := newHome("pg_ctl")
@@ -35,7 +35,7 @@ func Pooler(t conformance.T, upstream string, size int) string {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed: that is no news
+		_ = cmd.Wait() // it was killed, so it fails
 		os.Remove(filepath.Join(h.Dir, "pgbouncer.pid"))
 		if err := h.Close(); err != nil {
 			t.Errorf("stop pgbouncer: %v", err)
@@ -73,11 +73,12 @@ pool_mode = transaction
 default_pool_size = %d
 pidfile = %s
 ignore_startup_parameters = extra_float_digits
-`, quoted(to.Host), to.Port, quoted(to.Database), quoted(to.User), password, port, size, filepath.Join(h.Dir, "pgbouncer.pid"))
+`, quoted(to.Host), to.Port, quoted(to.Database), quoted(to.User), password, port, size, filepath.Join(h.Dir,
+		"pgbouncer.pid"))
 	return os.WriteFile(filepath.Join(h.Dir, "pgbouncer.ini"), []byte(text), 0o644)
 }
 
-// pgbouncer is where Debian keeps it, which is in no ordinary user's path.
+// pgbouncer is the program where Debian installs it, which is not in an ordinary user's path.
 func pgbouncer() string {
 	const debian = "/usr/sbin/pgbouncer"
 	if _, err := os.Stat(debian); err == nil {

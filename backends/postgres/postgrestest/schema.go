@@ -14,8 +14,8 @@ import (
 // shared is the server of all tests of this process. Nobody closes it: its keeper does.
 var shared = sync.OnceValues(func() (*Cluster, error) { return Launch() })
 
-// URL leads to the server that the tests of this process share: SECONDGATE_TEST_POSTGRES_URL, whose role must be a
-// superuser, or else one that is started for them.
+// URL is the URL of the server that the tests of this process share: SECONDGATE_TEST_POSTGRES_URL,
+// whose role must be a superuser, or one that is started for them.
 func URL(t conformance.T) string {
 	t.Helper()
 	if url := os.Getenv("SECONDGATE_TEST_POSTGRES_URL"); url != "" {
@@ -30,7 +30,8 @@ func URL(t conformance.T) string {
 
 var schemas atomic.Int64
 
-// Schema makes an empty schema on the shared server, dropped at cleanup, and returns its URL for a gateway.
+// Schema makes an empty schema on the shared server and returns its URL for a gateway. Cleanup
+// drops the schema.
 func Schema(t conformance.T) string {
 	t.Helper()
 	return SchemaOn(t, URL(t))
@@ -49,7 +50,8 @@ func SchemaOn(t conformance.T, server string) string {
 	return with(server, "schema", name)
 }
 
-// with sets a parameter of a URL, "" removes it. What is no URL goes on as it is: who connects by it tells what is wrong with it.
+// with sets a parameter of a URL; "" removes it. It returns a malformed URL as it is: connecting
+// reports what is wrong with it.
 func with(text, parameter, value string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -64,7 +66,7 @@ func with(text, parameter, value string) string {
 	return u.String()
 }
 
-// SchemaOf names the schema of a gateway's URL.
+// SchemaOf is the schema in a gateway's URL.
 func SchemaOf(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Query().Get("schema") == "" {
@@ -73,7 +75,8 @@ func SchemaOf(text string) string {
 	return u.Query().Get("schema")
 }
 
-// ForClients is a gateway's URL as PostgreSQL's own clients take it: they know no schema, but a search path.
+// ForClients is a gateway's URL for PostgreSQL's own clients, which know a search path instead of a
+// schema.
 func ForClients(text string) string {
 	if schema := SchemaOf(text); schema != "public" {
 		text = with(text, "options", "-csearch_path="+schema)

@@ -1,9 +1,9 @@
--- Everything here runs in the library of whoever writes: sqlite3 3.40 and older ones included. So the SQL is plain
--- and old: no jsonb, no subsec, no RETURNING.
+-- All of this runs in the library of the program that writes, which may be sqlite3 3.40 or older. So the SQL is plain:
+-- no jsonb, no subsec, no RETURNING.
 
--- Documents. A WITHOUT ROWID table has exactly one unique constraint, so that REPLACE can never silently remove
--- a row of another key. rev is the fingerprint that the gateway stored; data that does not match it was written by
--- somebody else and is checked on reading.
+-- Documents. A WITHOUT ROWID table has exactly one unique constraint, so REPLACE can never silently remove a row of
+-- another key. rev is the fingerprint that the gateway stored. Another program wrote data that does not match it; such
+-- data is checked on reading.
 CREATE TABLE app_data (
 	workspace_id TEXT NOT NULL CHECK (typeof(workspace_id) = 'text' AND workspace_id <> ''),
 	app_id TEXT NOT NULL CHECK (typeof(app_id) = 'text' AND app_id <> ''),
@@ -18,11 +18,11 @@ CREATE TABLE app_data (
 	PRIMARY KEY (workspace_id, app_id, collection, id)
 ) WITHOUT ROWID;
 
--- The order of lists, backwards: what is new then comes at the end, where a b-tree grows at the least cost.
+-- The reverse order of lists: new entries come at the end, where a b-tree grows at the least cost.
 CREATE INDEX app_data_by_time ON app_data (workspace_id, app_id, collection, updated_at, id DESC);
 
--- The change log: which document, not what it became; readers take that from app_data in the same snapshot. Only the
--- triggers write here. A restored backup issues the same seq again, but not the same tag.
+-- The change log. A row names a document; readers take its state from app_data in the same snapshot. Only triggers write
+-- the log. After a backup is restored, the same seq is issued again, with another tag.
 CREATE TABLE app_data_changes (
 	seq INTEGER PRIMARY KEY AUTOINCREMENT,
 	tag BLOB NOT NULL DEFAULT (randomblob(4)),
@@ -36,10 +36,11 @@ CREATE TABLE app_data_changes (
 
 CREATE INDEX app_data_changes_by_scope ON app_data_changes (workspace_id, app_id, seq);
 
--- A first row that concerns no document: the log is never empty, so there is always a newest row to be at.
+-- The first row concerns no document. So the log is never empty, and always has a newest row.
 INSERT INTO app_data_changes (seq, workspace_id, app_id, collection, id, op) VALUES (0, '', '', '', '', 'start');
 
--- Who is writing, "kind:id". Empty outside of the gateway's transactions, and so for everybody else.
+-- The actor of the gateway's open transaction, as "kind:id". It is empty outside of such transactions, and so for other
+-- programs.
 CREATE TABLE app_data_writer (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
 	actor TEXT NOT NULL
@@ -47,7 +48,7 @@ CREATE TABLE app_data_writer (
 
 INSERT INTO app_data_writer VALUES (1, '');
 
--- What tells this database from others, and the oldest position that the log can still be read from.
+-- The database's name, which tells it from others, and the oldest position from which the log can be read.
 CREATE TABLE app_data_meta (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
 	database BLOB NOT NULL DEFAULT (randomblob(8)),
@@ -57,15 +58,15 @@ CREATE TABLE app_data_meta (
 
 INSERT INTO app_data_meta (one, floor_seq, floor_tag) SELECT 1, seq, tag FROM app_data_changes;
 
--- Where the log was at a time, about one row a minute: what retention goes by.
+-- The position of the log at a time, about one row a minute. Retention uses them.
 CREATE TABLE app_data_marks (
 	at INTEGER PRIMARY KEY,
 	seq INTEGER NOT NULL
 );
 
--- Requests that were carried out. The key begins with the mutationId as it is: ids that grow with time, such as
--- UUIDv7 or a counter, then come to lie side by side, and a commit touches one page for all of them; a hash in front
--- would scatter them over the whole table.
+-- Mutations that were carried out. The key begins with the mutationId itself. So ids that grow with time, such as UUIDv7
+-- or a counter, lie side by side, and a commit changes one page for all of them. A hash would scatter them over the
+-- whole table.
 CREATE TABLE app_data_mutations (
 	key BLOB PRIMARY KEY,
 	at INTEGER NOT NULL,
@@ -73,7 +74,7 @@ CREATE TABLE app_data_mutations (
 	result BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- Rows kept beside the data: audit, approvals, tickets, agent status. expires 0 is never.
+-- The ledger: audit, approvals, tickets, agent status. An entry whose expires is 0 never expires.
 CREATE TABLE app_data_ledger (
 	kind TEXT NOT NULL,
 	key TEXT NOT NULL,
@@ -85,7 +86,8 @@ CREATE TABLE app_data_ledger (
 
 CREATE INDEX app_data_ledger_by_expiry ON app_data_ledger (expires) WHERE expires > 0;
 
--- REPLACE over an existing key emits only this (recursive_triggers is off by default): an insert means "is now".
+-- REPLACE of an existing key fires only this trigger, because recursive_triggers is off by default. An insert means "is
+-- now".
 CREATE TRIGGER app_data_inserted AFTER INSERT ON app_data BEGIN
 	INSERT INTO app_data_changes (workspace_id, app_id, collection, id, op, actor)
 	VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'insert', (SELECT actor FROM app_data_writer));
@@ -96,7 +98,7 @@ CREATE TRIGGER app_data_deleted AFTER DELETE ON app_data BEGIN
 	VALUES (OLD.workspace_id, OLD.app_id, OLD.collection, OLD.id, 'delete', (SELECT actor FROM app_data_writer));
 END;
 
--- An update of data that leaves updated_at alone is stamped first (below), and the stamping is what is logged.
+-- An update of data that does not set updated_at is stamped first (below). Then this trigger logs the stamping.
 CREATE TRIGGER app_data_updated AFTER UPDATE ON app_data
 WHEN NEW.id = OLD.id AND NEW.collection = OLD.collection AND NEW.app_id = OLD.app_id AND NEW.workspace_id = OLD.workspace_id
 	AND (NEW.updated_at <> OLD.updated_at OR (NEW.created_at <> OLD.created_at AND NEW.data = OLD.data))
@@ -105,7 +107,7 @@ BEGIN
 	VALUES (NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, 'update', (SELECT actor FROM app_data_writer));
 END;
 
--- Separate from the trigger above, which its UPDATE must fire: with recursive_triggers off none can fire itself.
+-- Its UPDATE must fire the trigger above. With recursive_triggers off, a trigger cannot fire itself, so there are two.
 CREATE TRIGGER app_data_stamped AFTER UPDATE OF data ON app_data
 WHEN NEW.id = OLD.id AND NEW.collection = OLD.collection AND NEW.app_id = OLD.app_id AND NEW.workspace_id = OLD.workspace_id
 	AND NEW.updated_at = OLD.updated_at AND NEW.data <> OLD.data

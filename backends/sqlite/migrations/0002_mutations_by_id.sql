@@ -1,6 +1,6 @@
--- The first builds kept mutations by a 64-bit hash of their key, under the same schema version as those that keep them
--- by the key itself. SELECT * takes either. Nobody finds a hash any more: such rows only wait to be swept, for which
--- they must be blobs like the others.
+-- The first builds kept mutations by a 64-bit hash of their key. Later builds keep them by the key itself, under the same
+-- schema version. SELECT * reads both tables. Rows with a hash are never found again, and wait for maintenance to remove
+-- them. For that, their keys must be blobs too.
 CREATE TABLE app_data_mutations_by_id (
 	key BLOB PRIMARY KEY,
 	at INTEGER NOT NULL,

@@ -1,4 +1,5 @@
-// Package sqlitetest lets the conformance rules at SQLite files. Its outsider is the real sqlite3.
+// Package sqlitetest runs the conformance rules on SQLite files. Its outside writer is the real
+// sqlite3.
 package sqlitetest
 
 import (
@@ -22,7 +23,7 @@ func (Harness) Open(t conformance.T) backends.Backend {
 	return open(t, filepath.Join(t.TempDir(), "data.db"))
 }
 
-// Reopen opens b's file once more.
+// Reopen opens b's file a second time.
 func (Harness) Reopen(t conformance.T, b backends.Backend) backends.Backend { return open(t, path(b)) }
 
 // Forget drops b's history.
@@ -46,7 +47,7 @@ func (Harness) Backup(t conformance.T, b backends.Backend) (restore func() backe
 	}
 }
 
-// Exempt: SQLite keeps every rule.
+// Exempt exempts SQLite from no rule.
 func (Harness) Exempt(string) string { return "" }
 
 func open(t conformance.T, path string) *sqlite.Backend {

@@ -8,7 +8,8 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// Hold takes the file's write lock, as a program with a long transaction does, until release is called.
+// Hold takes the write lock of a file, as a program with a long transaction does. It holds the lock
+// until release is called.
 func Hold(t conformance.T, path string) (release func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")

@@ -10,16 +10,19 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// images records what each document became with each row of the log: what the log itself leaves out.
-const images = `CREATE TABLE test_images (seq INTEGER PRIMARY KEY, workspace_id, app_id, collection, id, data, created_at, updated_at);
+// images records the state of a document for each row of the log. The log itself has only keys.
+const images = `
+CREATE TABLE test_images (
+	seq INTEGER PRIMARY KEY, workspace_id, app_id, collection, id, data, created_at, updated_at);
 CREATE TRIGGER test_images_kept AFTER INSERT ON app_data_changes BEGIN
-	INSERT INTO test_images SELECT NEW.seq, NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, d.data, d.created_at, d.updated_at
+	INSERT INTO test_images
+	SELECT NEW.seq, NEW.workspace_id, NEW.app_id, NEW.collection, NEW.id, d.data, d.created_at, d.updated_at
 	FROM (SELECT 1) LEFT JOIN app_data AS d ON d.workspace_id = NEW.workspace_id AND d.app_id = NEW.app_id
 		AND d.collection = NEW.collection AND d.id = NEW.id;
 END;
 `
 
-// Oracle reads a table that a trigger of its own fills.
+// Oracle reads a table that its own trigger fills.
 func (Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	t.Helper()
 	CLI(t, path(b), images)
@@ -38,7 +41,7 @@ func (Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	}
 }
 
-// seq is the position in a cursor's bytes: after the backend's and the database's names.
+// seq is the position in a cursor's bytes. It follows the names of the backend and of the database.
 func seq(c backends.Cursor) uint64 {
 	n, _ := binary.Uvarint(c.Append(nil)[9:])
 	return n
@@ -63,12 +66,13 @@ func at(db *sql.DB, s protocol.Scope, seq uint64) (map[string]map[string]protoco
 		}
 		canonical, err := protocol.Canonical(data)
 		if err != nil {
-			continue // withheld
+			continue // the document is withheld
 		}
 		if state[collection] == nil {
 			state[collection] = map[string]protocol.Document{}
 		}
-		state[collection][id] = *protocol.NewDocument(id, protocol.Visible(canonical), time.UnixMilli(created), time.UnixMilli(updated))
+		state[collection][id] = *protocol.NewDocument(id, protocol.Visible(canonical), time.UnixMilli(created),
+			time.UnixMilli(updated))
 	}
 	return state, rows.Err()
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// CLI runs a script in the sqlite3 command and returns what it prints. It ends the test if any statement fails.
+// CLI runs a script in the sqlite3 command and returns its output. It ends the test if a statement
+// fails.
 func CLI(t conformance.T, path, script string) string {
 	t.Helper()
 	out, err := TryCLI(path, script)
@@ -29,7 +30,7 @@ func TryCLI(path, script string) (string, error) {
 	return string(out), err
 }
 
-// Outside is the sqlite3 command.
+// Outside writes with the sqlite3 command.
 func (Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outside {
 	return outside{path(b)}
 }
@@ -63,7 +64,8 @@ func SQL(s conformance.Step) string {
 	case "update":
 		return fmt.Sprintf("UPDATE app_data SET data = %s WHERE %s", Text(s.Data), where(s.Ref))
 	case "move":
-		return fmt.Sprintf("UPDATE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s", key(s.To, ", "), where(s.Ref))
+		return fmt.Sprintf("UPDATE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s",
+			key(s.To, ", "), where(s.Ref))
 	default:
 		return "DELETE FROM app_data WHERE " + where(s.Ref)
 	}
@@ -74,10 +76,11 @@ func where(r protocol.Ref) string {
 }
 
 func key(r protocol.Ref, separator string) string {
-	return strings.Join([]string{Text(r.Scope.Workspace), Text(r.Scope.StoredApp()), Text(r.Collection), Text(r.ID)}, separator)
+	return strings.Join([]string{Text(r.Scope.Workspace), Text(r.Scope.StoredApp()), Text(r.Collection),
+		Text(r.ID)}, separator)
 }
 
-// Text is s as an SQL literal, whatever it holds.
+// Text is s as an SQL literal. s may hold any bytes.
 func Text(s string) string {
 	for _, c := range []byte(s) {
 		if c < ' ' || c > '~' {
