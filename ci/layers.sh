@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Imports point down only (docs/design.md): protocol < backends < each backend; protocol, backends, docs/api < gateway;
-# protocol, backends < conformance; everything < cmd. The binary links no test package.
+# protocol < conformance/wire; protocol, backends < conformance; everything < cmd. The binary links no test package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== layers"
@@ -22,17 +22,24 @@ for driver in $(cd backends && ls -d */); do
   driver=${driver%/}
   only "backends/$driver" protocol backends
 done
-only conformance protocol backends
+only conformance/rule 'none'
+only conformance/vectors protocol
 only conformance/client protocol
+only conformance/wire protocol conformance/rule conformance/vectors conformance/client
+only conformance protocol backends conformance/rule conformance/vectors
+only conformance/history protocol backends conformance conformance/client
 only conformance/differential 'none' # its tests alone know all databases
-only conformance/server conformance
-only conformance/planted conformance
-only conformance/wire protocol backends conformance conformance/client
+only conformance/server conformance/rule
+only conformance/planted conformance/rule
 only gateway protocol backends docs/api 'gateway/.*'
 only docs/api 'none'
 only gateway/socket 'none'
 only web 'none'
 if go list -deps ./cmd/secondgate | grep -Ex 'testing|github.com/stretchr/testify.*|go.uber.org/goleak'; then
   echo "the binary links test packages" >&2; bad=1
+fi
+# Of the rules, the binary links those for the wire: `secondgate conformance` holds a URL to them.
+if go list -deps ./cmd/secondgate | grep -E "^$root/conformance" | grep -Evx "$root/conformance/(rule|vectors|client|wire)"; then
+  echo "the binary links rules that it cannot run" >&2; bad=1
 fi
 exit $bad

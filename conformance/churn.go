@@ -38,7 +38,7 @@ func (s *trial) background(n int, work func(on *trial)) *crowd {
 	for range n {
 		on := s.fork()
 		group.Go(func() {
-			defer s.guard()
+			defer s.Guard()
 			for on.ctx.Err() == nil {
 				select {
 				case <-stopped:
@@ -89,7 +89,7 @@ func (s *trial) fork() *trial {
 // scribble makes one random transaction.
 func (s *trial) scribble(rng *rand.Rand, n int) {
 	if rng.IntN(8) == 0 {
-		s.h.Outside(s.T, s.b).Do(s.T, rng.IntN(4) > 0, randomSteps(rng, n)...)
+		s.h.Outside(s, s.b).Do(s, rng.IntN(4) > 0, randomSteps(rng, n)...)
 		return
 	}
 	_, err := s.try(s.tx(alpha, randomWrites(rng, n)...))

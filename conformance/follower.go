@@ -108,7 +108,7 @@ func (f *follower) lost(batch backends.Batch) {
 		return
 	}
 	if f.onLost == nil {
-		f.again("the feed lost a scope")
+		f.Inconclusive("the feed lost a scope")
 	}
 	f.onLost(batch)
 }
@@ -133,8 +133,8 @@ func (s *trial) held(what string, scope protocol.Scope, from backends.Cursor, ba
 	if batch.LostAll || slices.Contains(batch.Lost, scope) {
 		return
 	}
-	got := copied(s.oracle(s.T, scope, from)).applyAll(scope, batch.Changes)
-	if d := diff(got, s.oracle(s.T, scope, batch.Cursor)); d != "" {
+	got := copied(s.oracle(s, scope, from)).applyAll(scope, batch.Changes)
+	if d := diff(got, s.oracle(s, scope, batch.Cursor)); d != "" {
 		s.Fatalf("%s, applied to the state at its beginning: %s", what, d)
 	}
 }
@@ -146,7 +146,7 @@ func (s *trial) exactly(scope protocol.Scope, collection string, p backends.Page
 	for _, d := range p.Docs {
 		got[collection][d.ID] = d
 	}
-	want := map[string]map[string]protocol.Document{collection: s.oracle(s.T, scope, p.Cursor)[collection]}
+	want := map[string]map[string]protocol.Document{collection: s.oracle(s, scope, p.Cursor)[collection]}
 	if d := diff(got, want); d != "" {
 		s.Fatalf("list: %s", d)
 	}

@@ -91,7 +91,7 @@ func badStreams() (rows []badInput) {
 				if way == "query" {
 					query, headers = "?cursor="+cursor(b), nil
 				}
-				w := watchStream(b.T, b.Context(), b.url+stream+query, headers...)
+				w := openStream(b.T, b.Context(), b.url+stream+query, headers...)
 				defer w.cut()
 				for block := range w.in {
 					if block.Event == "reset" {
@@ -103,7 +103,7 @@ func badStreams() (rows []badInput) {
 		}
 	}
 	return append(rows, badInput{door: "stream", name: "query malformed", status: 200, code: "cursor_expired", send: func(b *badDoor) verdict {
-		w := watchStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
+		w := openStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
 		defer w.cut()
 		for block := range w.in {
 			if block.Event == "reset" {

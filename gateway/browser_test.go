@@ -152,7 +152,7 @@ type world struct {
 	*testing.T
 	ctx     context.Context
 	browser context.Context
-	backend *bent
+	backend *faulty
 	proxy   *proxy
 	page    *httptest.Server
 	config  func(*gateway.Config)
@@ -170,7 +170,7 @@ type world struct {
 func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioTime)
 	t.Cleanup(cancel)
-	w := &world{T: t, ctx: ctx, browser: browser, backend: newBent((sqlitetest.Harness{}).Open(t)), config: s.change}
+	w := &world{T: t, ctx: ctx, browser: browser, backend: newFaulty((sqlitetest.Harness{}).Open(t)), config: s.change}
 	w.proxy = newProxy(t)
 	w.page = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
 		out.Header().Set("Content-Type", "text/html")
@@ -187,7 +187,7 @@ func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 func (w *world) start() {
 	server := httptest.NewUnstartedServer(nil)
 	w.address = server.Listener.Addr().String()
-	config := defaultConfig()
+	config := gateway.DefaultConfig()
 	config.Hosts = []string{w.address, w.proxy.address()}
 	config.Origins = []string{w.page.URL}
 	config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))

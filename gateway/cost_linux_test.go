@@ -29,7 +29,7 @@ import (
 
 // TestDeliveryAllocatesNothing: what is allocated for a change does not grow with the number of its followers.
 func TestDeliveryAllocatesNothing(t *testing.T) {
-	if testing.Short() || defaultConfig().PlainSockets {
+	if testing.Short() {
 		t.Log("the race detector allocates too, and plain sockets may")
 		return
 	}
@@ -127,7 +127,7 @@ func (f *followers) allocations() float64 {
 // TestIdleSubscriberIsSmall: what lives for a subscriber that hears nothing, heap and stacks together. The process takes more,
 // for garbage: cmd/bench measures that.
 func TestIdleSubscriberIsSmall(t *testing.T) {
-	if testing.Short() || defaultConfig().PlainSockets {
+	if testing.Short() {
 		t.Log("the race detector and plain sockets need more")
 		return
 	}

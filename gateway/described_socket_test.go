@@ -170,7 +170,7 @@ func TestSocketSchemas(t *testing.T) {
 	var last transcript
 	t.Run("conversation", func(t *testing.T) {
 		m.T = t
-		b := newBent((&sqlitetest.Harness{}).Open(t))
+		b := newFaulty((&sqlitetest.Harness{}).Open(t))
 		url := serve(t, b)
 		all := m.dial(url)
 		for _, text := range understood {

@@ -9,7 +9,7 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
-	"github.com/secondgate/secondgate/conformance/wire"
+	"github.com/secondgate/secondgate/conformance/history"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -32,24 +32,24 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
 		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
 		c.LogBytes = 60_000 // small, so that watchers fall off it
 	})
-	history := wire.History{
+	run := history.History{
 		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
 		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
 		Duration: 15 * time.Second, Writers: 4, Watchers: 12, Listeners: 6,
-		Least: wire.Counts{
+		Least: history.Counts{
 			Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Lists: 200, Pages: 300,
 			Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,
 			IDs: 500, StreamCuts: 200, StreamResumes: 200, StreamResets: 3, StreamsFresh: 10,
 		},
 	}
 	if testing.Short() {
-		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
+		run.Duration, run.Least = 4*time.Second, history.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
 	}
 	if isServer(h) { // psql is started anew for each outside write, and forgetting voids every cursor from before
-		history.Least = history.Least.Over(4)
+		run.Least = run.Least.Over(4)
 		if testing.Short() {
-			history.Least.Resubscribes = 0
+			run.Least.Resubscribes = 0
 		}
 	}
-	wire.CheckHistory(t, history)
+	history.Check(t, run)
 }

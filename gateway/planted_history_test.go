@@ -12,7 +12,7 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
-	"github.com/secondgate/secondgate/conformance/wire"
+	"github.com/secondgate/secondgate/conformance/history"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -100,27 +100,27 @@ func TestHistoryCatches(t *testing.T) {
 			return b
 		}},
 	} {
-		for kind, h := range map[string]wire.History{"sockets": {Watchers: 6}, "streams": {Listeners: 6}} {
+		for kind, h := range map[string]history.History{"sockets": {Watchers: 6}, "streams": {Listeners: 6}} {
 			t.Run(bug.name+"/"+kind, func(t *testing.T) { checkCatches(t, h, bug.rules, bug.lie) })
 		}
 	}
 }
 
 // checkCatches wants the clients of a history to notice how the feed lies, by one of the rules about bookmarks or ids.
-func checkCatches(t *testing.T, history wire.History, rules string, lie func(*lyingFeed, backends.Batch) backends.Batch) {
+func checkCatches(t *testing.T, run history.History, rules string, lie func(*lyingFeed, backends.Batch) backends.Batch) {
 	h := &sqlitetest.Harness{}
 	b := h.Open(t)
-	history.Oracle = h.Oracle(t, b)
-	history.URL = serve(t, lyingBackend{b, lie}, func(c *gateway.Config) {
+	run.Oracle = h.Oracle(t, b)
+	run.URL = serve(t, lyingBackend{b, lie}, func(c *gateway.Config) {
 		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
 	})
-	history.Scope, history.Backend = protocol.Scope{Workspace: "w", App: "a"}, b
-	history.Seed, history.Duration, history.Writers = 3, 8*time.Second, 6
+	run.Scope, run.Backend = protocol.Scope{Workspace: "w", App: "a"}, b
+	run.Seed, run.Duration, run.Writers = 3, 8*time.Second, 6
 	r := &recorder{T: t}
-	wire.CheckHistory(r, history)
+	history.Check(r, run)
 	require.NotEmpty(t, r.failed, "the bug was not noticed")
 	rule := strings.TrimPrefix(strings.SplitN(r.failed[0], ":", 2)[0], "rule ")
-	if history.Listeners > 0 {
+	if run.Listeners > 0 {
 		rules = strings.ReplaceAll(rules, "bookmarks/", "ids/")
 	}
 	require.Contains(t, strings.Fields(rules), rule, "%s", r.failed[0])

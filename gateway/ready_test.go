@@ -74,7 +74,7 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	b := &sick{Backend: model.New(model.Options{}), feed: make(chan struct{})}
 	registry := prometheus.NewRegistry()
-	config := defaultConfig()
+	config := gateway.DefaultConfig()
 	config.Hosts, config.Log = []string{"h"}, slog.New(slog.NewTextHandler(io.Discard, nil))
 	config.Metrics = gateway.NewMetrics(registry)
 	g, err := gateway.New(context.Background(), b, config)
@@ -115,7 +115,7 @@ func TestReady(t *testing.T) {
 // TestFeedLag: a write that the feed has not told shows, and no longer once it has.
 func TestFeedLag(t *testing.T) {
 	t.Parallel()
-	b := newBent(model.New(model.Options{}))
+	b := newFaulty(model.New(model.Options{}))
 	registry := prometheus.NewRegistry()
 	url := serve(t, b, func(c *gateway.Config) { c.Metrics = gateway.NewMetrics(registry) })
 	release := b.holdFeed()

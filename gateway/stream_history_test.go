@@ -23,7 +23,7 @@ import (
 // Where history is forgotten a client must heed resets, since nobody knows what was deleted; elsewhere these clients know
 // no reset, as those of today.
 func TestStreamHistory(t *testing.T) {
-	for name, h := range restHarnesses() {
+	for name, h := range harnesses() {
 		t.Run(name, func(t *testing.T) { checkStreamHistory(t, h, false) })
 		t.Run(name+"/forgetting", func(t *testing.T) { checkStreamHistory(t, h, true) })
 	}
@@ -149,7 +149,7 @@ func (r *sseHistory) watch(seed uint64) map[string]string {
 }
 
 // follow folds what comes until it is time; true when the last document has come, and an id after it.
-func (r *sseHistory) follow(w *watch, docs map[string]string, d time.Duration) (done bool) {
+func (r *sseHistory) follow(w *eventStream, docs map[string]string, d time.Duration) (done bool) {
 	over := time.After(d)
 	last := false
 	for {
@@ -158,14 +158,14 @@ func (r *sseHistory) follow(w *watch, docs map[string]string, d time.Duration) (
 			if !ok {
 				return false
 			}
-			b := toldBy(block)
+			b := eventOf(block)
 			if b.event == "reset" {
 				if r.heedsResets {
 					clear(docs)
 				}
 				r.resets.Add(1)
 			}
-			foldInto(docs, []told{b})
+			foldInto(docs, []event{b})
 			if b.id != "" {
 				w.lastID = b.id
 			}

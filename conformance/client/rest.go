@@ -64,3 +64,17 @@ func roundTrip(ctx context.Context, method, address, body string, headers []stri
 	}
 	return http.DefaultTransport.RoundTrip(request)
 }
+
+// StreamURL is the event stream of a scope; parameters are query parameters in pairs.
+func StreamURL(base string, s protocol.Scope, parameters ...string) string {
+	return strings.Replace(DataURL(base, s, "", parameters...), "/data?", "/data/stream?", 1)
+}
+
+// Body is a write's body. The data goes as it is written, right or wrong.
+func Body(q protocol.Request) string {
+	text := protocol.AppendString([]byte(`{"collection":`), q.Collection)
+	if q.DocID != "" && q.Type == protocol.TypeInsert {
+		text = protocol.AppendString(append(text, `,"docId":`...), q.DocID)
+	}
+	return string(append(append(append(text, `,"data":`...), q.Data...), '}'))
+}

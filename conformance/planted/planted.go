@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/rule"
 )
 
 // tries is how often a test is run to catch its bug: some need a race to show.
@@ -20,7 +20,7 @@ type Bug struct{ File, Old, New string }
 
 // Run runs a test of the package in the working directory with a bug, until it fails. caught is false if it does not, and
 // then nobody would have noticed. env is added to the environment.
-func Run(t conformance.T, bug Bug, test string, env ...string) (out string, caught bool) {
+func Run(t rule.T, bug Bug, test string, env ...string) (out string, caught bool) {
 	t.Helper()
 	overlay, err := bug.overlay(t.TempDir())
 	if err != nil {

@@ -38,9 +38,9 @@ func (d restDoor) Call(q protocol.Request) protocol.Received {
 	}
 	switch q.Type {
 	case protocol.TypeInsert:
-		return d.read(q, http.StatusCreated, d.r.rest("POST", d.url("", "rev", "1"), body(q), headers...))
+		return d.read(q, http.StatusCreated, d.r.rest("POST", d.url("", "rev", "1"), client.Body(q), headers...))
 	case protocol.TypeUpdate:
-		return d.read(q, http.StatusOK, d.r.rest("PATCH", d.url(q.DocID, "rev", "1"), body(q), headers...))
+		return d.read(q, http.StatusOK, d.r.rest("PATCH", d.url(q.DocID, "rev", "1"), client.Body(q), headers...))
 	case protocol.TypeDelete:
 		return d.read(q, http.StatusOK, d.r.rest("DELETE", d.url(q.DocID, "collection", q.Collection), "", headers...))
 	case protocol.TypeDoc:
@@ -53,7 +53,9 @@ func (d restDoor) Call(q protocol.Request) protocol.Received {
 		if q.After != "" {
 			parameters = append(parameters, "after", q.After)
 		}
-		return d.read(q, http.StatusOK, d.r.rest("GET", d.url("", parameters...), ""))
+		answer := d.r.rest("GET", d.url("", parameters...), "")
+		d.r.must(answer.Status >= 400 || answer.Header.Get("Second-Cursor") != "", "a list has no Second-Cursor")
+		return d.read(q, http.StatusOK, answer)
 	}
 	d.r.Fatalf("REST has no %s", q.Type)
 	return protocol.Received{}
@@ -61,15 +63,6 @@ func (d restDoor) Call(q protocol.Request) protocol.Received {
 
 func (d restDoor) url(docID string, parameters ...string) string {
 	return client.DataURL(d.r.target.URL, d.scope, docID, parameters...)
-}
-
-// body is a write's: the data goes as it is written, right or wrong.
-func body(q protocol.Request) string {
-	text := protocol.AppendString([]byte(`{"collection":`), q.Collection)
-	if q.DocID != "" && q.Type == protocol.TypeInsert {
-		text = protocol.AppendString(append(text, `,"docId":`...), q.DocID)
-	}
-	return string(append(append(append(text, `,"data":`...), q.Data...), '}'))
 }
 
 // read turns an answer into the socket's shape. What is not there is an error here, and no document there.

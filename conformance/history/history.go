@@ -1,4 +1,4 @@
-package wire
+package history
 
 import (
 	"context"
@@ -75,9 +75,9 @@ type run struct {
 	states map[string]map[string]map[string]string // the oracle's answers by cursor
 }
 
-// CheckHistory runs the history and fails t where a promise is broken, naming the rule. It prints the seed and what
+// Check runs the history and fails t where a promise is broken, naming the rule. It prints the seed and what
 // the history held.
-func CheckHistory(t conformance.T, h History) Counts {
+func Check(t conformance.T, h History) Counts {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longer*h.Duration+90*time.Second)
 	defer cancel()

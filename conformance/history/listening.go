@@ -1,4 +1,4 @@
-package wire
+package history
 
 import (
 	"encoding/json"
@@ -85,7 +85,7 @@ func (l *listening) list(collection string) (string, bool) {
 	}
 	docs := map[string]string{}
 	for _, d := range body.Docs {
-		docs[idOf(d)] = string(d)
+		docs[client.StampsOf(d).ID] = string(d)
 	}
 	l.docs[collection], l.dirty = docs, true
 	return cursor, true
@@ -104,7 +104,7 @@ func (l *listening) connect() bool {
 	default:
 		headers = []string{"Last-Event-ID: " + l.id}
 	}
-	stream, err := client.OpenStream(l.ctx, StreamURL(l.URL, l.Scope, parameters...), headers...)
+	stream, err := client.OpenStream(l.ctx, client.StreamURL(l.URL, l.Scope, parameters...), headers...)
 	if err != nil || stream.Status != 200 {
 		if l.ctx.Err() == nil {
 			l.fail("history/connection", "%s: %v", l.name, err)
@@ -197,7 +197,7 @@ func (l *listening) receive(b client.Block) {
 		if l.docs[b.Collection] == nil {
 			l.docs[b.Collection] = map[string]string{}
 		}
-		l.docs[b.Collection][idOf(b.Doc)] = string(b.Doc)
+		l.docs[b.Collection][client.StampsOf(b.Doc).ID] = string(b.Doc)
 		l.dirty = true
 	}
 	if b.ID != "" {
@@ -255,7 +255,7 @@ func (l *listening) copied() map[string]map[string]string {
 func (r *run) sum(rule, name string, docs map[string]string) {
 	total := 0
 	for _, doc := range docs {
-		total += stamp([]byte(doc)).N
+		total += client.StampsOf([]byte(doc)).N
 	}
 	if total != accounts*balance {
 		r.fail(rule, "%s: the accounts hold %d instead of %d: a batch was torn", name, total, accounts*balance)
@@ -275,7 +275,7 @@ func (r *run) restWriter(i int) {
 			method = "DELETE"
 		}
 		if method != "DELETE" {
-			text = body(q)
+			text = client.Body(q)
 		}
 		a, err := client.Do(r.ctx, method, client.DataURL(r.URL, r.Scope, id, "collection", q.Collection), text)
 		switch {

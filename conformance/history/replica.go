@@ -1,6 +1,7 @@
-package wire
+package history
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -141,7 +142,7 @@ func (p *part) differs(want map[string]string) string {
 			return fmt.Sprintf("it holds %s", id)
 		}
 		if want[id] != doc {
-			return fmt.Sprintf("%s is %s, in the database %s", id, doc, or(want[id], "gone"))
+			return fmt.Sprintf("%s is %s, in the database %s", id, doc, cmp.Or(want[id], "gone"))
 		}
 	}
 	for id, doc := range want {
@@ -150,11 +151,4 @@ func (p *part) differs(want map[string]string) string {
 		}
 	}
 	return ""
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
