@@ -30,7 +30,7 @@ only conformance protocol backends conformance/rule conformance/vectors
 only conformance/history protocol backends conformance conformance/client
 only conformance/differential 'none' # its tests alone know all databases
 only conformance/server conformance/rule
-only conformance/planted conformance/rule
+only conformance/planted conformance/rule conformance/server
 only gateway protocol backends docs/api 'gateway/.*'
 only docs/api 'none'
 only gateway/socket 'none'

@@ -232,7 +232,7 @@ var streamRules = []gatewayRule{
 		ID:   "stream/gone-at-once",
 		Says: "what was deleted is told although the stream then waits, and to nobody else",
 		Check: func(r *trial) {
-			r.serve()
+			r.serve(func(c *gateway.Config) { c.StreamHeartbeat = 5 * time.Second })
 			p := r.dial()
 			p.insert("c", "gone", `{}`)
 			p.do(protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "gone"})
@@ -244,7 +244,7 @@ var streamRules = []gatewayRule{
 			w := r.stream("cursor=garbage")
 			for told := false; !told; {
 				b, ok := w.next()
-				r.must(ok, "the delete does not come; seen: %s", w.story())
+				r.must(ok && b.comment == "", "the delete does not come before a heartbeat; seen: %s", w.story())
 				told = b.Type == "delete" && b.DocID == "gone"
 			}
 			first, _ := r.stream("version=draft").next()

@@ -114,7 +114,9 @@ var changeRules = []Rule{
 		Says: "between a write's change and its settlement stands a bookmark",
 		Check: func(r *trial) {
 			c, p := r.named("notes"), r.dial()
-			for n := range 30 {
+			stop := r.busy(r.named("other"), 1, "") // so that p is written to while its own changes are on their way
+			defer stop()
+			for n := range 60 {
 				from := len(p.seen)
 				m := p.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n))
 				p.settled(m.RequestID)
