@@ -59,7 +59,7 @@ func (b *badDoor) connect() net.Conn {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.Close() })
-	require.NoError(b, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(b, conn.SetDeadline(time.Now().Add(time.Minute)))
 	return conn
 }
 

@@ -29,7 +29,7 @@ type scenario struct {
 }
 
 // scenarioTime bounds one scenario, its gateways included.
-const scenarioTime = 20 * time.Second
+const scenarioTime = 2 * time.Minute
 
 var scenarios = []scenario{
 	{
@@ -94,7 +94,7 @@ var scenarios = []scenario{
 			<-written
 			w.change(5)
 
-			ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+			ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 			defer cancel()
 			w.gateway.Shutdown(ctx) // it stops, and is reached for a while
 			old := w.address
@@ -200,7 +200,7 @@ func (w *world) start() {
 	server.Start()
 	w.Cleanup(func() {
 		w.proxy.cut()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		g.Shutdown(ctx)
 		server.Close()

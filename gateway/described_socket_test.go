@@ -109,7 +109,7 @@ func (m transcript) next(what string) []protocol.Received {
 	case frame, open := <-m.frames:
 		require.True(m, open, "the connection ended before %s", what)
 		return m.note(frame)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.FailNow(m, "nothing comes", what)
 		return nil
 	}

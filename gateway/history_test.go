@@ -15,22 +15,30 @@ import (
 )
 
 // Histories run over each backend's harness, every transport in one; a short form under the race detector. On
-// a database server a quarter of the minima has to do.
-func TestHistoryModel(t *testing.T) { checkHistory(t, &modeltest.Harness{}, 1) }
+// a database server a quarter of the minima has to do, and one mode.
+func TestHistoryModel(t *testing.T) { checkHistories(t, &modeltest.Harness{}, 1, modes...) }
 
-func TestHistorySQLite(t *testing.T) { checkHistory(t, &sqlitetest.Harness{}, 2) }
+func TestHistorySQLite(t *testing.T) { checkHistories(t, &sqlitetest.Harness{}, 2, modes...) }
 
-func TestHistoryPostgres(t *testing.T) { checkHistory(t, &postgrestest.Harness{}, 3) }
+func TestHistoryPostgres(t *testing.T) { checkHistories(t, &postgrestest.Harness{}, 3, modes[0]) }
 
-func TestHistoryMongoDB(t *testing.T) { checkHistory(t, &mongodbtest.Harness{}, 4) }
+func TestHistoryMongoDB(t *testing.T) { checkHistories(t, &mongodbtest.Harness{}, 4, modes[0]) }
 
-func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
+func checkHistories(t *testing.T, h conformance.Harness, seed uint64, modes ...mode) {
+	t.Parallel()
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) { checkHistory(t, h, seed, m) })
+	}
+}
+
+func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 	t.Parallel()
 	b := h.Open(t)
 	oracle := h.Oracle(t, b)
 	url := serve(t, b, func(c *gateway.Config) {
 		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
 		c.LogBytes = 60_000 // small, so that watchers fall off it
+		c.PlainSockets = m.plain
 	})
 	run := history.History{
 		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,

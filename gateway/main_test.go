@@ -35,7 +35,7 @@ func serve(t rule.T, b backends.Backend, change ...func(*gateway.Config)) string
 	server.Config.Handler = g.Handler(nil)
 	server.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		g.Shutdown(ctx)
 		server.Close()

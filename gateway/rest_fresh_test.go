@@ -47,7 +47,7 @@ func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 	for name, ahead := range map[string]bool{"from the log": false, "from the database, ahead of the hub": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			scope := protocol.Scope{Workspace: "w", App: "a"}
 			b := &lagging{faulty: newFaulty((&sqlitetest.Harness{}).Open(t))}

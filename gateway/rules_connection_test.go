@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/conformance/client"
@@ -42,7 +43,7 @@ var connectionRules = []gatewayRule{
 		ID:   "slow/given-up",
 		Says: "a peer that takes no byte for the stall time is dropped, and nobody else notices",
 		Check: func(r *trial) {
-			r.serve(func(c *gateway.Config) { c.Stall = 300 * time.Millisecond })
+			dropped := r.serveStalling("socket")
 			stalled, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 			require.NoError(r, err)
 			defer func() { _ = stalled.Close() }()
@@ -53,8 +54,8 @@ var connectionRules = []gatewayRule{
 			for i := range 40 { // 8 MB: more than kernel buffers take
 				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: string(rune('a' + i%26)), Data: []byte(data)})
 			}
-			_ = stalled.SetReadDeadline(time.Now().Add(10 * time.Second))
-			time.Sleep(600 * time.Millisecond) // the stall itself: nothing is read meanwhile
+			dropped(1) // nothing is read meanwhile
+			_ = stalled.SetReadDeadline(time.Now().Add(time.Minute))
 			n, err := io.Copy(io.Discard, stalled)
 			r.must(err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err)
 		},
@@ -70,7 +71,7 @@ var connectionRules = []gatewayRule{
 			defer func() { _ = silent.Close() }()
 			_, err = io.WriteString(silent, handshake(r.url))
 			require.NoError(r, err)
-			_ = silent.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_ = silent.SetReadDeadline(time.Now().Add(time.Minute))
 			ended := make(chan error, 1)
 			var heard bytes.Buffer
 			go func() {
@@ -167,4 +168,31 @@ func (r *trial) upgrade(host, origin, subprotocol, query string) int {
 	require.NoError(r, err)
 	defer func() { _ = answer.Body.Close() }()
 	return answer.StatusCode
+}
+
+// serveStalling starts a gateway with a short stall time. dropped waits until so many connections of a door
+// are left.
+func (r *trial) serveStalling(door string) (dropped func(left float64)) {
+	registry := prometheus.NewRegistry()
+	r.serve(func(c *gateway.Config) {
+		c.Stall, c.Metrics = 300*time.Millisecond, gateway.NewMetrics(registry)
+	})
+	open := func() float64 {
+		families, err := registry.Gather()
+		require.NoError(r, err)
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "secondgate_connections" && m.GetLabel()[0].GetValue() == door {
+					return m.GetGauge().GetValue()
+				}
+			}
+		}
+		return -1
+	}
+	return func(left float64) {
+		for open() != left {
+			r.must(r.ctx.Err() == nil, "%v connections are open, want %v", open(), left)
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
 }

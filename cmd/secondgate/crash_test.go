@@ -149,7 +149,7 @@ func (c *crash) dial(parameters ...string) *client.Client {
 	c.mu.Lock()
 	url := c.url
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	conn, err := client.Dial(ctx, client.URL(url, crashScope, parameters...))
 	if err != nil {

@@ -19,10 +19,11 @@ import (
 )
 
 const (
-	// answerTime is what a request may take, and what a busy machine may add.
-	answerTime = 10*time.Second + 5*time.Second
+	// answerTime is what a request may take, and what a busy machine may add. Without a limit of its own a
+	// request would wait for the end of the fault.
+	answerTime = 10*time.Second + 30*time.Second
 	// recoveryTime is how long after a fault all must be as before.
-	recoveryTime = 60 * time.Second
+	recoveryTime = 3 * time.Minute
 )
 
 // outage is a gateway, the server that it is about to lose, and clients that go on all the while.

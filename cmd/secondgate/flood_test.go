@@ -33,9 +33,10 @@ var leftovers = []string{
 
 // TestFlood: a client that asks for 10,000 lists and reads none, and 5,000 connections that are opened and dropped at
 // random while others write, leave nothing behind.
-func TestFlood(t *testing.T) {
-	t.Parallel()
-	o := operate(t, nil)
+func TestFlood(t *testing.T) { inModes(t, flood) }
+
+func flood(t *testing.T, flags ...string) {
+	o := operate(t, nil, flags...)
 	fill(t, o.url)
 	o.becomes(`secondgate_connections{door="socket"}`, 0)
 	before := map[string]float64{}

@@ -152,10 +152,12 @@ func (o *operated) heap() float64 {
 
 // TestStalledReaders: of 205 clients five stop reading; the others are told everything while they do, what the gateway
 // holds for each of the five is below 1 MiB, and once they read on they are told everything too.
-func TestStalledReaders(t *testing.T) {
+func TestStalledReaders(t *testing.T) { inModes(t, stalledReaders) }
+
+func stalledReaders(t *testing.T, flags ...string) {
 	for _, transport := range []string{"socket", "stream"} {
 		t.Run(transport, func(t *testing.T) {
-			o := operate(t, nil)
+			o := operate(t, nil, flags...)
 			all := make([]*reader, readers+stallers)
 			for i := range all {
 				all[i] = openReader(t, o.url, transport)

@@ -27,7 +27,7 @@ type History struct {
 	Outside conformance.Outside
 	Forget  func()
 	Seed    uint64
-	// Duration is how long writers write at least; on a busy machine they go on, up to four times as long, until all of
+	// Duration is how long writers write at least; on a busy machine they go on, many times as long, until all of
 	// Least has happened.
 	Duration time.Duration
 	Writers  int
@@ -207,8 +207,8 @@ func (r *run) short() (short []string) {
 	return short
 }
 
-// longer is how many times its duration a history may last.
-const longer = 4
+// longer is how many times its duration a history may last: until enough has happened, on a busy machine too.
+const longer = 16
 
 // writing tells whether writers go on.
 func (r *run) writing() bool {

@@ -132,7 +132,7 @@ var readRules = []Rule{
 				p.change(c, "a")
 				p.bookmark()
 				took := time.Since(begun)
-				r.must(took < max(soon, 5*time.Second), "two bookmarks took %v: they wait for something", took)
+				r.must(took < max(soon, waitTime), "two bookmarks took %v: they wait for something", took)
 			}
 		},
 	},

@@ -40,7 +40,7 @@ func serve(t *testing.T, b backends.Backend, change func(*gateway.Config)) strin
 	server.Config.Handler = g.Handler(nil)
 	server.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		g.Shutdown(ctx)
 		server.Close()
