@@ -15,8 +15,8 @@ type follower struct {
 	cursor backends.Cursor
 	// exact are scopes of which every batch is held to the oracle.
 	exact []protocol.Scope
-	// onLost is told of lost scopes, an expired cursor of a feed that broke being the same as all of them; without
-	// it they end the attempt, for they hide what it looks for.
+	// onLost is told of lost scopes, an expired cursor of a feed that broke being the same as all
+	// of them; without it they end the attempt, for they hide what it looks for.
 	onLost func(backends.Batch)
 }
 
@@ -85,7 +85,8 @@ func (f *follower) take(batch backends.Batch) {
 	f.cursor = batch.Cursor
 }
 
-// between ends the attempt unless every change happened after the batch's beginning and before its end.
+// between ends the attempt unless every change happened after the batch's beginning and before its
+// end.
 func (s *trial) between(from backends.Cursor, batch backends.Batch) {
 	s.Helper()
 	for _, c := range batch.Changes {
@@ -126,8 +127,8 @@ func (f *follower) until(c backends.Cursor, scope protocol.Scope) (changes []bac
 	return changes
 }
 
-// held ends the attempt unless the batch, applied to what the oracle knows of its beginning, gives what the oracle
-// knows of its end. A lost scope is not looked at.
+// held ends the attempt unless the batch, applied to what the oracle knows of its beginning, gives
+// what the oracle knows of its end. A lost scope is not looked at.
 func (s *trial) held(what string, scope protocol.Scope, from backends.Cursor, batch backends.Batch) {
 	s.Helper()
 	if batch.LostAll || slices.Contains(batch.Lost, scope) {
@@ -139,7 +140,8 @@ func (s *trial) held(what string, scope protocol.Scope, from backends.Cursor, ba
 	}
 }
 
-// exactly ends the attempt unless the page is what the oracle knows of the collection at its cursor.
+// exactly ends the attempt unless the page is what the oracle knows of the collection at its
+// cursor.
 func (s *trial) exactly(scope protocol.Scope, collection string, p backends.Page) {
 	s.Helper()
 	got := state{collection: {}}

@@ -11,8 +11,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// history is a random history of one scope: gateways, strangers and retention write while readers of every kind
-// hold what they are told to the oracle.
+// history is a random history of one scope: gateways, strangers and retention write while readers
+// of every kind hold what they are told to the oracle.
 type history struct {
 	*trial
 	// mu guards what the readers share.
@@ -174,7 +174,8 @@ func (y *history) listing(on *trial) {
 	}
 }
 
-// paging holds each page to the oracle at its own cursor: the documents that come after the position, so many.
+// paging holds each page to the oracle at its own cursor: the documents that come after the
+// position, so many.
 func (y *history) paging(on *trial) {
 	q := backends.Query{Collection: "notes", Limit: 1 + on.rng.IntN(6)}
 	for {
@@ -221,8 +222,9 @@ func (y *history) resuming(on *trial) {
 	}
 }
 
-// joining follows from beginning to end and keeps lists of the way. At the end each of them, joined with the
-// changes that it does not contain, must be the final state. A loss voids the lists from before it.
+// joining follows from beginning to end and keeps lists of the way. At the end each of them, joined
+// with the changes that it does not contain, must be the final state. A loss voids the lists from
+// before it.
 func (y *history) joining(f *follower, final <-chan struct{}) {
 	var pages []backends.Page
 	var changes []backends.Change

@@ -31,7 +31,8 @@ func Run[R rule.Runner[R]](t R, h Harness, rules ...Rule) {
 	rule.Run(t, subject(h), rules)
 }
 
-// Try runs one rule and returns how the backend breaks it; nothing if it holds. Failures do not reach t.
+// Try runs one rule and returns how the backend breaks it; nothing if it holds. Failures do not
+// reach t.
 func Try(t T, h Harness, r Rule) []string {
 	verdict := rule.Try(t.Context(), subject(h), r)
 	for _, line := range verdict.Logs {

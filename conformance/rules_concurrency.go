@@ -9,8 +9,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// together runs work on several goroutines, on two processes in turn, and waits. A goroutine that fails
-// ends; the attempt ends with it here.
+// together runs work on several goroutines, on two processes in turn, and waits. A goroutine that
+// fails ends; the attempt ends with it here.
 func (s *trial) together(n int, work func(on *trial, i int)) {
 	s.Helper()
 	sides := []*trial{s, s.over(s.h.Reopen(s, s.b))}
@@ -37,7 +37,8 @@ func number(d *protocol.Document) (n int) {
 	return n
 }
 
-// transfer moves one from an account to another in one transaction, if nobody else has touched them.
+// transfer moves one from an account to another in one transaction, if nobody else has touched
+// them.
 func (s *trial) transfer(from, to string) {
 	a, c, err := s.b.Get(s.ctx, account(from), nil)
 	s.ok("get", err)

@@ -11,7 +11,8 @@ import (
 // rounded is JSON that databases take and the rules refuse: an integer that no double holds.
 const rounded = `{"n":9007199254740993}`
 
-// told runs a stranger's steps and returns the changes of alpha that a feed tells of them, each batch exact.
+// told runs a stranger's steps and returns the changes of alpha that a feed tells of them, each
+// batch exact.
 func (s *trial) told(commit bool, steps ...Step) []backends.Change {
 	s.Helper()
 	f := s.watch(s.now(), neighbours...)
@@ -19,7 +20,8 @@ func (s *trial) told(commit bool, steps ...Step) []backends.Change {
 	return f.until(s.now(), alpha)
 }
 
-// after ends the attempt unless a bounded read, the told changes and the oracle agree that r holds data.
+// after ends the attempt unless a bounded read, the told changes and the oracle agree that r holds
+// data.
 func (s *trial) after(r protocol.Ref, changes []backends.Change, data string) {
 	s.Helper()
 	d, c := s.getFrom(r, s.now())

@@ -15,8 +15,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestBookmarkOfAListAheadOfTheFeed: transactions that change nothing of ours move PostgreSQL's snapshots on, and nobody tells
-// the feed of them. The bookmark of a list that has seen them comes all the same, without the poll.
+// TestBookmarkOfAListAheadOfTheFeed: transactions that change nothing of ours move PostgreSQL's
+// snapshots on, and nobody tells the feed of them. The bookmark of a list that has seen them comes
+// all the same, without the poll.
 func TestBookmarkOfAListAheadOfTheFeed(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

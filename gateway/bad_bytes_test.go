@@ -63,7 +63,8 @@ func (b *badDoor) connect() net.Conn {
 	return conn
 }
 
-// badSocketBytes are frames that break RFC 6455: each ends its connection, with a close code, and no other.
+// badSocketBytes are frames that break RFC 6455: each ends its connection, with a close code, and
+// no other.
 func badSocketBytes() (rows []badInput) {
 	masked := func(first byte, payload string) []byte { // short ones; the mask is zero
 		return append([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)

@@ -42,7 +42,8 @@ func badHandshakes() (rows []badInput) {
 	return rows
 }
 
-// upgrade asks for a socket; a header that is given replaces the right one, an empty one leaves it out.
+// upgrade asks for a socket; a header that is given replaces the right one, an empty one leaves it
+// out.
 func (b *badDoor) upgrade(method, path string, headers []string) verdict {
 	b.Helper()
 	q, err := http.NewRequestWithContext(b.Context(), method, b.url+path, nil)

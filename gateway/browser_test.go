@@ -129,8 +129,8 @@ var scenarios = []scenario{
 	},
 }
 
-// TestBrowser plays what would lose changes to EventSource in Chromium, with a page that does as today's clients do. In
-// the end the page's copies equal what REST lists.
+// TestBrowser plays what would lose changes to EventSource in Chromium, with a page that does as
+// today's clients do. In the end the page's copies equal what REST lists.
 func TestBrowser(t *testing.T) {
 	browser := openBrowser(t)
 	play := scenarios
@@ -183,7 +183,8 @@ func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 	return w
 }
 
-// start starts a gateway over the same database. An older one answers on until the end, as far as it still does.
+// start starts a gateway over the same database. An older one answers on until the end, as far as
+// it still does.
 func (w *world) start() {
 	server := httptest.NewUnstartedServer(nil)
 	w.address = server.Listener.Addr().String()
@@ -231,7 +232,8 @@ func (w *world) open() *tab {
 	return b
 }
 
-// change inserts, updates and deletes documents, past the proxy: about ten changes for every three rounds.
+// change inserts, updates and deletes documents, past the proxy: about ten changes for every three
+// rounds.
 func (w *world) change(rounds int) {
 	w.Helper()
 	for range rounds {

@@ -19,7 +19,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestBurstReachesAll: after a burst of writes nobody waits for the next one, or for a heartbeat, to be told the last change.
+// TestBurstReachesAll: after a burst of writes nobody waits for the next one, or for a heartbeat,
+// to be told the last change.
 func TestBurstReachesAll(t *testing.T) {
 	for name, way := range map[string]struct {
 		request func(url string) string

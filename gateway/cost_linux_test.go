@@ -25,10 +25,11 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// What a delivery and an idle subscriber cost is not a matter of time, so it is a test; what is one, cmd/bench measures. None
-// of these tests is parallel: they count for the whole process.
+// What a delivery and an idle subscriber cost is not a matter of time, so it is a test; what is
+// one, cmd/bench measures. None of these tests is parallel: they count for the whole process.
 
-// TestDeliveryAllocatesNothing: what is allocated for a change does not grow with the number of its followers.
+// TestDeliveryAllocatesNothing: what is allocated for a change does not grow with the number of its
+// followers.
 func TestDeliveryAllocatesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Log("the race detector allocates too, and plain sockets may")
@@ -46,8 +47,9 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 				base = min(base, f.allocations())
 			}
 			f.join(many-few, request(url))
-			// What else the process does adds allocations to a round and never takes any away: one round without
-			// an allocation for a delivery shows that none is needed. With one for each, every round has it.
+			// What else the process does adds allocations to a round and never takes any away: one
+			// round without an allocation for a delivery shows that none is needed. With one for
+			// each, every round has it.
 			least := math.Inf(1)
 			for end := time.Now().Add(2 * time.Minute); least > 0.01 && time.Now().Before(end); {
 				least = min(least, (f.allocations()-base)/measuredWrites/float64(many-few))
@@ -96,7 +98,8 @@ func (f *followers) join(n int, request string) {
 	f.write(100) // until every buffer is as large as it gets
 }
 
-// write writes n documents, one after the other, and waits each time until all followers have been sent it.
+// write writes n documents, one after the other, and waits each time until all followers have been
+// sent it.
 func (f *followers) write(n int) {
 	f.t.Helper()
 	for range n {
@@ -131,8 +134,8 @@ func (f *followers) allocations() float64 {
 	return float64(after.Mallocs) - float64(before.Mallocs)
 }
 
-// TestIdleSubscriberIsSmall: what lives for a subscriber that hears nothing, heap and stacks together. The process takes more,
-// for garbage: cmd/bench measures that.
+// TestIdleSubscriberIsSmall: what lives for a subscriber that hears nothing, heap and stacks
+// together. The process takes more, for garbage: cmd/bench measures that.
 func TestIdleSubscriberIsSmall(t *testing.T) {
 	if testing.Short() {
 		t.Log("the race detector and plain sockets need more")
@@ -169,7 +172,8 @@ func living() int {
 	return int(m.HeapAlloc + m.StackInuse)
 }
 
-// bareClient connects by system calls alone, so that this process has nothing but a descriptor of it; it returns what closes it.
+// bareClient connects by system calls alone, so that this process has nothing but a descriptor of
+// it; it returns what closes it.
 func bareClient(t *testing.T, url, request string) (end func()) {
 	t.Helper()
 	at := netip.MustParseAddrPort(strings.TrimPrefix(url, "http://"))
@@ -185,7 +189,8 @@ func bareClient(t *testing.T, url, request string) (end func()) {
 	return func() { _ = syscall.Close(fd) }
 }
 
-// TestListIsLittleMoreThanItsDocuments: a list over REST and over the socket is no tenth longer than the JSON of its documents.
+// TestListIsLittleMoreThanItsDocuments: a list over REST and over the socket is no tenth longer
+// than the JSON of its documents.
 func TestListIsLittleMoreThanItsDocuments(t *testing.T) {
 	url := serve(t, model.New(model.Options{PreImage: -1, Break: -1}))
 	ctx := t.Context()

@@ -17,8 +17,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// understood are requests that the gateway carries out, in this order, with changes=all; followed those with
-// changes=none. refused are not carried out.
+// understood are requests that the gateway carries out, in this order, with changes=all; followed
+// those with changes=none. refused are not carried out.
 var (
 	understood = []string{
 		`{"type":"second:data:ping","requestId":"r"}`,
@@ -144,7 +144,8 @@ func (m transcript) note(frame string) []protocol.Received {
 	return received
 }
 
-// ask sends a request and reads up to its answer; wanted tells whether the schema of requests should have it.
+// ask sends a request and reads up to its answer; wanted tells whether the schema of requests
+// should have it.
 func (m transcript) ask(text string, wanted bool) protocol.Received {
 	m.Helper()
 	if wanted {
@@ -161,8 +162,8 @@ func (m transcript) ask(text string, wanted bool) protocol.Received {
 	}
 }
 
-// TestSocketSchemas has conversations in which each request is carried out and refused, and each message of the gateway
-// comes. Each is what its schema says; damaged in any way, it is not.
+// TestSocketSchemas has conversations in which each request is carried out and refused, and each
+// message of the gateway comes. Each is what its schema says; damaged in any way, it is not.
 func TestSocketSchemas(t *testing.T) {
 	t.Parallel()
 	broken := 0

@@ -8,8 +8,8 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 )
 
-// TestStreamSchemas has every event of a stream, with _rev and without. Each is what its schema says; damaged in any
-// way, it is not.
+// TestStreamSchemas has every event of a stream, with _rev and without. Each is what its schema
+// says; damaged in any way, it is not.
 func TestStreamSchemas(t *testing.T) {
 	t.Parallel()
 	c := rest{t, serve(t, (&sqlitetest.Harness{}).Open(t))}

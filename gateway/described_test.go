@@ -39,8 +39,8 @@ var openAPI = sync.OnceValues(func() (*openapi3.T, error) {
 	return spec, spec.Validate(context.Background())
 })
 
-// routeOf is the operation of openapi.json that a request is; nil if its path is not there, without an operation if the
-// path does not take the method.
+// routeOf is the operation of openapi.json that a request is; nil if its path is not there, without
+// an operation if the path does not take the method.
 func routeOf(t rule.T, method string, path string) *routers.Route {
 	t.Helper()
 	spec, err := openAPI()
@@ -61,8 +61,8 @@ func matches(template, path string) bool {
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" })
 }
 
-// describes holds an answer to openapi.json: the operation has its status, with these headers and this body. It returns
-// the schema of the body, "" if that is none.
+// describes holds an answer to openapi.json: the operation has its status, with these headers and
+// this body. It returns the schema of the body, "" if that is none.
 func describes(t rule.T, q *http.Request, a reply) (schema string) {
 	t.Helper()
 	route := routeOf(t, q.Method, q.URL.EscapedPath())

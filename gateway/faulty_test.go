@@ -8,8 +8,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// faulty is a real backend with faults on demand: its feed can be held back or lose a batch, its lists delayed after
-// they were read, and its calls fail.
+// faulty is a real backend with faults on demand: its feed can be held back or lose a batch, its
+// lists delayed after they were read, and its calls fail.
 type faulty struct {
 	backends.Backend
 

@@ -14,8 +14,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Histories run over each backend's harness, every transport in one; a short form under the race detector. On
-// a database server a quarter of the minima has to do, and one mode.
+// Histories run over each backend's harness, every transport in one; a short form under the race
+// detector. On a database server a quarter of the minima has to do, and one mode.
 func TestHistoryModel(t *testing.T) { checkHistories(t, &modeltest.Harness{}, 1, modes...) }
 
 func TestHistorySQLite(t *testing.T) { checkHistories(t, &sqlitetest.Harness{}, 2, modes...) }
@@ -37,13 +37,13 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 	oracle := h.Oracle(t, b)
 	url := serve(t, b, func(c *gateway.Config) {
 		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
-		c.LogBytes = 60_000 // small, so that watchers fall off it
+		c.LogBytes = 60_000 // small, so that clients fall off it
 		c.PlainSockets = m.plain
 	})
 	run := history.History{
 		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
 		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
-		Duration: 15 * time.Second, Writers: 4, Watchers: 12, Listeners: 6,
+		Duration: 15 * time.Second, Writers: 4, SocketClients: 12, StreamClients: 6,
 		Least: history.Counts{
 			Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Lists: 200, Pages: 300,
 			Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,

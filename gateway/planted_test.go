@@ -97,8 +97,8 @@ var plantedBugs = []plantedBug{
 	},
 }
 
-// TestPlantedBugs builds the gateway with each bug in turn and sees the named rule fail. The same rules
-// hold without the bugs: TestRules here and in conformance/wire.
+// TestPlantedBugs builds the gateway with each bug in turn and sees the named rule fail. The same
+// rules hold without the bugs: TestRules here and in conformance/wire.
 func TestPlantedBugs(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -14,7 +14,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// lagging answers reads from a snapshot that it keeps, as a database may that others write to, unless that is asked not to be.
+// lagging answers reads from a snapshot that it keeps, as a database may that others write to,
+// unless that is asked not to be.
 type lagging struct {
 	*faulty
 	page backends.Page
@@ -41,7 +42,8 @@ func (l *lagging) Collections(ctx context.Context, s protocol.Scope, notBefore b
 	return l.faulty.Collections(ctx, s, notBefore)
 }
 
-// TestRESTReadsAreNotOlderThanStreams: what an event stream has told, be it ahead of the hub, REST shows.
+// TestRESTReadsAreNotOlderThanStreams: what an event stream has told, be it ahead of the hub, REST
+// shows.
 func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 	t.Parallel()
 	for name, ahead := range map[string]bool{"from the log": false, "from the database, ahead of the hub": true} {

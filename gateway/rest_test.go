@@ -40,7 +40,8 @@ type reply struct {
 	body   string
 }
 
-// do sends a request, and holds the answer to openapi.json where that has the path; headers are "Name: value".
+// do sends a request, and holds the answer to openapi.json where that has the path; headers are
+// "Name: value".
 func (c rest) do(method, path, body string, headers ...string) reply {
 	c.t.Helper()
 	r, err := c.try(method, path, body, headers...)

@@ -170,8 +170,8 @@ func (r *trial) upgrade(host, origin, subprotocol, query string) int {
 	return answer.StatusCode
 }
 
-// serveStalling starts a gateway with a short stall time. dropped waits until so many connections of a door
-// are left.
+// serveStalling starts a gateway with a short stall time. dropped waits until so many connections
+// of a door are left.
 func (r *trial) serveStalling(door string) (dropped func(left float64)) {
 	registry := prometheus.NewRegistry()
 	r.serve(func(c *gateway.Config) {

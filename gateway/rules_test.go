@@ -38,8 +38,9 @@ type mode struct {
 
 var modes = []mode{{"fast", false}, {"plain", true}}
 
-// TestRules holds gateways to their own rules: in both modes over the databases inside this process, and
-// in the fast one over the servers, since how a client is written to is the same over every database.
+// TestRules holds gateways to their own rules: in both modes over the databases inside this
+// process, and in the fast one over the servers, since how a client is written to is the same over
+// every database.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	for name, h := range harnesses() {

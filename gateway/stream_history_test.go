@@ -17,11 +17,12 @@ import (
 	"github.com/secondgate/secondgate/gateway"
 )
 
-// A short random history of legacy clients: REST writers, and watchers that fold what EventSource hears, are cut, and
-// come back with the last id, or without any as a second tab does. In the end every copy equals what REST lists.
+// A short random history of legacy clients: REST writers, and watchers that fold what EventSource
+// hears, are cut, and come back with the last id, or without any as a second tab does. In the end
+// every copy equals what REST lists.
 //
-// Where history is forgotten a client must heed resets, since nobody knows what was deleted; elsewhere these clients know
-// no reset, as those of today.
+// Where history is forgotten a client must heed resets, since nobody knows what was deleted;
+// elsewhere these clients know no reset, as those of today.
 func TestStreamHistory(t *testing.T) {
 	for name, h := range harnesses() {
 		t.Run(name, func(t *testing.T) { checkStreamHistory(t, h, false) })
@@ -148,7 +149,8 @@ func (r *sseHistory) watch(seed uint64) map[string]string {
 	return docs
 }
 
-// follow folds what comes until it is time; true when the last document has come, and an id after it.
+// follow folds what comes until it is time; true when the last document has come, and an id after
+// it.
 func (r *sseHistory) follow(w *eventStream, docs map[string]string, d time.Duration) (done bool) {
 	over := time.After(d)
 	last := false

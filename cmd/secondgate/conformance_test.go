@@ -15,7 +15,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/wire"
 )
 
-// TestConformanceCommand: the gateway that is built holds every rule over SQLite, and the command says so.
+// TestConformanceCommand: the gateway that is built holds every rule over SQLite, and the command
+// says so.
 func TestConformanceCommand(t *testing.T) {
 	t.Parallel()
 	o := operate(t, nil, "--heartbeat", "1s")
@@ -42,8 +43,8 @@ func TestConformanceCommandMongoDB(t *testing.T) {
 	holdsAll(t, nil, "--backend", mongodbtest.Database(t))
 }
 
-// TestConformanceOneApp: all rules may share one app, with a web app behind the gateway, as where apps are
-// not made by naming them.
+// TestConformanceOneApp: all rules may share one app, with a web app behind the gateway, as where
+// apps are not made by naming them.
 func TestConformanceOneApp(t *testing.T) {
 	t.Parallel()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -64,8 +65,8 @@ func holdsAll(t *testing.T, command []string, serve ...string) {
 	require.Equal(t, len(rules), strings.Count(out, "ok    "))
 }
 
-// share is which rules run: all of them, but every twelfth with the race detector. It sees the gateway, which
-// is the same over every database, and conformance/wire runs all rules with it.
+// share is which rules run: all of them, but every twelfth with the race detector. It sees the
+// gateway, which is the same over every database, and conformance/wire runs all rules with it.
 func share() (rules []wire.Rule, only []string) {
 	if !testing.Short() {
 		return wire.Rules(), nil

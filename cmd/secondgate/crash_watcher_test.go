@@ -15,7 +15,8 @@ type crashWatcher struct {
 	*crash
 	docs   map[string]string
 	cursor string
-	// mayReset: a reset is no failure, the watcher lists again. void is set from then until it does.
+	// mayReset: a reset is no failure, the watcher lists again. void is set from then until it
+	// does.
 	mayReset, void bool
 }
 

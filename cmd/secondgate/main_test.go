@@ -17,8 +17,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// waiting is how many tests may run at once. Most wait for a clock, a process or a database, not for a core: one for each core,
-// as is the default, took twice the time.
+// waiting is how many tests may run at once. Most wait for a clock, a process or a database, not
+// for a core: one for each core, as is the default, took twice the time.
 const waiting = "6"
 
 func TestMain(m *testing.M) {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// server is the gateway's own binary, started as the README says in a directory of its own, for as long as it is not
-// killed.
+// server is the gateway's own binary, started as the README says in a directory of its own, for as
+// long as it is not killed.
 type server struct {
 	*testing.T
 	dir, binary string
@@ -21,7 +21,8 @@ type server struct {
 	command     *exec.Cmd
 }
 
-// database is where the gateway keeps its file unless it is told otherwise, and what the page and the README name.
+// database is where the gateway keeps its file unless it is told otherwise, and what the page and
+// the README name.
 const database = "data/secondgate.db"
 
 func newServer(t *testing.T) *server {

@@ -35,8 +35,8 @@ func sqlBlocks(text string) (blocks []string) {
 	return blocks
 }
 
-// TestLeastPrivilege: a role without superuser serves, also once it may make nothing any more, and what a role writes
-// that has rights on app_data alone is told of.
+// TestLeastPrivilege: a role without superuser serves, also once it may make nothing any more, and
+// what a role writes that has rights on app_data alone is told of.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	server, gateway, outsider := roles(t)

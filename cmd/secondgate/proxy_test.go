@@ -91,8 +91,8 @@ func (p *proxied) ask(method, path, body string) (int, string, http.Header) {
 	return answer.StatusCode, string(text), answer.Header
 }
 
-// TestNginx: REST, streams and sockets work through the configuration that the documentation gives, a change comes at
-// once, and a gateway that is away breaks no EventSource.
+// TestNginx: REST, streams and sockets work through the configuration that the documentation gives,
+// a change comes at once, and a gateway that is away breaks no EventSource.
 func TestNginx(t *testing.T) { inModes(t, behindNginx) }
 
 func behindNginx(t *testing.T, flags ...string) {

@@ -40,8 +40,8 @@ func mongoRoles(t *testing.T) (server *mongodbtest.Mongod, admin *mongo.Database
 	return m, root.Database("admin")
 }
 
-// TestLeastPrivilegeMongoDB: the documented role serves, its check has nothing to say, and what a program writes that has
-// rights on app_data alone is told of.
+// TestLeastPrivilegeMongoDB: the documented role serves, its check has nothing to say, and what a
+// program writes that has rights on app_data alone is told of.
 func TestLeastPrivilegeMongoDB(t *testing.T) {
 	t.Parallel()
 	m, admin := mongoRoles(t)
@@ -85,8 +85,8 @@ func TestLeastPrivilegeMongoDB(t *testing.T) {
 	require.EqualValues(t, 1, n)
 }
 
-// TestLackingRightsMongoDB: check names each documented right that is missing, readWrite has all that serving needs, and
-// serve refuses users who have too little with a sentence that says so.
+// TestLackingRightsMongoDB: check names each documented right that is missing, readWrite has all
+// that serving needs, and serve refuses users who have too little with a sentence that says so.
 func TestLackingRightsMongoDB(t *testing.T) {
 	t.Parallel()
 	m, admin := mongoRoles(t)

@@ -16,8 +16,8 @@ import (
 // patience is how long a sender may take to be given up, far beyond the 10 s that a gateway waits.
 const patience = 2 * time.Minute
 
-// TestSlowSenders: the gateway gives up a client that sends headers or a body a byte at a time, says so where
-// HTTP still allows it, and serves others meanwhile. The rest of the bad input is in
+// TestSlowSenders: the gateway gives up a client that sends headers or a body a byte at a time,
+// says so where HTTP still allows it, and serves others meanwhile. The rest of the bad input is in
 // gateway/bad_input_test.go.
 func TestSlowSenders(t *testing.T) { inModes(t, slowSenders) }
 

@@ -21,7 +21,8 @@ import (
 const (
 	readers  = 200
 	stallers = 5
-	// A burst is one batch. All of them together are more than a scope's log and the kernel's buffers hold.
+	// A burst is one batch. All of them together are more than a scope's log and the kernel's
+	// buffers hold.
 	burst     = 50
 	bursts    = 25
 	burstSize = 4000
@@ -150,8 +151,9 @@ func (o *operated) heap() float64 {
 	return o.metric("go_memstats_heap_alloc_bytes")
 }
 
-// TestStalledReaders: of 205 clients five stop reading; the others are told everything while they do, what the gateway
-// holds for each of the five is below 1 MiB, and once they read on they are told everything too.
+// TestStalledReaders: of 205 clients five stop reading; the others are told everything while they
+// do, what the gateway holds for each of the five is below 1 MiB, and once they read on they are
+// told everything too.
 func TestStalledReaders(t *testing.T) { inModes(t, stalledReaders) }
 
 func stalledReaders(t *testing.T, flags ...string) {

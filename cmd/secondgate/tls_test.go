@@ -44,7 +44,8 @@ func makeCertificate(t *testing.T, dir string, serial int64) *x509.CertPool {
 
 const demoPath = "/api/workspaces/demo/apps/demo/data"
 
-// streams opens an event stream, writes, and reads the change from it: REST and SSE over whatever client speaks.
+// streams opens an event stream, writes, and reads the change from it: REST and SSE over whatever
+// client speaks.
 func streams(t *testing.T, client *http.Client, url, proto string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), "GET", url+demoPath+"/stream", nil)

@@ -18,7 +18,8 @@ type Reply struct {
 	Body   string
 }
 
-// DataURL is where a scope's documents are at a gateway's base URL; parameters are query parameters in pairs.
+// DataURL is where a scope's documents are at a gateway's base URL; parameters are query parameters
+// in pairs.
 func DataURL(base string, s protocol.Scope, docID string, parameters ...string) string {
 	query := url.Values{"version": {s.Version()}}
 	for i := 0; i+1 < len(parameters); i += 2 {

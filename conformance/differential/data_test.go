@@ -35,7 +35,8 @@ func (a *author) data(id string) []byte {
 	return writable(text, id)
 }
 
-// writable is the text as a gateway gives it to a backend; an empty object where that would refuse it.
+// writable is the text as a gateway gives it to a backend; an empty object where that would refuse
+// it.
 func writable(text, id string) []byte {
 	canonical, err := protocol.Canonical([]byte(text))
 	if err == nil {

@@ -42,7 +42,8 @@ func (r *replica) part(collection, id string) *part {
 
 func (r *replica) remove(p *part) { delete(r.parts, p.collection+"/"+p.id) }
 
-// change applies a change to every part that it concerns (with none: that is followed); false if there is none.
+// change applies a change to every part that it concerns (with none: that is followed); false if
+// there is none.
 func (r *replica) change(m protocol.Received, none bool) (concerns bool) {
 	for _, p := range []*part{r.parts[m.Collection+"/"], r.parts[m.Collection+"/"+m.DocID]} {
 		if p == nil || none && !p.following {

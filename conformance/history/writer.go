@@ -84,7 +84,8 @@ func (w *writer) broken(err error) {
 	}
 }
 
-// call makes a request; ok tells whether it was carried out. Refusals that a random history brings are no failures.
+// call makes a request; ok tells whether it was carried out. Refusals that a random history brings
+// are no failures.
 func (w *writer) call(q protocol.Request) (m protocol.Received, ok bool) {
 	m, err := w.client.Call(w.ctx, q)
 	if err != nil {
@@ -188,7 +189,8 @@ func (w *writer) readBack(q protocol.Request, written protocol.Received) {
 	}
 }
 
-// transfer moves an amount between two accounts in one batch. Their sum stays constant in every snapshot.
+// transfer moves an amount between two accounts in one batch. Their sum stays constant in every
+// snapshot.
 func (w *writer) transfer() {
 	from, to := account(w.rng.IntN(accounts)), account(w.rng.IntN(accounts))
 	if from == to {

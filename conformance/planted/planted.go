@@ -1,5 +1,5 @@
-// Package planted shows that tests catch bugs: it builds the tests of a package with one bug in the code
-// under test, and runs the test that must fail.
+// Package planted shows that tests catch bugs: it builds the tests of a package with one bug in the
+// code under test, and runs the test that must fail.
 package planted
 
 import (

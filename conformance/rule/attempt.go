@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Attempt is the T of one run of a check. It keeps failures to itself, runs the check on a goroutine
-// of its own, and does not wait for one that hangs.
+// Attempt is the T of one run of a check. It keeps failures to itself, runs the check on a
+// goroutine of its own, and does not wait for one that hangs.
 type Attempt struct {
 	// Rand is the attempt's dice, for the goroutine of the check.
 	Rand *rand.Rand
@@ -69,8 +69,8 @@ func (a *Attempt) run(check func()) {
 	}
 }
 
-// Guard turns a panic into a failure: a broken subject may answer anything. Every goroutine of a check
-// defers it.
+// Guard turns a panic into a failure: a broken subject may answer anything. Every goroutine of a
+// check defers it.
 func (a *Attempt) Guard() {
 	if p := recover(); p != nil {
 		a.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -142,7 +142,8 @@ func (a *Attempt) Failed() bool {
 	return len(a.failures) > 0
 }
 
-// Inconclusive ends an attempt in which the subject used a freedom that hides what the rule looks for.
+// Inconclusive ends an attempt in which the subject used a freedom that hides what the rule looks
+// for.
 func (a *Attempt) Inconclusive(why string) {
 	a.mu.Lock()
 	a.inconclusive = why

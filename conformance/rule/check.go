@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// maxAttempts is how often a check may find that it cannot tell. A backend may lose a scope's changes
-// now and then, but not whenever it is looked at.
+// maxAttempts is how often a check may find that it cannot tell. A backend may lose a scope's
+// changes now and then, but not whenever it is looked at.
 const maxAttempts = 6
 
 // Verdict is what one rule has found.
@@ -40,7 +40,8 @@ func Try[V any](ctx context.Context, s Subject[V], r Rule[V]) Verdict[V] {
 }
 
 // Check holds a subject to rules, atOnce of them at a time, and reports each verdict in the rules'
-// order as soon as it can. It returns when all have ended. It calls report on the caller's goroutine.
+// order as soon as it can. It returns when all have ended. It calls report on the caller's
+// goroutine.
 func Check[V any](ctx context.Context, s Subject[V], rules []Rule[V], atOnce int, report func(Verdict[V])) {
 	verdicts := make([]chan Verdict[V], len(rules))
 	next := make(chan int, len(rules))

@@ -24,10 +24,16 @@ func Find[V any](rules []Rule[V], id string) (Rule[V], bool) {
 	return rules[i], true
 }
 
-// Run holds a subject to rules, one subtest each.
+// Run holds a subject to rules, one subtest each. Where tests may run beside each other, rules do:
+// each has a subject of its own, or writes where no other does.
 func Run[R Runner[R], V any](t R, s Subject[V], rules []Rule[V]) {
 	for _, r := range rules {
-		t.Run(r.ID, func(t R) { hold(t, s, r) })
+		t.Run(r.ID, func(t R) {
+			if p, may := any(t).(interface{ Parallel() }); may {
+				p.Parallel()
+			}
+			hold(t, s, r)
+		})
 	}
 }
 

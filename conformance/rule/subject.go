@@ -30,7 +30,8 @@ type Runner[R any] interface {
 type Subject[V any] struct {
 	// Open prepares the subject for one attempt at one rule. What it starts ends by Cleanup.
 	Open func(*Attempt) V
-	// Patience is how long one attempt may take. It is for checks that hang: no rule measures time by it.
+	// Patience is how long one attempt may take. It is for checks that hang: no rule measures time
+	// by it.
 	Patience time.Duration
 	// Seed is that of the dice; 0 where no rule throws any.
 	Seed uint64

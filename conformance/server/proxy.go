@@ -37,8 +37,8 @@ func NewProxy(t rule.T, to string) *Proxy {
 // Port is where the proxy listens.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
 
-// Freeze makes a black hole of it: connections are taken and stay open, and not a byte comes through, nor the news that
-// the other end has gone.
+// Freeze makes a black hole of it: connections are taken and stay open, and not a byte comes
+// through, nor the news that the other end has gone.
 func (p *Proxy) Freeze() { p.set(true) }
 
 // Thaw lets everything flow again, what has been held up included.

@@ -9,13 +9,14 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// vectorsJSON is a copy of protocol/testdata/documents.json, because the binary has no files beside it.
-// A test keeps the two equal.
+// vectorsJSON is a copy of protocol/testdata/documents.json, because the binary has no files beside
+// it. A test keeps the two equal.
 //
 //go:embed vectors.json
 var vectorsJSON []byte
 
-// Vector is a row of the table of JSON that is kept. Canonical is empty where the text is refused, with Code.
+// Vector is a row of the table of JSON that is kept. Canonical is empty where the text is refused,
+// with Code.
 type Vector struct {
 	Name, Input, Canonical string
 	Code                   protocol.Code

@@ -10,8 +10,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Door carries requests by one transport and tells their answers in one shape, so that one rule's text holds for every
-// transport. An answer that breaks the transport's own promises fails the rule.
+// Door carries requests by one transport and tells their answers in one shape, so that one rule's
+// text holds for every transport. An answer that breaks the transport's own promises fails the
+// rule.
 type Door interface {
 	// Call makes the request: a read or a write of one document, or a list.
 	Call(q protocol.Request) protocol.Received
@@ -65,7 +66,8 @@ func (d restDoor) url(docID string, parameters ...string) string {
 	return client.DataURL(d.r.target.URL, d.scope, docID, parameters...)
 }
 
-// read turns an answer into the socket's shape. What is not there is an error here, and no document there.
+// read turns an answer into the socket's shape. What is not there is an error here, and no document
+// there.
 func (d restDoor) read(q protocol.Request, success int, a client.Reply) (m protocol.Received) {
 	what := fmt.Sprintf("%s %s", q.Type, q.DocID)
 	d.r.want("Content-Type of "+what, a.Header.Get("Content-Type"), "application/json")

@@ -68,8 +68,8 @@ func (l *listener) live() {
 	l.id()
 }
 
-// told reads up to the next event about a document.
-func (l *listener) told(collection, id string) client.Block {
+// event reads up to the next event about a document.
+func (l *listener) event(collection, id string) client.Block {
 	return l.until("an event of "+id, func(b client.Block) bool { return b.Collection == collection && subject(b) == id })
 }
 
@@ -91,8 +91,8 @@ func (l *listener) of(collection string, from int) (blocks []client.Block) {
 	return blocks
 }
 
-// hear applies blocks about a collection to a copy, as a client does that knows no reset.
-func hear(docs map[string]string, collection string, blocks []client.Block) {
+// apply applies blocks about a collection to a copy, as a client does that knows no reset.
+func apply(docs map[string]string, collection string, blocks []client.Block) {
 	for _, b := range blocks {
 		switch {
 		case b.Collection != collection:

@@ -10,7 +10,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Reach fails where there is nothing to hold to rules: the target makes no sense, or nobody answers at its URL.
+// Reach fails where there is nothing to hold to rules: the target makes no sense, or nobody answers
+// at its URL.
 func (t Target) Reach(ctx context.Context) error {
 	u, err := url.Parse(t.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -207,7 +207,8 @@ var followRules = []Rule{
 	},
 }
 
-// unusable are cursors that no gateway can resume in the rule's scope: garbage, and those of other scopes.
+// unusable are cursors that no gateway can resume in the rule's scope: garbage, and those of other
+// scopes.
 func (r *trial) unusable() []string {
 	foreign := r.dialScope(r.draft())
 	foreign.do(list("nothing"))

@@ -16,9 +16,10 @@ import (
 // pace is how long busy rests after each batch.
 const pace = 2 * time.Millisecond
 
-// busy writes beside a rule until stop is called: n rising in the documents d0, d1, …, one batch after the other, so that
-// all of them have one n in every snapshot. It leaves time between them: whoever reads must be able to keep up, on a slow
-// machine too, or a rule would wait for the end of what it is behind.
+// busy writes beside a rule until stop is called: n rising in the documents d0, d1, …, one batch
+// after the other, so that all of them have one n in every snapshot. It leaves time between them:
+// whoever reads must be able to keep up, on a slow machine too, or a rule would wait for the end of
+// what it is behind.
 func (r *trial) busy(collection string, documents int, pad string) (stop func()) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	var writer sync.WaitGroup

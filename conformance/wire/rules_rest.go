@@ -9,8 +9,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// exchange is one request over REST and what its answer must be. In path and body C is the rule's collection and R the
-// revision of its document d1. A refusal has a code; a success has a body, with T for times.
+// exchange is one request over REST and what its answer must be. In path and body C is the rule's
+// collection and R the revision of its document d1. A refusal has a code; a success has a body,
+// with T for times.
 type exchange struct {
 	method, path, body string
 	headers            []string
@@ -308,7 +309,8 @@ func (r *trial) shape(a reply, status int, want string) {
 	r.want("Cache-Control", a.Header.Get("Cache-Control"), "no-store")
 }
 
-// collectionsIn are the rule's own collections that a body tells of, each with as many documents as it counts.
+// collectionsIn are the rule's own collections that a body tells of, each with as many documents as
+// it counts.
 func (r *trial) collectionsIn(body string) (names []string) {
 	var answer struct {
 		Collections []struct {

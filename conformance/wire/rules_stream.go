@@ -27,7 +27,7 @@ var streamRules = []Rule{
 			first := l.next()
 			r.must(first.Retry != "" && first.ID != "" && first.Data == "", "the stream opens with %+v want retry and id", first)
 			r.dial("changes", "none").insert(c, "a", `{}`)
-			l.told(c, "a")
+			l.event(c, "a")
 			r.must(l.id() != first.ID, "the id stays after a change")
 		},
 	},
@@ -51,11 +51,11 @@ var streamRules = []Rule{
 					full.live()
 				}
 				answer := p.do(step.q)
-				b := plain.told(c, "a")
+				b := plain.event(c, "a")
 				r.want("event", b.Event, "")
 				r.want("data", timeless(b.Data), strings.Replace(step.want, `"C"`, `"`+c+`"`, 1))
 				plain.id()
-				r.want("doc with rev=1", string(full.told(c, "a").Doc), string(answer.Doc))
+				r.want("doc with rev=1", string(full.event(c, "a").Doc), string(answer.Doc))
 				full.id()
 			}
 			r.want("events", len(plain.of(c, 0)), 3)
@@ -69,7 +69,7 @@ var streamRules = []Rule{
 			c, p, l := r.named("notes"), r.dial("changes", "none"), r.listen(nil)
 			p.insert(c, "a", `{}`)
 			p.insert(c, "b", `{}`)
-			l.told(c, "b")
+			l.event(c, "b")
 			id := l.id()
 			l.Cut()
 			r.miss(p, c)
@@ -85,7 +85,7 @@ var streamRules = []Rule{
 			c, p, l := r.named("notes"), r.dial("changes", "none"), r.listen(nil)
 			p.insert(c, "a", `{}`)
 			p.insert(c, "b", `{}`)
-			l.told(c, "b")
+			l.event(c, "b")
 			id := l.id()
 			l.Cut()
 			r.miss(p, c)
@@ -104,18 +104,18 @@ var streamRules = []Rule{
 			stop := r.busy(c, 5, "")
 			copied := map[string]string{}
 			for range 12 {
-				l.told(c, "d0")
+				l.event(c, "d0")
 				l.id()
-				hear(copied, c, l.seen)
+				apply(copied, c, l.seen)
 				r.oneState(copied)
 				l.Cut()
 				l = r.listen(nil, "Last-Event-ID: "+l.lastID)
 			}
 			stop()
 			r.dial("changes", "none").insert(c, "last", `{}`)
-			l.told(c, "last")
+			l.event(c, "last")
 			l.id()
-			hear(copied, c, l.seen)
+			apply(copied, c, l.seen)
 			r.exact("the copy after all cuts", copied, r.revLess(c))
 		},
 	},
@@ -131,9 +131,9 @@ var streamRules = []Rule{
 				copied := docsIn(r, a)
 				r.oneState(copied)
 				l := r.listen([]string{"cursor", a.Header.Get("Second-Cursor")})
-				l.told(c, "d0")
+				l.event(c, "d0")
 				l.id()
-				hear(copied, c, l.seen)
+				apply(copied, c, l.seen)
 				r.oneState(copied)
 				l.Cut()
 			}
@@ -142,10 +142,10 @@ var streamRules = []Rule{
 			p.delete(c, "d0")
 			p.insert(c, "last", `{}`)
 			l := r.listen([]string{"cursor", a.Header.Get("Second-Cursor")})
-			l.told(c, "last")
+			l.event(c, "last")
 			l.id()
 			copied := docsIn(r, a)
-			hear(copied, c, l.seen)
+			apply(copied, c, l.seen)
 			r.exact("list and stream together", copied, r.revLess(c))
 		},
 	},
@@ -159,12 +159,12 @@ var streamRules = []Rule{
 			p.delete(c, "d03")
 			p.do(update(c, "d04", `{"moved":true}`))
 			copied := docsIn(r, first)
-			hearAll(copied, docsIn(r, r.rest("GET", r.dataURL("", "collection", c, "limit", "100", "after", nextOf(r, first)), "")))
+			addAll(copied, docsIn(r, r.rest("GET", r.dataURL("", "collection", c, "limit", "100", "after", nextOf(r, first)), "")))
 			p.insert(c, "last", `{}`)
 			l := r.listen([]string{"cursor", first.Header.Get("Second-Cursor")})
-			l.told(c, "last")
+			l.event(c, "last")
 			l.id()
-			hear(copied, c, l.seen)
+			apply(copied, c, l.seen)
 			r.exact("pages and stream together", copied, r.revLess(c))
 		},
 	},
@@ -178,7 +178,7 @@ var streamRules = []Rule{
 			p.insert(c, "b", `{}`)
 			l := r.listen([]string{"cursor", bookmark})
 			r.want("the first id", l.next().ID, bookmark)
-			l.told(c, "b")
+			l.event(c, "b")
 			id := l.id()
 			r.want("events of what came before the bookmark", len(l.of(c, 0)), 1)
 			p.insert(c, "last", `{}`)
@@ -199,7 +199,7 @@ var streamRules = []Rule{
 			copied := map[string]string{}
 			for from := 0; len(copied) == 0 || stamp([]byte(copied["d0"])).N < 15; from = len(l.seen) {
 				l.id()
-				hear(copied, c, l.seen[from:])
+				apply(copied, c, l.seen[from:])
 				r.oneState(copied)
 			}
 		},
@@ -218,7 +218,7 @@ var streamRules = []Rule{
 				}
 			}
 			for newest := 0; newest < 100; {
-				n := stamp(l.told(c, "a").Doc).N
+				n := stamp(l.event(c, "a").Doc).N
 				r.must(n >= newest, "order: got n=%d after n=%d", n, newest)
 				newest = n
 			}
@@ -263,7 +263,7 @@ var streamRules = []Rule{
 				}
 			}
 			for i, l := range listeners {
-				l.told(c, "last")
+				l.event(c, "last")
 				for _, b := range l.of(c, 0) {
 					r.must(stamp(b.Doc).N == i, "the stream of %s told of %s: %s", scopes[i], scopes[stamp(b.Doc).N], b.Data)
 				}
@@ -280,7 +280,7 @@ var streamRules = []Rule{
 			text := "a\r\nb\rc\nd\u2028e\u2029f\ufeffg\u0085h\ndata: x\n\nid: evil\n\nevent: reset"
 			data := append(protocol.AppendString([]byte(`{"t":`), text), '}')
 			r.dial("changes", "none").insert(c, "a", string(data))
-			b := l.told(c, "a")
+			b := l.event(c, "a")
 			r.must(strings.HasPrefix(string(b.Doc), `{"_id":"a",`+string(data[1:len(data)-1])), "it came as %s", b.Data)
 			l.id()
 			for _, b := range l.seen[from:] {
@@ -342,14 +342,14 @@ const missedEvents = 12
 
 // missed wants the second listener to be told what was missed, and nothing more.
 func (r *trial) missed(collection string, before, after *listener) {
-	after.told(collection, "last")
+	after.event(collection, "last")
 	after.id()
 	r.want("events of what was missed", len(after.of(collection, 0)), missedEvents)
 	for _, b := range after.of(collection, 0) {
 		r.must(subject(b) != "b", "an event from before the cut was told again: %s", b.Data)
 	}
 	copied := map[string]string{}
-	hear(copied, collection, append(before.seen, after.seen...))
+	apply(copied, collection, append(before.seen, after.seen...))
 	r.exact("the copy after resuming", copied, r.revLess(collection))
 }
 
@@ -379,7 +379,7 @@ func nextOf(r *trial, a client.Reply) string {
 	return answer.Next
 }
 
-func hearAll(docs, more map[string]string) {
+func addAll(docs, more map[string]string) {
 	for id, d := range more {
 		docs[id] = d
 	}
@@ -421,7 +421,7 @@ var resetRules = []Rule{
 			id := l.id()
 			for _, collection := range []string{c, other} {
 				copied, types := map[string]string{}, map[string]map[string]bool{"insert": {}, "update": {}}
-				hear(copied, collection, l.seen)
+				apply(copied, collection, l.seen)
 				r.exact("the copy after the replay", copied, r.revLess(collection))
 				for _, b := range l.of(collection, 0) {
 					types[b.Type][subject(b)] = true
@@ -430,11 +430,11 @@ var resetRules = []Rule{
 				r.want("documents told as update", len(types["update"]), 60)
 			}
 			p.insert(c, "new", `{}`)
-			l.told(c, "new")
+			l.event(c, "new")
 			l.Cut()
 			again := r.listen(nil, "Last-Event-ID: "+id)
 			r.want("the first id when that is resumed", again.next().ID, id)
-			again.told(c, "new")
+			again.event(c, "new")
 		},
 	},
 	{
@@ -444,11 +444,11 @@ var resetRules = []Rule{
 			c, p := r.named("notes"), r.dial("changes", "none")
 			r.fill(p, c, 30)
 			l := r.listen([]string{"cursor", "garbage"})
-			for told := 0; told < 30; {
+			for replayed := 0; replayed < 30; {
 				b := l.next()
 				r.must(b.ID == "" || b.ID == "reset", "a usable id stands before the last document")
 				if b.Type == "insert" && b.Collection == c {
-					told++
+					replayed++
 				}
 			}
 		},

@@ -48,9 +48,9 @@ func serve(t *testing.T, b backends.Backend, change func(*gateway.Config)) strin
 	return "http://" + host
 }
 
-// TestRules holds a gateway to the rules in both of the ways in which it writes to clients. The fast way
-// runs here with the race detector. Without it the binary runs it, over every database: see
-// TestConformanceCommand in cmd/secondgate.
+// TestRules holds a gateway to the rules in both of the ways in which it writes to clients. The
+// fast way runs here with the race detector. Without it the binary runs it, over every database:
+// see TestConformanceCommand in cmd/secondgate.
 func TestRules(t *testing.T) {
 	mode, plain := "plain", true
 	if testing.Short() {

@@ -69,8 +69,8 @@ func (r *trial) draft() protocol.Scope {
 	return s
 }
 
-// others are the scopes that a careless gateway would take for the rule's own. Where the app is given there is only
-// its draft.
+// others are the scopes that a careless gateway would take for the rule's own. Where the app is
+// given there is only its draft.
 func (r *trial) others() []protocol.Scope {
 	others := []protocol.Scope{r.draft()}
 	if r.target.App == "" {

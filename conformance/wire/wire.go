@@ -51,8 +51,8 @@ func Try(ctx context.Context, target Target, r Rule) []string {
 	return rule.Try(ctx, target.subject(), r).Failures
 }
 
-// Check holds a gateway to rules, atOnce of them at a time, and reports each verdict in the rules' order
-// as soon as it can.
+// Check holds a gateway to rules, atOnce of them at a time, and reports each verdict in the rules'
+// order as soon as it can.
 func Check(ctx context.Context, target Target, rules []Rule, atOnce int, report func(Verdict)) {
 	rule.Check(ctx, target.subject(), rules, atOnce, report)
 }

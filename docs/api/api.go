@@ -1,5 +1,6 @@
-// Package api holds the descriptions of the protocol for machines: JSON Schemas (2020-12), and OpenAPI 3.1 and
-// AsyncAPI 3 documents that refer to them. They are written by hand; docs/protocol.md says the same in words.
+// Package api holds the descriptions of the protocol for machines: JSON Schemas (2020-12), and
+// OpenAPI 3.1 and AsyncAPI 3 documents that refer to them. They are written by hand;
+// docs/protocol.md says the same in words.
 package api
 
 import "embed"

@@ -23,8 +23,8 @@ type Schemas struct {
 	resolved map[string]*jsonschema.Resolved
 }
 
-// Check holds text to a schema, such as schema/answer.json#/$defs/list. The error says what is wrong with text; a
-// schema that there is not, or that cannot be read, fails the test.
+// Check holds text to a schema, such as schema/answer.json#/$defs/list. The error says what is
+// wrong with text; a schema that there is not, or that cannot be read, fails the test.
 func (s *Schemas) Check(t rule.T, ref, text string) error {
 	t.Helper()
 	var value any

@@ -7,8 +7,8 @@ import (
 	"github.com/secondgate/secondgate/conformance/rule"
 )
 
-// spared are the damages that leave a text valid, by what it is (see labels), where that cannot be otherwise. Any other
-// that a schema lets through fails the test.
+// spared are the damages that leave a text valid, by what it is (see labels), where that cannot be
+// otherwise. Any other that a schema lets through fails the test.
 var spared = map[string]bool{
 	// What is optional.
 	"refused collection: dropped":      true, // a frame that could not be read whole is refused without
@@ -61,7 +61,8 @@ func isSpared(ref, text, what string) bool {
 	return false
 }
 
-// labels are what a text is: the last part of its schema's name, its type, and whether it refuses or replays.
+// labels are what a text is: the last part of its schema's name, its type, and whether it refuses
+// or replays.
 func labels(ref, text string) []string {
 	var m struct {
 		Type            string

@@ -15,9 +15,9 @@ type Damaged struct {
 	Text string
 }
 
-// Damage is each way to spoil a JSON text in one place: each member dropped, each value of every other type, and each
-// object with a member too many. Of documents (objects with an _id) only their own members are spoiled, and nothing
-// added, since their data is anything.
+// Damage is each way to spoil a JSON text in one place: each member dropped, each value of every
+// other type, and each object with a member too many. Of documents (objects with an _id) only their
+// own members are spoiled, and nothing added, since their data is anything.
 func Damage(text string) (all []Damaged) {
 	var root any
 	if err := json.Unmarshal([]byte(text), &root); err != nil {
