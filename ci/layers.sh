@@ -22,12 +22,15 @@ for driver in $(cd backends && ls -d */ | grep -v driverkit); do
   driver=${driver%/}
   only "backends/$driver" protocol backends backends/driverkit
 done
-only conformance protocol backends
+only conformance/rule 'none'
+only conformance/vectors protocol
 only conformance/client protocol
+only conformance/wire protocol conformance/rule conformance/vectors conformance/client
+only conformance protocol backends conformance/rule conformance/vectors
+only conformance/history protocol backends conformance conformance/client
 only conformance/differential 'none' # its tests alone know all databases
-only conformance/server conformance
-only conformance/planted conformance
-only conformance/wire protocol backends conformance conformance/client
+only conformance/server conformance/rule
+only conformance/planted conformance/rule conformance/server
 # The gateway: hub < sender, store < doors < gateway. A door imports no other door, and backends for its nouns only: that no
 # door gets hold of a Backend is gateway/layers_test.go's.
 below='gateway/(retry|limits|metrics|access|socket)'
@@ -48,5 +51,9 @@ only docs/api 'none'
 only web 'none'
 if go list -deps ./cmd/secondgate | grep -Ex 'testing|github.com/stretchr/testify.*|go.uber.org/goleak'; then
   echo "the binary links test packages" >&2; bad=1
+fi
+# Of the rules, the binary links those for the wire: `secondgate conformance` holds a URL to them.
+if go list -deps ./cmd/secondgate | grep -E "^$root/conformance" | grep -Evx "$root/conformance/(rule|vectors|client|wire)"; then
+  echo "the binary links rules that it cannot run" >&2; bad=1
 fi
 exit $bad

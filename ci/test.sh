@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, then runs every check and every test. Nothing is skipped: what is missing fails the run.
+# Sets up, then runs every check and every test, and lists the slowest. Nothing is skipped: what is missing fails the run.
+# What differs between the fast and the plain way of writing to clients is tested in both within each pass.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin # nginx, pgbouncer
 cd "$(dirname "$0")/.."
@@ -7,11 +8,17 @@ ci/setup.sh
 ci/lint.sh
 ci/layers.sh
 ci/build.sh
-echo "== tests"
-go test -timeout 20m ./...
-echo "== tests with the race detector (SQLite-heavy suites in a short form: it is 16 times slower there)"
-go test -race -short -timeout 20m ./...
-echo "== tests of what clients get, with --plain-sockets, in the same two forms"
-export SECONDGATE_PLAIN_SOCKETS=true
-go test -timeout 20m -run 'Rules|TestHistory(Model|SQLite)$' ./gateway ./conformance/wire
-go test -race -short -timeout 20m ./gateway/... ./conformance/wire ./cmd/secondgate
+# Most tests wait for a clock, a process or a database, not for a core: more of them run at once than there are cores.
+at_once=(-parallel "$((2 * $(nproc)))")
+passes() {
+  local status=0
+  echo "== tests"
+  go test -json -timeout 20m "${at_once[@]}" ./... || status=$?
+  echo "== race: with the race detector, SQLite-heavy suites in a short form, for it is 16 times slower there"
+  go test -json -race -short -timeout 20m "${at_once[@]}" ./... || status=$?
+  return $status
+}
+summary=$(mktemp)
+trap 'rm "$summary"' EXIT
+go build -o "$summary" ./ci/testsum
+passes | "$summary"

@@ -5,8 +5,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// The functions of this file make writes as a gateway does: data is canonical and without reserved names. The
-// data is the rules' own, hence a mistake in it panics.
+// The functions of this file make writes as a gateway does: data is canonical and without reserved
+// names. The data is the rules' own, hence a mistake in it panics.
 
 func ins(collection, id, data string) backends.Write {
 	return backends.Write{Op: backends.Insert, Collection: collection, ID: id, Data: written(data, id)}

@@ -30,7 +30,8 @@ func (s *trial) churn(writers int) *crowd {
 	return s.background(writers, func(on *trial) { on.scribble(on.rng, int(n.Add(1))) })
 }
 
-// background repeats work on several goroutines, each with dice of its own. A goroutine that fails ends.
+// background repeats work on several goroutines, each with dice of its own. A goroutine that fails
+// ends.
 func (s *trial) background(n int, work func(on *trial)) *crowd {
 	var group sync.WaitGroup
 	c := &crowd{did: make(chan struct{}, 1)}
@@ -38,7 +39,7 @@ func (s *trial) background(n int, work func(on *trial)) *crowd {
 	for range n {
 		on := s.fork()
 		group.Go(func() {
-			defer s.guard()
+			defer s.Guard()
 			for on.ctx.Err() == nil {
 				select {
 				case <-stopped:
@@ -61,8 +62,9 @@ func (s *trial) background(n int, work func(on *trial)) *crowd {
 	return c
 }
 
-// turns counts to n, each time after the crowd has done something since the last: a reader that takes turns does
-// not run through before anything has happened. When a whole second brings nothing, the crowd has failed.
+// turns counts to n, each time after the crowd has done something since the last: a reader that
+// takes turns does not run through before anything has happened. When a whole second brings
+// nothing, the crowd has failed.
 func (c *crowd) turns(n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range n {
@@ -89,7 +91,7 @@ func (s *trial) fork() *trial {
 // scribble makes one random transaction.
 func (s *trial) scribble(rng *rand.Rand, n int) {
 	if rng.IntN(8) == 0 {
-		s.h.Outside(s.T, s.b).Do(s.T, rng.IntN(4) > 0, randomSteps(rng, n)...)
+		s.h.Outside(s, s.b).Do(s, rng.IntN(4) > 0, randomSteps(rng, n)...)
 		return
 	}
 	_, err := s.try(s.tx(alpha, randomWrites(rng, n)...))

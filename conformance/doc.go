@@ -1,7 +1,10 @@
-// Package conformance proves that a backend and a gateway keep their promises.
+// Package conformance holds backends to their promises.
 //
-// [Run] holds one backend to the rules, through a [Harness] of about a hundred lines that its driver
-// writes. [CheckHistory] drives a whole gateway over real WebSockets with a seeded random history and holds
-// what its clients saw to the database. Every rule has an id and one sentence; a failure prints both, the seed, and
-// the shortest explanation that the checker knows.
+// [Run] is its door: a driver's test calls it with a [Harness] of about a hundred lines. Every rule
+// has an id and one sentence. A failure prints both, the seed, and the shortest explanation that
+// the checker knows. The rule type and the runner are those of conformance/rule, which
+// conformance/wire (rules for any gateway, by its URL) and the gateway's own tests share.
+//
+// These rules are for tests alone. The binary links the rules for the wire and none of these: `make
+// layers` checks it.
 package conformance

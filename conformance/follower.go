@@ -15,8 +15,8 @@ type follower struct {
 	cursor backends.Cursor
 	// exact are scopes of which every batch is held to the oracle.
 	exact []protocol.Scope
-	// onLost is told of lost scopes, an expired cursor of a feed that broke being the same as all of them; without
-	// it they end the attempt, for they hide what it looks for.
+	// onLost is told of lost scopes, an expired cursor of a feed that broke being the same as all
+	// of them; without it they end the attempt, for they hide what it looks for.
 	onLost func(backends.Batch)
 }
 
@@ -85,7 +85,8 @@ func (f *follower) take(batch backends.Batch) {
 	f.cursor = batch.Cursor
 }
 
-// between ends the attempt unless every change happened after the batch's beginning and before its end.
+// between ends the attempt unless every change happened after the batch's beginning and before its
+// end.
 func (s *trial) between(from backends.Cursor, batch backends.Batch) {
 	s.Helper()
 	for _, c := range batch.Changes {
@@ -108,7 +109,7 @@ func (f *follower) lost(batch backends.Batch) {
 		return
 	}
 	if f.onLost == nil {
-		f.again("the feed lost a scope")
+		f.Inconclusive("the feed lost a scope")
 	}
 	f.onLost(batch)
 }
@@ -126,27 +127,28 @@ func (f *follower) until(c backends.Cursor, scope protocol.Scope) (changes []bac
 	return changes
 }
 
-// held ends the attempt unless the batch, applied to what the oracle knows of its beginning, gives what the oracle
-// knows of its end. A lost scope is not looked at.
+// held ends the attempt unless the batch, applied to what the oracle knows of its beginning, gives
+// what the oracle knows of its end. A lost scope is not looked at.
 func (s *trial) held(what string, scope protocol.Scope, from backends.Cursor, batch backends.Batch) {
 	s.Helper()
 	if batch.LostAll || slices.Contains(batch.Lost, scope) {
 		return
 	}
-	got := copied(s.oracle(s.T, scope, from)).applyAll(scope, batch.Changes)
-	if d := diff(got, s.oracle(s.T, scope, batch.Cursor)); d != "" {
+	got := copied(s.oracle(s, scope, from)).applyAll(scope, batch.Changes)
+	if d := diff(got, s.oracle(s, scope, batch.Cursor)); d != "" {
 		s.Fatalf("%s, applied to the state at its beginning: %s", what, d)
 	}
 }
 
-// exactly ends the attempt unless the page is what the oracle knows of the collection at its cursor.
+// exactly ends the attempt unless the page is what the oracle knows of the collection at its
+// cursor.
 func (s *trial) exactly(scope protocol.Scope, collection string, p backends.Page) {
 	s.Helper()
 	got := state{collection: {}}
 	for _, d := range p.Docs {
 		got[collection][d.ID] = d
 	}
-	want := map[string]map[string]protocol.Document{collection: s.oracle(s.T, scope, p.Cursor)[collection]}
+	want := map[string]map[string]protocol.Document{collection: s.oracle(s, scope, p.Cursor)[collection]}
 	if d := diff(got, want); d != "" {
 		s.Fatalf("list: %s", d)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// history is a random history of one scope: gateways, strangers and retention write while readers of every kind
-// hold what they are told to the oracle.
+// history is a random history of one scope: gateways, strangers and retention write while readers
+// of every kind hold what they are told to the oracle.
 type history struct {
 	*trial
 	// mu guards what the readers share.
@@ -31,11 +31,15 @@ var minima = map[string]int{
 const maxRounds = 10
 
 var historyRules = []Rule{
-	{"history/model", "every list, page, Since and batch of a random history is exactly what the oracle recorded", func(t T, h Harness) {
-		s := open(t, h)
-		s.openAccounts()
-		(&history{trial: s, did: map[string]int{}}).run()
-	}},
+	{
+		ID: "history/model",
+		Says: "every list, page, Since and batch of a random history is exactly what the oracle " +
+			"recorded",
+		Check: func(s *trial) {
+			s.openAccounts()
+			(&history{trial: s, did: map[string]int{}}).run()
+		},
+	},
 }
 
 // run lets everybody work until the writers are done, and then settles the accounts.
@@ -69,7 +73,7 @@ func (y *history) join(f *follower) (end func()) {
 	final := make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
-		defer y.guard()
+		defer y.Guard()
 		y.joining(f, final)
 	})
 	end = sync.OnceFunc(func() {
@@ -121,10 +125,10 @@ func (y *history) writing() {
 		for n := range 80 {
 			switch {
 			case i == 5 && n%20 == 19:
-				y.h.Forget(y.T, y.b)
+				y.h.Forget(y, y.b)
 				y.count("forgets", 1)
 			case i == 5 && n%2 == 0:
-				y.h.Outside(y.T, y.b).Do(y.T, on.rng.IntN(4) > 0, randomSteps(on.rng, n)...)
+				y.h.Outside(y, y.b).Do(y, on.rng.IntN(4) > 0, randomSteps(on.rng, n)...)
 				y.count("outside", 1)
 			case n%5 == 0:
 				x := on.rng.IntN(accounts)
@@ -170,12 +174,13 @@ func (y *history) listing(on *trial) {
 	}
 }
 
-// paging holds each page to the oracle at its own cursor: the documents that come after the position, so many.
+// paging holds each page to the oracle at its own cursor: the documents that come after the
+// position, so many.
 func (y *history) paging(on *trial) {
 	q := backends.Query{Collection: "notes", Limit: 1 + on.rng.IntN(6)}
 	for {
 		p := on.page(alpha, q)
-		want := after(on.oracle(on.T, alpha, p.Cursor)["notes"], q.After)
+		want := after(on.oracle(on, alpha, p.Cursor)["notes"], q.After)
 		on.want("rest after the page", p.Next != "", len(want) > q.Limit)
 		on.want("ids of the page", ids(p), want[:min(q.Limit, len(want))])
 		y.count("pages", 1)
@@ -217,8 +222,9 @@ func (y *history) resuming(on *trial) {
 	}
 }
 
-// joining follows from beginning to end and keeps lists of the way. At the end each of them, joined with the
-// changes that it does not contain, must be the final state. A loss voids the lists from before it.
+// joining follows from beginning to end and keeps lists of the way. At the end each of them, joined
+// with the changes that it does not contain, must be the final state. A loss voids the lists from
+// before it.
 func (y *history) joining(f *follower, final <-chan struct{}) {
 	var pages []backends.Page
 	var changes []backends.Change
@@ -237,7 +243,7 @@ func (y *history) joining(f *follower, final <-chan struct{}) {
 			y.count("batches", 1)
 		}
 	}
-	want := map[string]map[string]protocol.Document{"notes": f.oracle(f.T, alpha, f.cursor)["notes"]}
+	want := map[string]map[string]protocol.Document{"notes": f.oracle(f, alpha, f.cursor)["notes"]}
 	for i, p := range pages {
 		f.want(fmt.Sprintf("list %d joined with the feed", i), diff(join(p, ofScope(changes, alpha)), want), "")
 	}

@@ -1,18 +1,17 @@
 package conformance
 
 import (
-	"fmt"
 	"slices"
+	"time"
+
+	"github.com/secondgate/secondgate/conformance/rule"
 )
 
 // Rule is one promise of package backends, and the check that a backend keeps it.
-type Rule struct {
-	// ID is how people and exemptions name the rule, as in feed/order.
-	ID string
-	// Says is the promise in one sentence.
-	Says  string
-	check func(t T, h Harness)
-}
+type Rule = rule.Rule[*trial]
+
+// patience is how long a rule may take.
+const patience = time.Minute
 
 // Rules lists all rules, group by group.
 func Rules() []Rule {
@@ -21,62 +20,42 @@ func Rules() []Rule {
 		historyRules)
 }
 
-// Find is the rule with that ID.
-func Find(id string) (Rule, bool) {
-	rules := Rules()
-	i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == id })
-	if i < 0 {
-		return Rule{}, false
-	}
-	return rules[i], true
-}
+// Find returns the rule with that ID.
+func Find(id string) (Rule, bool) { return rule.Find(Rules(), id) }
 
 // Run holds a backend to every rule, or to those that are given, one subtest each.
-func Run[R Runner[R]](t R, h Harness, rules ...Rule) {
+func Run[R rule.Runner[R]](t R, h Harness, rules ...Rule) {
 	if len(rules) == 0 {
 		rules = Rules()
 	}
-	for _, r := range rules {
-		t.Run(r.ID, func(t R) { r.hold(t, h) })
+	rule.Run(t, subject(h), rules)
+}
+
+// Try runs one rule and returns how the backend breaks it; nothing if it holds. Failures do not
+// reach t.
+func Try(t T, h Harness, r Rule) []string {
+	verdict := rule.Try(t.Context(), subject(h), r)
+	for _, line := range verdict.Logs {
+		t.Logf("%s", line)
+	}
+	return verdict.Explained()
+}
+
+func subject(h Harness) rule.Subject[*trial] {
+	return rule.Subject[*trial]{
+		Open:     func(a *rule.Attempt) *trial { return open(a, h) },
+		Patience: patience,
+		Seed:     seedOf(h),
+		Exempt:   h.Exempt,
 	}
 }
 
-// hold reports what Try finds. An exempt rule must fail, lest exemptions outlive their reasons.
-func (r Rule) hold(t T, h Harness) {
-	failures, why := r.Try(t, h), h.Exempt(r.ID)
-	switch {
-	case why == "":
-		for _, f := range failures {
-			t.Errorf("%s", f)
-		}
-	case len(failures) == 0:
-		t.Errorf("rule %s holds now: remove its exemption (%s)", r.ID, why)
-	default:
-		t.Logf("rule %s is exempt: %s", r.ID, why)
-	}
-}
+// Seeded is a Harness with a seed of its own; without it the rules' dice have the seed 1.
+type Seeded interface{ Seed() uint64 }
 
-// Try runs the rule and returns how the backend breaks it; nothing if it holds. Failures do not reach t.
-func (r Rule) Try(t T, h Harness) []string {
-	seed := seedOf(h)
-	for n := range maxAttempts {
-		a := r.attempt(t, seed, n)
-		a.run(func(t T) { r.check(t, h) })
-		for _, line := range a.logs {
-			t.Logf("%s", line)
-		}
-		if a.inconclusive == "" || len(a.failures) > 0 {
-			return r.explain(seed, a.failures)
-		}
-		t.Logf("rule %s: once more, for %s", r.ID, a.inconclusive)
+func seedOf(h Harness) uint64 {
+	if s, ok := h.(Seeded); ok {
+		return s.Seed()
 	}
-	return r.explain(seed, []string{"every attempt was inconclusive"})
-}
-
-// explain names the rule in each failure.
-func (r Rule) explain(seed uint64, failures []string) (explained []string) {
-	for _, f := range failures {
-		explained = append(explained, fmt.Sprintf("rule %s: %s: %s (seed %d)", r.ID, r.Says, f, seed))
-	}
-	return explained
+	return 1
 }

@@ -88,7 +88,8 @@ func show(d *protocol.Document) string {
 	return string(text)
 }
 
-// wellFormed explains what is wrong with a document as such: "" if its fingerprint, times and data are right.
+// wellFormed explains what is wrong with a document as such: "" if its fingerprint, times and data
+// are right.
 func wellFormed(d *protocol.Document) string {
 	whole := protocol.NewDocument(d.ID, d.Data, d.Created, d.Updated)
 	canonical, err := protocol.Canonical(d.Data)

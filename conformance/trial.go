@@ -5,17 +5,17 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// trial is one backend before one rule: what checks are written with.
+// trial is one backend under one rule. Checks are written with it.
 type trial struct {
-	T
+	*rule.Attempt
 	h      Harness
 	b      backends.Backend
 	oracle Oracle
@@ -38,15 +38,17 @@ var (
 var robot = backends.Actor{Kind: "agent", ID: "robot"}
 
 // open opens an empty backend and its oracle.
-func open(t T, h Harness) *trial {
-	a := t.(*attempt) // rules are run by Try alone
-	b := h.Open(t)
-	return &trial{T: t, h: h, b: b, oracle: h.Oracle(t, b), ctx: t.Context(), rng: a.rng, dice: new(sync.Mutex)}
+func open(a *rule.Attempt, h Harness) *trial {
+	b := h.Open(a)
+	return &trial{Attempt: a, h: h, b: b, oracle: h.Oracle(a, b), ctx: a.Context(), rng: a.Rand, dice: new(sync.Mutex)}
 }
+
+// another is a trial of a second empty backend, with an oracle of its own.
+func (s *trial) another() *trial { return open(s.Attempt, s.h) }
 
 // over is a trial of another backend over the same data, or of a copy; it has no oracle.
 func (s *trial) over(b backends.Backend) *trial {
-	return &trial{T: s.T, h: s.h, b: b, ctx: s.ctx, rng: s.rng, dice: s.dice}
+	return &trial{Attempt: s.Attempt, h: s.h, b: b, ctx: s.ctx, rng: s.rng, dice: s.dice}
 }
 
 // note names a document of the collection that most rules use.
@@ -108,16 +110,6 @@ func (s *trial) same(what string, got, want *protocol.Document) {
 	s.Helper()
 	if !equal(got, want) {
 		s.Fatalf("%s: got %s want %s", what, show(got), show(want))
-	}
-}
-
-// again gives the attempt up: it cannot tell.
-func (s *trial) again(why string) { s.T.(*attempt).again(why) }
-
-// guard is deferred on every goroutine that a check starts.
-func (s *trial) guard() {
-	if p := recover(); p != nil {
-		s.Errorf("panic: %v\n%s", p, debug.Stack())
 	}
 }
 
@@ -218,7 +210,7 @@ func (s *trial) now() backends.Cursor {
 // outside commits a stranger's steps in one transaction.
 func (s *trial) outside(steps ...Step) {
 	s.Helper()
-	s.h.Outside(s.T, s.b).Do(s.T, true, steps...)
+	s.h.Outside(s, s.b).Do(s, true, steps...)
 }
 
 // reparse is the cursor after a journey through its bytes.

@@ -15,11 +15,12 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestBookmarkOfAListAheadOfTheFeed: transactions that change nothing of ours move PostgreSQL's snapshots on, and nobody tells
-// the feed of them. The bookmark of a list that has seen them comes all the same, without the poll.
+// TestBookmarkOfAListAheadOfTheFeed: transactions that change nothing of ours move PostgreSQL's
+// snapshots on, and nobody tells the feed of them. The bookmark of a list that has seen them comes
+// all the same, without the poll.
 func TestBookmarkOfAListAheadOfTheFeed(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	schema := postgrestest.Schema(t)
 	b, err := postgres.Open(ctx, postgres.Options{URL: schema, Poll: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})

@@ -59,11 +59,12 @@ func (b *badDoor) connect() net.Conn {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.Close() })
-	require.NoError(b, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(b, conn.SetDeadline(time.Now().Add(time.Minute)))
 	return conn
 }
 
-// badSocketBytes are frames that break RFC 6455: each ends its connection, with a close code, and no other.
+// badSocketBytes are frames that break RFC 6455: each ends its connection, with a close code, and
+// no other.
 func badSocketBytes() (rows []badInput) {
 	masked := func(first byte, payload string) []byte { // short ones; the mask is zero
 		return append([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)

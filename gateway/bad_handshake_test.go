@@ -42,7 +42,8 @@ func badHandshakes() (rows []badInput) {
 	return rows
 }
 
-// upgrade asks for a socket; a header that is given replaces the right one, an empty one leaves it out.
+// upgrade asks for a socket; a header that is given replaces the right one, an empty one leaves it
+// out.
 func (b *badDoor) upgrade(method, path string, headers []string) verdict {
 	b.Helper()
 	q, err := http.NewRequestWithContext(b.Context(), method, b.url+path, nil)
@@ -91,7 +92,7 @@ func badStreams() (rows []badInput) {
 				if way == "query" {
 					query, headers = "?cursor="+cursor(b), nil
 				}
-				w := watchStream(b.T, b.Context(), b.url+stream+query, headers...)
+				w := openStream(b.T, b.Context(), b.url+stream+query, headers...)
 				defer w.cut()
 				for block := range w.in {
 					if block.Event == "reset" {
@@ -103,7 +104,7 @@ func badStreams() (rows []badInput) {
 		}
 	}
 	return append(rows, badInput{door: "stream", name: "query malformed", status: 200, code: "cursor_expired", send: func(b *badDoor) verdict {
-		w := watchStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
+		w := openStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
 		defer w.cut()
 		for block := range w.in {
 			if block.Event == "reset" {

@@ -16,11 +16,12 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// badInput is one malformed thing at one door, and what must come of it: the verdict, a store that is as it was, and a
-// connection that goes on unless the verdict ends it.
+// badInput is one malformed thing at one door, and what must come of it: the verdict, a store that
+// is as it was, and a connection that goes on unless the verdict ends it.
 type badInput struct {
 	door, name string
-	// status is that of HTTP, or the close code of a socket that is ended; 0 for an answer on the socket.
+	// status is that of HTTP, or the close code of a socket that is ended; 0 for an answer on the
+	// socket.
 	status int
 	code   string
 	says   string // part of the sentence
@@ -96,7 +97,8 @@ func newBadDoor(t *testing.T, h *sqlitetest.Harness, url string) *badDoor {
 	return b
 }
 
-// futureCursor is one of the same database, far beyond its newest change, as a restored backup meets.
+// futureCursor is one of the same database, far beyond its newest change, as a restored backup
+// meets.
 func futureCursor(t *testing.T, c rest) string {
 	raw, err := protocol.DecodeCursor(here, c.do("GET", dataPath+"?collection=c", "").header.Get("Second-Cursor"))
 	require.NoError(t, err)

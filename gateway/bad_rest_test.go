@@ -44,7 +44,8 @@ var moreBadREST = []restCase{
 	{"two origins", "GET", "?collection=c", "", []string{"Origin: @", "Origin: @"}, 403, "forbidden"},
 }
 
-// rest sends a row over the one connection, and requires that this goes on serving, unless the body was too much.
+// rest sends a row over the one connection, and requires that this goes on serving, unless the body
+// was too much.
 func (b *badDoor) rest(c restCase) verdict {
 	b.Helper()
 	path, absolute := strings.CutPrefix(c.path, "^")

@@ -102,8 +102,8 @@ func badSocketRequests() (rows []badInput) {
 	return append(rows, badCursors()...)
 }
 
-// badCursors are no errors: the socket says that it resumes nothing and voids the copies, subscribe answers with the
-// documents.
+// badCursors are no errors: the socket says that it resumes nothing and voids the copies, subscribe
+// answers with the documents.
 func badCursors() (rows []badInput) {
 	for name, cursor := range cursorsBad() {
 		rows = append(rows, badInput{door: "resume", name: name, code: "cursor_expired", send: func(b *badDoor) verdict {

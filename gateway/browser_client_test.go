@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clientPage behaves as today's clients do, including what they do wrong. It hears unnamed events only. Of several tabs
-// the one that has the lock has the stream, tells the others, and keeps the lock for life; the next one opens a stream
-// without an id. A collection ignores updates of what it lacks, a single document ignores inserts. Nobody looks at a
-// status: any JSON without docs is an empty list. What it counts in "seen" is for the test and changes nothing.
+// clientPage behaves as today's clients do, including what they do wrong. It hears unnamed events
+// only. Of several tabs the one that has the lock has the stream, tells the others, and keeps the
+// lock for life; the next one opens a stream without an id. A collection ignores updates of what it
+// lacks, a single document ignores inserts. Nobody looks at a status: any JSON without docs is an
+// empty list. What it counts in "seen" is for the test and changes nothing.
 const clientPage = `<!doctype html><title>a client of today</title><script>
 const data = new URLSearchParams(location.search).get("data"), url = data + "/stream";
 const rows = new Map(), single = new Map(), answers = [];

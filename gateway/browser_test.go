@@ -29,7 +29,7 @@ type scenario struct {
 }
 
 // scenarioTime bounds one scenario, its gateways included.
-const scenarioTime = 20 * time.Second
+const scenarioTime = 2 * time.Minute
 
 var scenarios = []scenario{
 	{
@@ -94,7 +94,7 @@ var scenarios = []scenario{
 			<-written
 			w.change(5)
 
-			ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+			ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 			defer cancel()
 			w.gateway.Shutdown(ctx) // it stops, and is reached for a while
 			old := w.address
@@ -129,8 +129,8 @@ var scenarios = []scenario{
 	},
 }
 
-// TestBrowser plays what would lose changes to EventSource in Chromium, with a page that does as today's clients do. In
-// the end the page's copies equal what REST lists.
+// TestBrowser plays what would lose changes to EventSource in Chromium, with a page that does as
+// today's clients do. In the end the page's copies equal what REST lists.
 func TestBrowser(t *testing.T) {
 	browser := openBrowser(t)
 	play := scenarios
@@ -152,7 +152,7 @@ type world struct {
 	*testing.T
 	ctx     context.Context
 	browser context.Context
-	backend *bent
+	backend *faulty
 	proxy   *proxy
 	page    *httptest.Server
 	config  func(*gateway.Config)
@@ -170,7 +170,7 @@ type world struct {
 func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioTime)
 	t.Cleanup(cancel)
-	w := &world{T: t, ctx: ctx, browser: browser, backend: newBent((sqlitetest.Harness{}).Open(t)), config: s.change}
+	w := &world{T: t, ctx: ctx, browser: browser, backend: newFaulty((sqlitetest.Harness{}).Open(t)), config: s.change}
 	w.proxy = newProxy(t)
 	w.page = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
 		out.Header().Set("Content-Type", "text/html")
@@ -183,11 +183,12 @@ func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 	return w
 }
 
-// start starts a gateway over the same database. An older one answers on until the end, as far as it still does.
+// start starts a gateway over the same database. An older one answers on until the end, as far as
+// it still does.
 func (w *world) start() {
 	server := httptest.NewUnstartedServer(nil)
 	w.address = server.Listener.Addr().String()
-	config := defaultConfig()
+	config := gateway.DefaultConfig()
 	config.Hosts = []string{w.address, w.proxy.address()}
 	config.Origins = []string{w.page.URL}
 	config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -200,7 +201,7 @@ func (w *world) start() {
 	server.Start()
 	w.Cleanup(func() {
 		w.proxy.cut()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		g.Shutdown(ctx)
 		server.Close()
@@ -231,7 +232,8 @@ func (w *world) open() *tab {
 	return b
 }
 
-// change inserts, updates and deletes documents, past the proxy: about ten changes for every three rounds.
+// change inserts, updates and deletes documents, past the proxy: about ten changes for every three
+// rounds.
 func (w *world) change(rounds int) {
 	w.Helper()
 	for range rounds {

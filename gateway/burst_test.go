@@ -15,10 +15,12 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/model"
+	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestBurstReachesAll: after a burst of writes nobody waits for the next one, or for a heartbeat, to be told the last change.
+// TestBurstReachesAll: after a burst of writes nobody waits for the next one, or for a heartbeat,
+// to be told the last change.
 func TestBurstReachesAll(t *testing.T) {
 	for name, way := range map[string]struct {
 		request func(url string) string
@@ -26,7 +28,8 @@ func TestBurstReachesAll(t *testing.T) {
 	}{"socket": {handshake, "second:data:welcome"}, "stream": {streamRequest, "\nid: "}} {
 		t.Run(name, func(t *testing.T) {
 			b := model.New(model.Options{PreImage: -1, Break: -1})
-			url := serve(t, b)
+			const beat = time.Minute // no heartbeat brings the last change in time
+			url := serve(t, b, func(c *gateway.Config) { c.Heartbeat, c.StreamHeartbeat = beat, beat })
 			const bursts, writers, each = 5, 4, 25
 			var all sync.WaitGroup
 			begun := make(chan struct{}, 200)
@@ -34,7 +37,7 @@ func TestBurstReachesAll(t *testing.T) {
 				conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 				require.NoError(t, err)
 				t.Cleanup(func() { _ = conn.Close() })
-				require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second))) // before the first heartbeat
+				require.NoError(t, conn.SetDeadline(time.Now().Add(beat-5*time.Second)))
 				_, err = io.WriteString(conn, way.request(url))
 				require.NoError(t, err)
 				all.Go(func() {

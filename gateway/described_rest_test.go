@@ -52,7 +52,8 @@ type asked struct {
 
 const stranger = "Origin: http://evil.example"
 
-// workingExchanges are had in this order with a gateway that works; failingExchanges with one whose database fails.
+// workingExchanges are had in this order with a gateway that works; failingExchanges with one whose
+// database fails.
 var workingExchanges = []asked{
 	{"POST", dataPath, `{"collection":"c","docId":"d","data":{"n":1}}`, []string{"Idempotency-Key: k"}},
 	{"POST", dataPath + "?rev=1", `{"collection":"c","docId":"e","data":{"n":1}}`, nil},
@@ -127,8 +128,8 @@ var failingExchanges = []asked{
 	{"DELETE", dataPath + "/d?collection=c", "", nil},
 }
 
-// TestOpenAPI has every operation of openapi.json answered with every status that it names, and no other. Each answer
-// is what openapi.json says; damaged in any way, it is not.
+// TestOpenAPI has every operation of openapi.json answered with every status that it names, and no
+// other. Each answer is what openapi.json says; damaged in any way, it is not.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	d := &described{T: t, met: map[string]int{}}

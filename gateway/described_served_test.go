@@ -11,8 +11,8 @@ import (
 	"github.com/secondgate/secondgate/docs/api"
 )
 
-// TestDescriptionsAreServed: every file of docs/api, byte for byte, to hosts and origins that are allowed, and nothing
-// else under that path.
+// TestDescriptionsAreServed: every file of docs/api, byte for byte, to hosts and origins that are
+// allowed, and nothing else under that path.
 func TestDescriptionsAreServed(t *testing.T) {
 	t.Parallel()
 	c := rest{t, serve(t, (&sqlitetest.Harness{}).Open(t))}

@@ -17,8 +17,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// understood are requests that the gateway carries out, in this order, with changes=all; followed those with
-// changes=none. refused are not carried out.
+// understood are requests that the gateway carries out, in this order, with changes=all; followed
+// those with changes=none. refused are not carried out.
 var (
 	understood = []string{
 		`{"type":"second:data:ping","requestId":"r"}`,
@@ -109,7 +109,7 @@ func (m transcript) next(what string) []protocol.Received {
 	case frame, open := <-m.frames:
 		require.True(m, open, "the connection ended before %s", what)
 		return m.note(frame)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.FailNow(m, "nothing comes", what)
 		return nil
 	}
@@ -144,7 +144,8 @@ func (m transcript) note(frame string) []protocol.Received {
 	return received
 }
 
-// ask sends a request and reads up to its answer; wanted tells whether the schema of requests should have it.
+// ask sends a request and reads up to its answer; wanted tells whether the schema of requests
+// should have it.
 func (m transcript) ask(text string, wanted bool) protocol.Received {
 	m.Helper()
 	if wanted {
@@ -161,8 +162,8 @@ func (m transcript) ask(text string, wanted bool) protocol.Received {
 	}
 }
 
-// TestSocketSchemas has conversations in which each request is carried out and refused, and each message of the gateway
-// comes. Each is what its schema says; damaged in any way, it is not.
+// TestSocketSchemas has conversations in which each request is carried out and refused, and each
+// message of the gateway comes. Each is what its schema says; damaged in any way, it is not.
 func TestSocketSchemas(t *testing.T) {
 	t.Parallel()
 	broken := 0
@@ -170,7 +171,7 @@ func TestSocketSchemas(t *testing.T) {
 	var last transcript
 	t.Run("conversation", func(t *testing.T) {
 		m.T = t
-		b := newBent((&sqlitetest.Harness{}).Open(t))
+		b := newFaulty((&sqlitetest.Harness{}).Open(t))
 		url := serve(t, b)
 		all := m.dial(url)
 		for _, text := range understood {

@@ -11,13 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/docs/api"
 	"github.com/secondgate/secondgate/docs/api/apitest"
 )
@@ -39,9 +39,9 @@ var openAPI = sync.OnceValues(func() (*openapi3.T, error) {
 	return spec, spec.Validate(context.Background())
 })
 
-// routeOf is the operation of openapi.json that a request is; nil if its path is not there, without an operation if the
-// path does not take the method.
-func routeOf(t testing.TB, method string, path string) *routers.Route {
+// routeOf is the operation of openapi.json that a request is; nil if its path is not there, without
+// an operation if the path does not take the method.
+func routeOf(t rule.T, method string, path string) *routers.Route {
 	t.Helper()
 	spec, err := openAPI()
 	require.NoError(t, err)
@@ -61,9 +61,9 @@ func matches(template, path string) bool {
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" })
 }
 
-// describes holds an answer to openapi.json: the operation has its status, with these headers and this body. It returns
-// the schema of the body, "" if that is none.
-func describes(t testing.TB, q *http.Request, a reply) (schema string) {
+// describes holds an answer to openapi.json: the operation has its status, with these headers and
+// this body. It returns the schema of the body, "" if that is none.
+func describes(t rule.T, q *http.Request, a reply) (schema string) {
 	t.Helper()
 	route := routeOf(t, q.Method, q.URL.EscapedPath())
 	switch {
@@ -87,7 +87,7 @@ func describes(t testing.TB, q *http.Request, a reply) (schema string) {
 	return schema
 }
 
-func responds(t testing.TB, q *http.Request, a reply, route *routers.Route) (schema string) {
+func responds(t rule.T, q *http.Request, a reply, route *routers.Route) (schema string) {
 	t.Helper()
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: q, Route: route},

@@ -96,7 +96,8 @@ func TestForward(t *testing.T) {
 	})
 }
 
-// What is the gateway's stays the gateway's, also where it has nothing, lest a misspelt path reach another store.
+// What is the gateway's stays the gateway's, also where it has nothing, lest a misspelt path reach
+// another store.
 func TestForwardNotOurs(t *testing.T) {
 	c := inFront(t, webApp(t))
 	require.Equal(t, 200, c.do("GET", dataPath+"?collection=c", "").status)

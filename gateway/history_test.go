@@ -9,47 +9,55 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
-	"github.com/secondgate/secondgate/conformance/wire"
+	"github.com/secondgate/secondgate/conformance/history"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Histories run over each backend's harness, every transport in one; a short form under the race detector. On
-// a database server a quarter of the minima has to do.
-func TestHistoryModel(t *testing.T) { checkHistory(t, &modeltest.Harness{}, 1) }
+// Histories run over each backend's harness, every transport in one; a short form under the race
+// detector. On a database server a quarter of the minima has to do, and one mode.
+func TestHistoryModel(t *testing.T) { checkHistories(t, &modeltest.Harness{}, 1, modes...) }
 
-func TestHistorySQLite(t *testing.T) { checkHistory(t, &sqlitetest.Harness{}, 2) }
+func TestHistorySQLite(t *testing.T) { checkHistories(t, &sqlitetest.Harness{}, 2, modes...) }
 
-func TestHistoryPostgres(t *testing.T) { checkHistory(t, &postgrestest.Harness{}, 3) }
+func TestHistoryPostgres(t *testing.T) { checkHistories(t, &postgrestest.Harness{}, 3, modes[0]) }
 
-func TestHistoryMongoDB(t *testing.T) { checkHistory(t, &mongodbtest.Harness{}, 4) }
+func TestHistoryMongoDB(t *testing.T) { checkHistories(t, &mongodbtest.Harness{}, 4, modes[0]) }
 
-func checkHistory(t *testing.T, h conformance.Harness, seed uint64) {
+func checkHistories(t *testing.T, h conformance.Harness, seed uint64, modes ...mode) {
+	t.Parallel()
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) { checkHistory(t, h, seed, m) })
+	}
+}
+
+func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 	t.Parallel()
 	b := h.Open(t)
 	oracle := h.Oracle(t, b)
 	url := serve(t, b, func(c *gateway.Config) {
 		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
-		c.LogBytes = 60_000 // small, so that watchers fall off it
+		c.LogBytes = 60_000 // small, so that clients fall off it
+		c.PlainSockets = m.plain
 	})
-	history := wire.History{
+	run := history.History{
 		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
 		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
-		Duration: 15 * time.Second, Writers: 4, Watchers: 12, Listeners: 6,
-		Least: wire.Counts{
+		Duration: 15 * time.Second, Writers: 4, SocketClients: 12, StreamClients: 6,
+		Least: history.Counts{
 			Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Lists: 200, Pages: 300,
 			Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,
 			IDs: 500, StreamCuts: 200, StreamResumes: 200, StreamResets: 3, StreamsFresh: 10,
 		},
 	}
 	if testing.Short() {
-		history.Duration, history.Least = 4*time.Second, wire.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
+		run.Duration, run.Least = 4*time.Second, history.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
 	}
 	if isServer(h) { // psql is started anew for each outside write, and forgetting voids every cursor from before
-		history.Least = history.Least.Over(4)
+		run.Least = run.Least.Over(4)
 		if testing.Short() {
-			history.Least.Resubscribes = 0
+			run.Least.Resubscribes = 0
 		}
 	}
-	wire.CheckHistory(t, history)
+	history.Check(t, run)
 }

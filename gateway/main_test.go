@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,24 +13,18 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/gateway"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// defaultConfig is the gateway's, with the sockets that the run is for: SECONDGATE_PLAIN_SOCKETS, which the binary reads too.
-func defaultConfig() gateway.Config {
-	config := gateway.DefaultConfig()
-	config.PlainSockets = os.Getenv("SECONDGATE_PLAIN_SOCKETS") == "true"
-	return config
-}
-
 // serve starts a gateway over b, for the length of the test, and returns its URL.
-func serve(t *testing.T, b backends.Backend, change ...func(*gateway.Config)) string {
+func serve(t rule.T, b backends.Backend, change ...func(*gateway.Config)) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	host := server.Listener.Addr().String()
-	config := defaultConfig()
+	config := gateway.DefaultConfig()
 	config.Hosts, config.Origins = []string{host}, []string{"http://" + host}
 	config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	for _, f := range change {
@@ -42,7 +35,7 @@ func serve(t *testing.T, b backends.Backend, change ...func(*gateway.Config)) st
 	server.Config.Handler = g.Handler(nil)
 	server.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		g.Shutdown(ctx)
 		server.Close()

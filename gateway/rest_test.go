@@ -19,12 +19,14 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/protocol"
 )
 
 // rest is a REST client of one gateway.
 type rest struct {
-	t   testing.TB
+	t   rule.T
 	url string
 }
 
@@ -38,7 +40,8 @@ type reply struct {
 	body   string
 }
 
-// do sends a request, and holds the answer to openapi.json where that has the path; headers are "Name: value".
+// do sends a request, and holds the answer to openapi.json where that has the path; headers are
+// "Name: value".
 func (c rest) do(method, path, body string, headers ...string) reply {
 	c.t.Helper()
 	r, err := c.try(method, path, body, headers...)
@@ -79,7 +82,7 @@ func (c rest) list(collection string) map[string]string {
 	return docsOf(c.t, c.do("GET", dataPath+"?collection="+collection, "").body)
 }
 
-func docsOf(t testing.TB, body string) map[string]string {
+func docsOf(t rule.T, body string) map[string]string {
 	t.Helper()
 	var answer struct{ Docs []json.RawMessage }
 	require.NoError(t, json.Unmarshal([]byte(body), &answer), body)
@@ -237,7 +240,7 @@ var restCases = []restCase{
 	{"a draft's document is another", "PATCH", "/d1?version=draft", `{"collection":"c","data":{}}`, nil, 404, "not_found"},
 }
 
-func restHarnesses() map[string]conformance.Harness {
+func harnesses() map[string]conformance.Harness {
 	return map[string]conformance.Harness{
 		"sqlite":   &sqlitetest.Harness{},
 		"model":    &modeltest.Harness{Options: model.Options{Seed: 11, PreImage: -1, Break: -1}},
@@ -251,7 +254,7 @@ func small(c *gateway.Config) {
 }
 
 func TestREST(t *testing.T) {
-	for name, h := range restHarnesses() {
+	for name, h := range harnesses() {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range casesOf(h) {
 				t.Run(c.name, func(t *testing.T) {
@@ -301,12 +304,6 @@ func (c restCase) run(t *testing.T, h conformance.Harness) {
 	require.Equal(t, c.status == 405, got.header.Get("Allow") != "")
 }
 
-func TestRESTRules(t *testing.T) {
-	for name, h := range restHarnesses() {
-		t.Run(name, func(t *testing.T) { checkRules(t, h, restRules) })
-	}
-}
-
 // A client that goes away, or never ends its body, leaves nothing behind; TestMain looks for leaks.
 func TestRESTChunked(t *testing.T) {
 	client := rest{t, serve(t, (&sqlitetest.Harness{}).Open(t), small)}
@@ -317,3 +314,5 @@ func TestRESTChunked(t *testing.T) {
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, 201, answer.StatusCode)
 }
+
+func refTo(id string) protocol.Ref { return protocol.Ref{Scope: here, Collection: "c", ID: id} }

@@ -2,196 +2,94 @@ package gateway_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/secondgate/secondgate/backends/model"
-	"github.com/secondgate/secondgate/backends/model/modeltest"
-	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
-	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/conformance"
-	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/gateway"
-	"github.com/secondgate/secondgate/protocol"
 )
 
-// rule is one promise of the socket, shown by one small history.
-type rule struct {
-	id, says string
-	// change, if set, is how the rule wants its gateway.
-	change func(*gateway.Config)
-	check  func(r *trial)
-}
+// gatewayRule is one promise that no client can bring about by itself: it needs a faulty backend, a
+// configuration of its own, or a second gateway. What any client can ask for is a rule of
+// conformance/wire.
+type gatewayRule = rule.Rule[*trial]
 
-// trial is a rule being checked: a gateway over a bent backend.
+// patience is how long a rule may take. It is for those that hang.
+const patience = 2 * time.Minute
+
+// trial is one rule under way: a gateway over a backend with faults on demand.
 type trial struct {
-	*testing.T
-	rule    rule
+	*rule.Attempt
 	ctx     context.Context
-	backend *bent
 	harness conformance.Harness
+	backend *faulty
+	plain   bool // see gateway.Config.PlainSockets
 	url     string
 }
 
-func rules() []rule {
-	return append(append(append(streamRules, requestRules...), subscribeRules...), edgeRules...)
+// mode is a way in which a gateway writes to its clients. Every rule holds in both.
+type mode struct {
+	name  string
+	plain bool
 }
 
-func TestRules(t *testing.T) { runRules(t, &sqlitetest.Harness{}) }
+var modes = []mode{{"fast", false}, {"plain", true}}
 
-func TestRulesPostgres(t *testing.T) { runRules(t, &postgrestest.Harness{}) }
-
-// The model's dice are never thrown here but for its order of commits: each rule bends what it wants bent.
-func TestRulesModel(t *testing.T) {
-	runRules(t, &modeltest.Harness{Options: model.Options{Seed: 7, PreImage: -1, Break: -1}})
-}
-
-func runRules(t *testing.T, h conformance.Harness) {
-	for _, rule := range shareOf(h, rules()) {
-		t.Run(rule.id, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			b := newBent(h.Open(t))
-			r := &trial{T: t, rule: rule, ctx: ctx, backend: b, harness: h}
-			r.url = serve(t, b, func(c *gateway.Config) {
-				if rule.change != nil {
-					rule.change(c)
-				}
-			})
-			rule.check(r)
-		})
-	}
-}
-
-// broken fails the test by its rule.
-func (r *trial) broken(format string, args ...any) {
-	r.Helper()
-	r.Fatalf("rule %s: %s: %s", r.rule.id, r.rule.says, fmt.Sprintf(format, args...))
-}
-
-// must fails the test by its rule unless ok.
-func (r *trial) must(ok bool, format string, args ...any) {
-	r.Helper()
-	if !ok {
-		r.broken(format, args...)
-	}
-}
-
-var here = protocol.Scope{Workspace: "w", App: "a"}
-
-// peer is a client whose every message is noted in the order it came.
-type peer struct {
-	*client.Client
-	r    *trial
-	seen []protocol.Received
-}
-
-func (r *trial) dial(parameters ...string) *peer { return r.dialScope(here, parameters...) }
-
-func (r *trial) dialScope(s protocol.Scope, parameters ...string) *peer {
-	r.Helper()
-	c, err := client.Dial(r.ctx, client.URL(r.url, s, parameters...))
-	r.must(err == nil, "%v", err)
-	r.Cleanup(c.Cut)
-	p := &peer{Client: c, r: r}
-	c.Seen = func(m protocol.Received) { p.seen = append(p.seen, m) }
-	return p
-}
-
-// do makes a request and wants it carried out.
-func (p *peer) do(q protocol.Request) protocol.Received {
-	p.r.Helper()
-	m, err := p.Call(p.r.ctx, q)
-	p.r.must(err == nil, "%s: %v", q.Type, err)
-	p.r.must(m.Error == nil, "%s was refused: %+v", q.Type, m.Error)
-	return m
-}
-
-// refused makes a request and wants it refused.
-func (p *peer) refused(q protocol.Request) protocol.Code {
-	p.r.Helper()
-	m, err := p.Call(p.r.ctx, q)
-	p.r.must(err == nil, "%s: %v", q.Type, err)
-	p.r.must(m.Error != nil, "%s was carried out", q.Type)
-	return m.Error.Code
-}
-
-func (p *peer) insert(collection, id, data string) protocol.Received {
-	p.r.Helper()
-	return p.do(protocol.Request{Type: protocol.TypeInsert, Collection: collection, DocID: id, Data: []byte(data)})
-}
-
-func (p *peer) list(collection string) protocol.Received {
-	p.r.Helper()
-	return p.do(protocol.Request{Type: protocol.TypeList, Collection: collection})
-}
-
-// until reads messages, noting them, up to the first of a type.
-func (p *peer) until(t protocol.Type) protocol.Received {
-	p.r.Helper()
-	for {
-		m := p.next()
-		if m.Type == t {
-			return m
-		}
-	}
-}
-
-func (p *peer) next() protocol.Received {
-	p.r.Helper()
-	m, err := p.Next(p.r.ctx)
-	p.r.must(err == nil, "the connection ended: %v; seen: %s", err, p.story())
-	p.seen = append(p.seen, m)
-	return m
-}
-
-// quiet tells what has come up to now: a ping is answered after it.
-func (p *peer) quiet() []protocol.Received {
-	p.r.Helper()
-	from := len(p.seen)
-	p.do(protocol.Request{Type: protocol.TypePing})
-	return p.seen[from : len(p.seen)-1]
-}
-
-// story is the messages seen, for people.
-func (p *peer) story() string {
-	var parts []string
-	for _, m := range p.seen {
-		part := strings.TrimPrefix(string(m.Type), "second:data:")
-		parts = append(parts, strings.TrimSpace(part+" "+m.DocID))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// copyOf folds what a peer has seen of a collection.
-func copyOf(collection string, seen []protocol.Received) map[string]string {
-	docs := map[string]string{}
-	for _, m := range seen {
-		if m.Collection != collection {
-			continue
-		}
-		switch {
-		case m.Type == protocol.TypeList+protocol.ResponseSuffix:
-			clear(docs)
-			for _, d := range m.Docs {
-				docs[idOf(d)] = string(d)
+// TestRules holds gateways to their own rules: in both modes over the databases inside this
+// process, and in the fast one over the servers, since how a client is written to is the same over
+// every database.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for name, h := range harnesses() {
+		for _, m := range modes {
+			if m.plain && isServer(h) {
+				continue
 			}
-		case m.Operation == "delete":
-			delete(docs, m.DocID)
-		case m.Type == protocol.TypeChange:
-			docs[m.DocID] = string(m.Doc)
+			t.Run(name+"/"+m.name, func(t *testing.T) {
+				t.Parallel()
+				holdTo(t, h, m, socketRules, connectionRules, restRules, streamRules)
+			})
 		}
 	}
-	return docs
 }
 
-func idOf(doc json.RawMessage) string {
-	var d struct {
-		ID string `json:"_id"`
+func holdTo(t *testing.T, h conformance.Harness, m mode, groups ...[]gatewayRule) {
+	for _, rules := range groups {
+		rule.Run(t, subject(h, m), shareOf(h, rules))
 	}
-	_ = json.Unmarshal(doc, &d) // the comparison fails without it
-	return d.ID
+}
+
+func subject(h conformance.Harness, m mode) rule.Subject[*trial] {
+	return rule.Subject[*trial]{Patience: patience, Open: func(a *rule.Attempt) *trial {
+		return &trial{Attempt: a, ctx: a.Context(), harness: h, backend: newFaulty(h.Open(a)), plain: m.plain}
+	}}
+}
+
+// serve starts the rule's gateway.
+func (r *trial) serve(change ...func(*gateway.Config)) { r.url = r.serveOver(r.backend, change...) }
+
+// serveOver starts a gateway over a backend and returns its URL.
+func (r *trial) serveOver(b backends.Backend, change ...func(*gateway.Config)) string {
+	plain := func(c *gateway.Config) { c.PlainSockets = r.plain }
+	return serve(r, b, append([]func(*gateway.Config){plain}, change...)...)
+}
+
+// config is that of a gateway that the rule starts by itself.
+func (r *trial) config() gateway.Config {
+	config := gateway.DefaultConfig()
+	config.PlainSockets = r.plain
+	return config
+}
+
+// broken ends the attempt.
+func (r *trial) broken(format string, args ...any) { r.Fatalf("%s", fmt.Sprintf(format, args...)) }
+
+// must ends the attempt unless ok.
+func (r *trial) must(ok bool, format string, args ...any) {
+	if !ok {
+		r.Fatalf(format, args...)
+	}
 }

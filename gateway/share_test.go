@@ -8,8 +8,9 @@ import (
 	"github.com/secondgate/secondgate/conformance"
 )
 
-// shareOf is what runs of some rules over a harness: all of them, but with the race detector every fourth over
-// a database server. What the detector can see, the gateway, is the same over every database.
+// shareOf is what runs of some rules over a harness: all of them, but with the race detector every
+// fourth over a database server. What the detector can see, the gateway, is the same over every
+// database.
 func shareOf[R any](h conformance.Harness, rules []R) (share []R) {
 	for i, r := range rules {
 		if !isServer(h) || !testing.Short() || i%4 == 1 {
@@ -27,8 +28,8 @@ func isServer(h conformance.Harness) bool {
 	return false
 }
 
-// asksDatabase tells the cases whose answer the database has a part in. What the gateway refuses by itself it refuses
-// over a server as over the others.
+// asksDatabase tells the cases whose answer the database has a part in. What the gateway refuses by
+// itself it refuses over a server as over the others.
 func (c restCase) asksDatabase() bool {
 	return c.status/100 == 2 || c.status == 404 || c.status == 409 || c.status == 412
 }

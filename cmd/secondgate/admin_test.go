@@ -53,16 +53,17 @@ func TestAdminKeepsPagesOut(t *testing.T) {
 }
 
 // TestDrain: /readyz fails first, while everything is still served, then the gateway ends well.
-func TestDrain(t *testing.T) {
-	t.Parallel()
-	o := operate(t, nil, "--drain-delay", "2s")
+func TestDrain(t *testing.T) { inModes(t, drain) }
+
+func drain(t *testing.T, flags ...string) {
+	o := operate(t, nil, append(flags, "--drain-delay", "10s")...)
 	o.terminate()
 	var body string
 	require.Eventually(t, func() bool {
 		status := 0
 		status, body = o.get("/readyz")
 		return status == http.StatusServiceUnavailable
-	}, 1500*time.Millisecond, 10*time.Millisecond)
+	}, 8*time.Second, 10*time.Millisecond)
 	require.JSONEq(t, `{"status":"not ready","reason":"the gateway is stopping"}`, body)
 	status, _ := o.get("/livez")
 	require.Equal(t, http.StatusOK, status)
@@ -90,7 +91,7 @@ func TestMetricsMove(t *testing.T) {
 	o.becomes("secondgate_feed_lag_seconds", 0)
 	o.becomes("secondgate_requests_waiting", 0)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	m, err := writer.Call(ctx, protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "none"})
 	require.NoError(t, err)
@@ -153,7 +154,7 @@ func (w *statusWriter) WriteHeader(status int)      { w.status = status }
 
 func dial(t *testing.T, url string, parameters ...string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := client.Dial(ctx, client.URL(url, protocol.Scope{Workspace: "w", App: "a"}, parameters...))
 	require.NoError(t, err)
@@ -162,7 +163,7 @@ func dial(t *testing.T, url string, parameters ...string) *client.Client {
 
 func insert(t *testing.T, c *client.Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	m, err := c.Call(ctx, protocol.Request{Type: protocol.TypeInsert, Collection: "c", Data: []byte(`{"n":1}`)})
 	require.NoError(t, err)

@@ -17,7 +17,8 @@ func theirs(id, data any) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: "workspaceId", Value: "w"}, {Key: "appId", Value: "a"}, {Key: "collection", Value: "c"}, {Key: "data", Value: data}}
 }
 
-// TestCheckMongoDB: each thing that can be wrong with a database is found, and named with its way out.
+// TestCheckMongoDB: each thing that can be wrong with a database is found, and named with its way
+// out.
 func TestCheckMongoDB(t *testing.T) {
 	t.Parallel()
 	insert := func(docs ...any) func(context.Context, *mongo.Database) error {
@@ -99,8 +100,8 @@ func TestCheckMongoDBMakesNothing(t *testing.T) {
 	require.Empty(t, names)
 }
 
-// TestCheckMongoDBServers: servers that cannot be served from are told apart, with replicaSet in the URL, where the client
-// finds none, and without; and serve says the same.
+// TestCheckMongoDBServers: servers that cannot be served from are told apart, with replicaSet in
+// the URL, where the client finds none, and without; and serve says the same.
 func TestCheckMongoDBServers(t *testing.T) {
 	t.Parallel()
 	alone, bare := mongodbtest.StartStandalone(t), mongodbtest.StartUninitiated(t)

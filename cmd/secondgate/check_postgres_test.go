@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 )
 
-// TestCheckPostgres: each thing that can be wrong with a database is found, and named with its way out.
+// TestCheckPostgres: each thing that can be wrong with a database is found, and named with its way
+// out.
 func TestCheckPostgres(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -80,7 +81,8 @@ func TestCheckPostgresRights(t *testing.T) {
 	require.Contains(t, out, "PostgreSQL refuses the user or its password")
 }
 
-// TestCheckPostgresDirect: a direct connection that fails, or does not hear, is a warning, because serving goes on.
+// TestCheckPostgresDirect: a direct connection that fails, or does not hear, is a warning, because
+// serving goes on.
 func TestCheckPostgresDirect(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Schema(t)

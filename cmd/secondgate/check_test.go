@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCheckCommand: a line for each finding, exit status 1 if one fails, nothing made where nothing is.
+// TestCheckCommand: a line for each finding, exit status 1 if one fails, nothing made where nothing
+// is.
 func TestCheckCommand(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sub", "x.db")

@@ -130,7 +130,8 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	require.Equal(t, "sqlite:./a b%zz.db", redact("sqlite:./a b%zz.db"))
 }
 
-// TestLog: one line on stdout, JSON on stderr if asked for, what is in effect in one line, mistyped variables told.
+// TestLog: one line on stdout, JSON on stderr if asked for, what is in effect in one line, mistyped
+// variables told.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	o := operate(t, []string{"SECONDGATE_HARTBEAT=1s", "SECONDGATE_LOG_FORMAT=json"})

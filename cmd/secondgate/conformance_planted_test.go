@@ -17,122 +17,122 @@ import (
 // planted is a bug on the wire, and the rule that must notice it.
 type planted struct {
 	name, rule string
-	bent       bent
+	proxy      faultyProxy
 }
 
 // perSocket is for bugs that remember nothing.
-func perSocket(f func(m told) []told) func(string) func(told) []told {
-	return func(string) func(told) []told { return f }
+func perSocket(f func(m sent) []sent) func(string) func(sent) []sent {
+	return func(string) func(sent) []sent { return f }
 }
 
 func plantedBugs() []planted {
 	return []planted{
-		{"bookmarks dropped after the first", "ws/bookmark-soon", bent{spoiled: func(string) func(told) []told {
+		{"bookmarks dropped after the first", "ws/bookmark-soon", faultyProxy{message: func(string) func(sent) []sent {
 			n := 0
-			return func(m told) []told {
+			return func(m sent) []sent {
 				if m.Type == protocol.TypeBookmark {
 					if n++; n > 1 {
 						return nil
 					}
 				}
-				return []told{m}
+				return []sent{m}
 			}
 		}}},
-		{"a bookmark right after each list, older than it", "ws/bookmark-after-answer", bent{spoiled: oldBookmarks()}},
-		{"a bookmark after each change of a transaction", "ws/bookmark-whole-transactions", bent{spoiled: func(string) func(told) []told {
+		{"a bookmark right after each list, older than it", "ws/bookmark-after-answer", faultyProxy{message: oldBookmarks()}},
+		{"a bookmark after each change of a transaction", "ws/bookmark-whole-transactions", faultyProxy{message: func(string) func(sent) []sent {
 			cursor := ""
-			return func(m told) []told {
+			return func(m sent) []sent {
 				if m.Type == protocol.TypeBookmark {
 					cursor = m.Cursor
 				}
 				if m.Type == protocol.TypeChange && cursor != "" {
-					return []told{m, bookmark(cursor)}
+					return []sent{m, bookmark(cursor)}
 				}
-				return []told{m}
+				return []sent{m}
 			}
 		}}},
-		{"a change dropped", "ws/changes-everything", bent{spoiled: perSocket(func(m told) []told {
+		{"a change dropped", "ws/changes-everything", faultyProxy{message: perSocket(func(m sent) []sent {
 			if m.Type == protocol.TypeChange && m.DocID == "d30" {
 				return nil
 			}
-			return []told{m}
+			return []sent{m}
 		})}},
-		{"a change doubled behind its successor", "ws/changes-per-document-order", bent{spoiled: func(string) func(told) []told {
-			last := told{}
-			return func(m told) []told {
+		{"a change doubled behind its successor", "ws/changes-per-document-order", faultyProxy{message: func(string) func(sent) []sent {
+			last := sent{}
+			return func(m sent) []sent {
 				if m.Type != protocol.TypeChange {
-					return []told{m}
+					return []sent{m}
 				}
 				before := last
 				if last = m; before.raw == nil {
-					return []told{m}
+					return []sent{m}
 				}
-				return []told{m, before}
+				return []sent{m, before}
 			}
 		}}},
-		{"an answer behind changes that are newer", "ws/read-holds-changes", bent{spoiled: func(string) func(told) []told {
-			var held []told
+		{"an answer behind changes that are newer", "ws/read-holds-changes", faultyProxy{message: func(string) func(sent) []sent {
+			var held []sent
 			behind := 0
-			return func(m told) []told {
+			return func(m sent) []sent {
 				switch {
 				case m.Type == protocol.TypeList+protocol.ResponseSuffix && m.Next == "":
 					held, behind = append(held, m), 3
 					return nil
 				case m.Type == protocol.TypeChange && len(held) > 0:
 					if behind--; behind == 0 {
-						out := append([]told{m}, held...)
+						out := append([]sent{m}, held...)
 						held = nil
 						return out
 					}
 				}
-				return []told{m}
+				return []sent{m}
 			}
 		}}},
-		{"settled twice", "ws/settled-once", bent{spoiled: perSocket(func(m told) []told {
+		{"settled twice", "ws/settled-once", faultyProxy{message: perSocket(func(m sent) []sent {
 			if m.Type == protocol.TypeSettled {
-				return []told{m, m}
+				return []sent{m, m}
 			}
-			return []told{m}
+			return []sent{m}
 		})}},
-		{"settled with the answer", "ws/settled-after-bookmark", bent{spoiled: perSocket(func(m told) []told {
+		{"settled with the answer", "ws/settled-after-bookmark", faultyProxy{message: perSocket(func(m sent) []sent {
 			switch {
 			case m.Type == protocol.TypeSettled:
 				return nil
 			case m.Type == protocol.TypeUpsert+protocol.ResponseSuffix:
-				return []told{m, {raw: protocol.AppendSettled(nil, m.RequestID)}}
+				return []sent{m, {raw: protocol.AppendSettled(nil, m.RequestID)}}
 			}
-			return []told{m}
+			return []sent{m}
 		})}},
-		{"an error as an empty success", "ws/error-in-own-answer", bent{spoiled: perSocket(func(m told) []told {
-			return []told{m.without("error")}
+		{"an error as an empty success", "ws/error-in-own-answer", faultyProxy{message: perSocket(func(m sent) []sent {
+			return []sent{m.without("error")}
 		})}},
-		{"a misspelt field ignored", "ws/unknown-field", bent{asked: func(frame []byte) []byte {
+		{"a misspelt field ignored", "ws/unknown-field", faultyProxy{frame: func(frame []byte) []byte {
 			return bytes.ReplaceAll(frame, []byte(`,"ifrev":"x"`), nil)
 		}}},
-		{"next left out", "ws/paging", bent{spoiled: perSocket(func(m told) []told { return []told{m.without("next")} })}},
-		{"what was missed left out", "ws/resume-exact", bent{spoiled: func(string) func(told) []told {
+		{"next left out", "ws/paging", faultyProxy{message: perSocket(func(m sent) []sent { return []sent{m.without("next")} })}},
+		{"what was missed left out", "ws/resume-exact", faultyProxy{message: func(string) func(sent) []sent {
 			resuming := false
-			return func(m told) []told {
+			return func(m sent) []sent {
 				resuming = m.Resumed && m.Type == protocol.TypeWelcome || resuming && m.Type != protocol.TypeBookmark
 				if resuming && m.Type == protocol.TypeChange {
 					return nil
 				}
-				return []told{m}
+				return []sent{m}
 			}
 		}}},
-		{"the draft taken for published", "ws/scopes", bent{request: publish}},
-		{"the draft taken for published, over REST", "rest/draft", bent{request: publish}},
-		{"no ETag", "rest/etag", bent{response: func(r *http.Response) { r.Header.Del("ETag") }}},
-		{"If-Match ignored", "rest/writes-if-rev", bent{request: without("If-Match")}},
-		{"Idempotency-Key ignored", "rest/mutation-once", bent{request: without("Idempotency-Key")}},
-		{"a redirect", "rest/no-redirects", bent{request: func(w http.ResponseWriter, r *http.Request) bool {
+		{"the draft taken for published", "ws/scopes", faultyProxy{request: publish}},
+		{"the draft taken for published, over REST", "rest/draft", faultyProxy{request: publish}},
+		{"no ETag", "rest/etag", faultyProxy{response: func(r *http.Response) { r.Header.Del("ETag") }}},
+		{"If-Match ignored", "rest/writes-if-rev", faultyProxy{request: without("If-Match")}},
+		{"Idempotency-Key ignored", "rest/mutation-once", faultyProxy{request: without("Idempotency-Key")}},
+		{"a redirect", "rest/no-redirects", faultyProxy{request: func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.HasSuffix(r.URL.Path, "/") {
 				return false
 			}
 			http.Redirect(w, r, strings.TrimSuffix(r.URL.Path, "/"), http.StatusPermanentRedirect)
 			return true
 		}}},
-		{"a reset without data", "sse/reset-event", bent{block: func() func(string) []string {
+		{"a reset without data", "sse/reset-event", faultyProxy{block: func() func(string) []string {
 			data := regexp.MustCompile(`(?m)^data: .*\n`)
 			return func(block string) []string {
 				if strings.Contains(block, "event: reset") {
@@ -141,7 +141,7 @@ func plantedBugs() []planted {
 				return []string{block}
 			}
 		}}},
-		{"an id inside a transaction", "sse/id-whole-transactions", bent{block: func() func(string) []string {
+		{"an id inside a transaction", "sse/id-whole-transactions", faultyProxy{block: func() func(string) []string {
 			id := regexp.MustCompile(`(?m)^id: .*\n`)
 			last := ""
 			return func(block string) []string {
@@ -151,26 +151,26 @@ func plantedBugs() []planted {
 				return []string{block, last + "\n"}
 			}
 		}}},
-		{"what was missed left out of the stream", "sse/resume-last-event-id", bent{request: without("Last-Event-ID")}},
+		{"what was missed left out of the stream", "sse/resume-last-event-id", faultyProxy{request: without("Last-Event-ID")}},
 	}
 }
 
 // oldBookmarks sends the first bookmark of a scope once more behind each list.
-func oldBookmarks() func(string) func(told) []told {
+func oldBookmarks() func(string) func(sent) []sent {
 	var mu sync.Mutex
 	first := map[string]string{} // by scope
-	return func(address string) func(told) []told {
+	return func(address string) func(sent) []sent {
 		scope, _, _ := strings.Cut(address, "?")
-		return func(m told) []told {
+		return func(m sent) []sent {
 			mu.Lock()
 			defer mu.Unlock()
 			if m.Type == protocol.TypeBookmark && first[scope] == "" {
 				first[scope] = m.Cursor
 			}
 			if m.Type == protocol.TypeList+protocol.ResponseSuffix && first[scope] != "" {
-				return []told{m, bookmark(first[scope])}
+				return []sent{m, bookmark(first[scope])}
 			}
-			return []told{m}
+			return []sent{m}
 		}
 	}
 }
@@ -187,8 +187,9 @@ func without(header string) func(http.ResponseWriter, *http.Request) bool {
 	}
 }
 
-// TestConformanceCatches: each bug between a real gateway and the command is noticed by the rule that is there for it,
-// and by exit status 1. The same rules hold through the same man in the middle while he spoils nothing.
+// TestConformanceCatches: each bug between a real gateway and the command is noticed by the rule
+// that is there for it, and by exit status 1. The same rules hold through the same proxy while it
+// changes nothing.
 func TestConformanceCatches(t *testing.T) {
 	t.Parallel()
 	o := operate(t, nil, "--heartbeat", "1s")
@@ -197,12 +198,12 @@ func TestConformanceCatches(t *testing.T) {
 	for _, bug := range bugs {
 		rules = append(rules, bug.rule)
 	}
-	out, err := secondgate(t, nil, "conformance", "--url", bent{}.between(t, o.url), "--only", strings.Join(rules, ","))
+	out, err := secondgate(t, nil, "conformance", "--url", faultyProxy{}.between(t, o.url), "--only", strings.Join(rules, ","))
 	require.NoError(t, err, out)
 	for _, bug := range bugs {
 		t.Run(bug.name, func(t *testing.T) {
 			t.Parallel()
-			at := bug.bent.between(t, o.url)
+			at := bug.proxy.between(t, o.url)
 			out, err := secondgate(t, nil, "conformance", "--url", at, "--only", bug.rule)
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "the bug was not noticed: %s", out)

@@ -19,35 +19,37 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// bent is a man in the middle, who spoils what passes between a client and a real gateway. What is nil passes as it is.
-type bent struct {
-	// request spoils an HTTP request, handshakes included; true: it has been answered.
+// faultyProxy changes what passes between a client and a real gateway. What has no function here
+// passes as it is.
+type faultyProxy struct {
+	// request changes an HTTP request, handshakes included; true: it has been answered.
 	request func(w http.ResponseWriter, r *http.Request) (answered bool)
-	// asked spoils a frame of the client's.
-	asked func(frame []byte) []byte
-	// spoiled makes, for each socket, what spoils the gateway's messages: each becomes those that are returned.
-	spoiled func(address string) func(m told) []told
-	// response spoils an answer over HTTP.
+	// frame changes a frame of the client's.
+	frame func(frame []byte) []byte
+	// message makes, for each socket, what changes the gateway's messages: each becomes those that
+	// are returned.
+	message func(address string) func(m sent) []sent
+	// response changes an answer over HTTP.
 	response func(*http.Response)
-	// block makes, for each event stream, what spoils its blocks.
+	// block makes, for each event stream, what changes its blocks.
 	block func() func(block string) []string
 }
 
-// told is a message of the gateway: as it is sent, and as it is read.
-type told struct {
+// sent is a message of the gateway: as it is sent, and as it is read.
+type sent struct {
 	raw []byte
 	protocol.Received
 }
 
-// between starts the man in the middle before a gateway and returns his URL.
-func (b bent) between(t *testing.T, gateway string) string {
+// between starts the proxy before a gateway and returns its URL.
+func (b faultyProxy) between(t *testing.T, gateway string) string {
 	t.Helper()
 	target, err := url.Parse(gateway)
 	require.NoError(t, err)
 	proxy := &httputil.ReverseProxy{
 		FlushInterval:  -1,
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		ModifyResponse: func(r *http.Response) error { b.spoil(r); return nil },
+		ModifyResponse: func(r *http.Response) error { b.alter(r); return nil },
 		ErrorHandler:   func(http.ResponseWriter, *http.Request, error) {}, // whoever has gone does not miss it
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +65,7 @@ func (b bent) between(t *testing.T, gateway string) string {
 	return server.URL
 }
 
-func (b bent) spoil(r *http.Response) {
+func (b faultyProxy) alter(r *http.Response) {
 	if b.response != nil {
 		b.response(r)
 	}
@@ -97,7 +99,7 @@ func (b bent) spoil(r *http.Response) {
 }
 
 // socket relays a WebSocket until either side ends it.
-func (b bent) socket(w http.ResponseWriter, r *http.Request, target *url.URL) {
+func (b faultyProxy) socket(w http.ResponseWriter, r *http.Request, target *url.URL) {
 	address := *target
 	address.Scheme, address.Path, address.RawQuery = "ws", r.URL.Path, r.URL.RawQuery
 	gateway, _, err := websocket.Dial(r.Context(), address.String(), &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
@@ -124,8 +126,8 @@ func (b bent) socket(w http.ResponseWriter, r *http.Request, target *url.URL) {
 		if err != nil {
 			break
 		}
-		if b.asked != nil {
-			frame = b.asked(frame)
+		if b.frame != nil {
+			frame = b.frame(frame)
 		}
 		if gateway.Write(ctx, websocket.MessageText, frame) != nil {
 			break
@@ -137,10 +139,10 @@ func (b bent) socket(w http.ResponseWriter, r *http.Request, target *url.URL) {
 }
 
 // relay passes the gateway's messages on, each in a frame of its own.
-func (b bent) relay(ctx context.Context, client, gateway *websocket.Conn, address string) {
-	spoil := func(m told) []told { return []told{m} }
-	if b.spoiled != nil {
-		spoil = b.spoiled(address)
+func (b faultyProxy) relay(ctx context.Context, client, gateway *websocket.Conn, address string) {
+	alter := func(m sent) []sent { return []sent{m} }
+	if b.message != nil {
+		alter = b.message(address)
 	}
 	for {
 		_, frame, err := gateway.Read(ctx)
@@ -148,7 +150,7 @@ func (b bent) relay(ctx context.Context, client, gateway *websocket.Conn, addres
 			return
 		}
 		for _, m := range messages(frame) {
-			for _, out := range spoil(m) {
+			for _, out := range alter(m) {
 				if client.Write(ctx, websocket.MessageText, out.raw) != nil {
 					return
 				}
@@ -157,13 +159,13 @@ func (b bent) relay(ctx context.Context, client, gateway *websocket.Conn, addres
 	}
 }
 
-func messages(frame []byte) (all []told) {
+func messages(frame []byte) (all []sent) {
 	raws := []json.RawMessage{frame}
 	if bytes.HasPrefix(frame, []byte("[")) {
 		_ = json.Unmarshal(frame, &raws) // the gateway is real: what it sends is JSON
 	}
 	for _, raw := range raws {
-		m := told{raw: raw}
+		m := sent{raw: raw}
 		_ = json.Unmarshal(raw, &m.Received)
 		all = append(all, m)
 	}
@@ -171,7 +173,7 @@ func messages(frame []byte) (all []told) {
 }
 
 // without is a message less a field.
-func (m told) without(field string) told {
+func (m sent) without(field string) sent {
 	var all map[string]json.RawMessage
 	_ = json.Unmarshal(m.raw, &all)
 	delete(all, field)
@@ -179,4 +181,4 @@ func (m told) without(field string) told {
 	return m
 }
 
-func bookmark(cursor string) told { return told{raw: protocol.AppendBookmark(nil, cursor)} }
+func bookmark(cursor string) sent { return sent{raw: protocol.AppendBookmark(nil, cursor)} }

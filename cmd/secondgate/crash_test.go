@@ -31,9 +31,9 @@ const (
 
 var crashScope = protocol.Scope{Workspace: "w", App: "crash"}
 
-// TestCrash kills the gateway with SIGKILL while 32 writers write, again and again (SECONDGATE_CRASHES times): every
-// acknowledged write must be there, every retried mutationId must have had one effect, and every watcher must have
-// resumed without a gap.
+// TestCrash kills the gateway with SIGKILL while 32 writers write, again and again
+// (SECONDGATE_CRASHES times): every acknowledged write must be there, every retried mutationId must
+// have had one effect, and every watcher must have resumed without a gap.
 func TestCrash(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "crash.db")
 	c := newCrash(t, "sqlite:"+file)
@@ -149,7 +149,7 @@ func (c *crash) dial(parameters ...string) *client.Client {
 	c.mu.Lock()
 	url := c.url
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	conn, err := client.Dial(ctx, client.URL(url, crashScope, parameters...))
 	if err != nil {
@@ -159,10 +159,12 @@ func (c *crash) dial(parameters ...string) *client.Client {
 	return conn
 }
 
-// lost: the test has failed and is over; what it waits for, a gateway or a database, may never come back.
+// lost: the test has failed and is over; what it waits for, a gateway or a database, may never come
+// back.
 func (c *crash) lost() bool { return c.stopped() && c.Failed() }
 
-// write inserts document after document, each under a mutationId that it retries until it is acknowledged.
+// write inserts document after document, each under a mutationId that it retries until it is
+// acknowledged.
 func (c *crash) write(writer int) {
 	defer func() {
 		c.mu.Lock()
@@ -221,7 +223,8 @@ func (c *crash) try(conn *client.Client, q protocol.Request) bool {
 	return true
 }
 
-// check holds the database, as a new client lists it, to what was acknowledged and to what the watchers have.
+// check holds the database, as a new client lists it, to what was acknowledged and to what the
+// watchers have.
 func (c *crash) check(watchers []*crashWatcher) {
 	docs := c.list()
 	for mutation, id := range c.acked {

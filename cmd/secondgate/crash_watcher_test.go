@@ -15,7 +15,8 @@ type crashWatcher struct {
 	*crash
 	docs   map[string]string
 	cursor string
-	// mayReset: a reset is no failure, the watcher lists again. void is set from then until it does.
+	// mayReset: a reset is no failure, the watcher lists again. void is set from then until it
+	// does.
 	mayReset, void bool
 }
 
@@ -60,7 +61,7 @@ func (w *crashWatcher) watch() {
 			w.mu.Unlock()
 		}
 		for !w.void && !w.complete() && !w.lost() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // ten heartbeats
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // sixty heartbeats
 			m, err := conn.Next(ctx)
 			cancel()
 			if err != nil {
@@ -113,7 +114,7 @@ func (w *crashWatcher) notResumed(conn *client.Client) {
 		w.cursor = ""
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	m, err := conn.Next(ctx)
 	w.Errorf("a watcher could not resume from %s: %s %v", w.cursor, m.Reason, err)

@@ -25,17 +25,19 @@ const (
 	floodDials = 5_000
 )
 
-// leftovers are what a gateway must have none of once its clients are gone, beyond what it began with.
+// leftovers are what a gateway must have none of once its clients are gone, beyond what it began
+// with.
 var leftovers = []string{
 	"go_goroutines", "process_open_fds", "secondgate_subscriptions", "secondgate_requests_waiting",
 	`secondgate_connections{door="socket"}`, `secondgate_connections{door="stream"}`, "secondgate_log_entries", "secondgate_log_bytes",
 }
 
-// TestFlood: a client that asks for 10,000 lists and reads none, and 5,000 connections that are opened and dropped at
-// random while others write, leave nothing behind.
-func TestFlood(t *testing.T) {
-	t.Parallel()
-	o := operate(t, nil)
+// TestFlood: a client that asks for 10,000 lists and reads none, and 5,000 connections that are
+// opened and dropped at random while others write, leave nothing behind.
+func TestFlood(t *testing.T) { inModes(t, flood) }
+
+func flood(t *testing.T, flags ...string) {
+	o := operate(t, nil, flags...)
 	fill(t, o.url)
 	o.becomes(`secondgate_connections{door="socket"}`, 0)
 	before := map[string]float64{}
@@ -78,7 +80,8 @@ func fill(t *testing.T, url string) {
 	}
 }
 
-// floodOfLists sends as much as is taken; the gateway stops reading long before the end, and holds little.
+// floodOfLists sends as much as is taken; the gateway stops reading long before the end, and holds
+// little.
 func floodOfLists(t *testing.T, o *operated) {
 	heap := o.heap()
 	flooder, _, err := websocket.Dial(t.Context(), client.URL(o.url, demo), nil)
@@ -124,8 +127,8 @@ func get(url string) error {
 	return err
 }
 
-// floodOfDials opens sockets, streams and requests, and drops each after a random moment, often in the middle of the
-// handshake, while a client writes and is answered.
+// floodOfDials opens sockets, streams and requests, and drops each after a random moment, often in
+// the middle of the handshake, while a client writes and is answered.
 func floodOfDials(t *testing.T, o *operated) {
 	ctx, stop := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
@@ -162,8 +165,8 @@ func floodOfDials(t *testing.T, o *operated) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-// dropOne opens a connection, sends all or a part of a request, reads a while or not at all, and drops it, in half of the
-// cases by a reset.
+// dropOne opens a connection, sends all or a part of a request, reads a while or not at all, and
+// drops it, in half of the cases by a reset.
 func dropOne(address string, dice *rand.Rand) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

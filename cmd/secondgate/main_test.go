@@ -6,8 +6,19 @@ import (
 	"testing"
 )
 
-// waiting is how many tests may run at once. Most wait for a clock, a process or a database, not for a core: one for each core,
-// as is the default, took twice the time.
+// run gives the binary that the tests build a place, and takes it away again.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "secondgate-tests-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	builtIn = dir
+	return m.Run()
+}
+
+// waiting is how many tests may run at once. Most wait for a clock, a process or a database, not
+// for a core: one for each core, as is the default, took twice the time.
 const waiting = "6"
 
 func TestMain(m *testing.M) {
@@ -19,5 +30,5 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
 }

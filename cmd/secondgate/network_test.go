@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// network is what lies between a gateway and its database: it can be cut, and it can swallow what is sent, as a machine
-// that lost its power or a firewall does that forgot a connection.
+// network is what lies between a gateway and its database: it can be cut, and it can swallow what
+// is sent, as a machine that lost its power or a firewall does that forgot a connection.
 type network struct {
 	listener net.Listener
 	target   string
@@ -53,7 +53,8 @@ func (n *network) cut() {
 	}
 }
 
-// swallow has nothing arrive any more, on connections that are open and on new ones, none of which is ever told.
+// swallow has nothing arrive any more, on connections that are open and on new ones, none of which
+// is ever told.
 func (n *network) swallow() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -21,19 +21,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// builtIn is where the gateway's binary is, for as long as the tests run: see TestMain.
+var builtIn string
+
+// buildOnce builds the binary as this test is built: with the race detector, if this has it.
 var buildOnce = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "secondgate-operations")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "secondgate")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	binary := filepath.Join(builtIn, "secondgate")
+	command := exec.Command("go", "build", fmt.Sprintf("-race=%v", raceEnabled), "-o", binary, ".")
+	if out, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return binary, nil
 })
 
-// built is the gateway's binary, built once for all tests of operations.
+// built is the gateway's binary, built once for all tests.
 func built(t *testing.T) string {
 	t.Helper()
 	binary, err := buildOnce()
@@ -98,7 +99,7 @@ func operate(t *testing.T, environment []string, args ...string) *operated {
 			o.admin = found[1]
 		}
 		return found != nil
-	}, 5*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return o
 }
 
@@ -130,7 +131,7 @@ func (o *operated) metric(name string) float64 {
 // becomes waits until a metric has a value.
 func (o *operated) becomes(name string, want float64) {
 	o.Helper()
-	require.Eventually(o, func() bool { return o.metric(name) == want }, 10*time.Second, 20*time.Millisecond, "%s is %v", name, o.metric(name))
+	require.Eventually(o, func() bool { return o.metric(name) == want }, time.Minute, 20*time.Millisecond, "%s is %v", name, o.metric(name))
 }
 
 func (o *operated) terminate() { require.NoError(o, o.command.Process.Signal(syscall.SIGTERM)) }

@@ -28,8 +28,8 @@ func read(t *testing.T, path ...string) string {
 	return string(text)
 }
 
-// TestProtocolDocument holds docs/protocol.md to the code: it has every code with its numbers, every request with its
-// fields, every message and reason, and its numbers are the limits in force.
+// TestProtocolDocument holds docs/protocol.md to the code: it has every code with its numbers,
+// every request with its fields, every message and reason, and its numbers are the limits in force.
 func TestProtocolDocument(t *testing.T) {
 	t.Parallel()
 	text := read(t, "docs", "protocol.md")
@@ -67,8 +67,8 @@ var requestTypes = []protocol.Type{
 
 var jsonLine = regexp.MustCompile("(?m)^[<>] (.+)$")
 
-// TestProtocolExamples: each example line that the gateway sends (<) is one of the shared vectors, byte for byte, and
-// each that a client sends (>) is a request that the gateway understands.
+// TestProtocolExamples: each example line that the gateway sends (<) is one of the shared vectors,
+// byte for byte, and each that a client sends (>) is a request that the gateway understands.
 func TestProtocolExamples(t *testing.T) {
 	t.Parallel()
 	vectors := map[string]string{}
@@ -119,9 +119,10 @@ func TestReadmeCommand(t *testing.T) {
 
 var httpBlock = regexp.MustCompile("(?s)```http\n(.*?)\n```")
 
-// TestProtocolHTTP has the HTTP exchanges of docs/protocol.md with a gateway, one after the other, and compares the
-// answers with those that are printed: status, the headers that are named, and body. Ids, times, revisions and cursors
-// may differ, and a later request sends those of the run in place of the printed ones.
+// TestProtocolHTTP has the HTTP exchanges of docs/protocol.md with a gateway, one after the other,
+// and compares the answers with those that are printed: status, the headers that are named, and
+// body. Ids, times, revisions and cursors may differ, and a later request sends those of the run in
+// place of the printed ones.
 func TestProtocolHTTP(t *testing.T) {
 	t.Parallel()
 	c := &conversation{T: t, url: serveDocs(t), actual: map[string]string{}}
@@ -206,8 +207,8 @@ var (
 	varies   = regexp.MustCompile(`[0-9A-Z]`)
 )
 
-// masked is a text without what differs from run to run: times, and long words that are not all in lower case, as codes
-// are. One revision in forty has no digit.
+// masked is a text without what differs from run to run: times, and long words that are not all in
+// lower case, as codes are. One revision in forty has no digit.
 func masked(text string) string {
 	return printed.ReplaceAllStringFunc(text, func(word string) string {
 		if varies.MatchString(word) {

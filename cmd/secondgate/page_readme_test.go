@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadmeExample runs the README's example in the page's console, as the README says: it lists, follows, and goes
-// on where it was after the gateway was killed.
+// TestReadmeExample runs the README's example in the page's console, as the README says: it lists,
+// follows, and goes on where it was after the gateway was killed.
 func TestReadmeExample(t *testing.T) {
 	_, example, found := strings.Cut(read(t, "README.md"), "```js\n")
 	require.True(t, found)

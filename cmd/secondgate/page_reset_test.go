@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPageReset shows the rest of what a client must get right: a list of several pages, and a copy that has become
-// void, here because the database is another one now.
+// TestPageReset shows the rest of what a client must get right: a list of several pages, and a copy
+// that has become void, here because the database is another one now.
 func TestPageReset(t *testing.T) {
 	s := newServer(t)
 	const rows = 700 // of a kibibyte each: two pages

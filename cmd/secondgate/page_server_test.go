@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// server is the gateway's own binary, started as the README says in a directory of its own, for as long as it is not
-// killed.
+// server is the gateway's own binary, started as the README says in a directory of its own, for as
+// long as it is not killed.
 type server struct {
 	*testing.T
 	dir, binary string
@@ -21,15 +21,15 @@ type server struct {
 	command     *exec.Cmd
 }
 
-// database is where the gateway keeps its file unless it is told otherwise, and what the page and the README name.
+// database is where the gateway keeps its file unless it is told otherwise, and what the page and
+// the README name.
 const database = "data/secondgate.db"
 
 func newServer(t *testing.T) *server {
 	t.Helper()
 	dir := t.TempDir()
 	s := &server{T: t, dir: dir, binary: filepath.Join(dir, "secondgate"), address: "127.0.0.1:0"}
-	out, err := exec.Command("go", "build", "-o", s.binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	require.NoError(t, os.Symlink(built(t), s.binary))
 	t.Cleanup(s.kill)
 	s.start()
 	return s

@@ -8,18 +8,8 @@ import (
 
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/conformance/client"
-	"github.com/secondgate/secondgate/conformance/wire"
 	"github.com/secondgate/secondgate/protocol"
 )
-
-// TestConformanceCommandPostgres: the gateway that is built holds every rule of the protocol over PostgreSQL.
-func TestConformanceCommandPostgres(t *testing.T) {
-	t.Parallel()
-	o := operate(t, nil, "--heartbeat", "1s", "--backend", postgrestest.Schema(t))
-	out, err := secondgate(t, nil, "conformance", "--url", o.url)
-	require.NoError(t, err, out)
-	require.Equal(t, len(wire.Rules()), strings.Count(out, "ok    "))
-}
 
 // roles makes the roles of docs/operations.md, by its text, on a server of their own.
 func roles(t *testing.T) (server string, gateway, outsider string) {
@@ -45,8 +35,8 @@ func sqlBlocks(text string) (blocks []string) {
 	return blocks
 }
 
-// TestLeastPrivilege: a role without superuser serves, also once it may make nothing any more, and what a role writes
-// that has rights on app_data alone is told of.
+// TestLeastPrivilege: a role without superuser serves, also once it may make nothing any more, and
+// what a role writes that has rights on app_data alone is told of.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	server, gateway, outsider := roles(t)

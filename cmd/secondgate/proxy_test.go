@@ -15,9 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
 )
 
 // proxied is nginx with the configuration of docs/operations.md in front of a gateway.
@@ -32,11 +31,11 @@ const publicName = "app.example.com"
 
 var nginxBlock = regexp.MustCompile("(?s)```nginx\n(.*?)```")
 
-func startNginx(t *testing.T) *proxied {
+func startNginx(t *testing.T, flags ...string) *proxied {
 	t.Helper()
 	address := freeAddress(t)
 	host := publicName + address[strings.LastIndex(address, ":"):]
-	o := operate(t, nil, "--allowed-host", host, "--allowed-origin", "https://"+host)
+	o := operate(t, nil, append(flags, "--allowed-host", host, "--allowed-origin", "https://"+host)...)
 	dir := t.TempDir()
 	pool := makeCertificate(t, dir, 1)
 	block := nginxBlock.FindStringSubmatch(operations(t))
@@ -65,7 +64,7 @@ func startNginx(t *testing.T) *proxied {
 			_ = conn.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	dial := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}, Protocols: new(http.Protocols),
 		DialContext: toAddress(address),
@@ -92,10 +91,12 @@ func (p *proxied) ask(method, path, body string) (int, string, http.Header) {
 	return answer.StatusCode, string(text), answer.Header
 }
 
-// TestNginx: REST, streams and sockets work through the configuration that the documentation gives, a change comes at
-// once, and a gateway that is away breaks no EventSource.
-func TestNginx(t *testing.T) {
-	p := startNginx(t)
+// TestNginx: REST, streams and sockets work through the configuration that the documentation gives,
+// a change comes at once, and a gateway that is away breaks no EventSource.
+func TestNginx(t *testing.T) { inModes(t, behindNginx) }
+
+func behindNginx(t *testing.T, flags ...string) {
+	p := startNginx(t, flags...)
 	status, body, _ := p.ask("POST", demoPath, `{"collection":"c","docId":"one","data":{"n":1}}`)
 	require.Equal(t, 201, status, body)
 	status, body, _ = p.ask("POST", demoPath, `{"collection":"c","data":{"pad":"`+strings.Repeat("x", 5<<20)+`"}}`)

@@ -44,7 +44,8 @@ func makeCertificate(t *testing.T, dir string, serial int64) *x509.CertPool {
 
 const demoPath = "/api/workspaces/demo/apps/demo/data"
 
-// streams opens an event stream, writes, and reads the change from it: REST and SSE over whatever client speaks.
+// streams opens an event stream, writes, and reads the change from it: REST and SSE over whatever
+// client speaks.
 func streams(t *testing.T, client *http.Client, url, proto string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), "GET", url+demoPath+"/stream", nil)
@@ -68,10 +69,12 @@ func streams(t *testing.T, client *http.Client, url, proto string) {
 	require.Fail(t, "the change did not come", "%v", lines.Err())
 }
 
-func TestTLS(t *testing.T) {
+func TestTLS(t *testing.T) { inModes(t, servesTLS) }
+
+func servesTLS(t *testing.T, flags ...string) {
 	dir := t.TempDir()
 	trusted := makeCertificate(t, dir, 1)
-	o := operate(t, nil, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"))
+	o := operate(t, nil, append(flags, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"))...)
 	require.True(t, strings.HasPrefix(o.url, "https://"), o.url)
 	config := &tls.Config{RootCAs: trusted}
 	for proto, second := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {

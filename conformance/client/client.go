@@ -1,5 +1,5 @@
-// Package client is the smallest client of the protocol in Go: one WebSocket, one goroutine, every message in the
-// order it came. The checkers, the crash test and the benchmarks stand on it.
+// Package client is the smallest client of the protocol in Go: one WebSocket, one goroutine, every
+// message in the order it came. The checkers, the crash test and the benchmarks stand on it.
 package client
 
 import (
@@ -106,7 +106,8 @@ func (c *Client) Call(ctx context.Context, r protocol.Request) (protocol.Receive
 	}
 }
 
-// NextFrame is the next frame as it is, for load generators, whose own cost must not be what they measure.
+// NextFrame is the next frame as it is, for load generators, whose own cost must not be what they
+// measure.
 func (c *Client) NextFrame(ctx context.Context) ([]byte, error) {
 	_, frame, err := c.conn.Read(ctx)
 	return frame, err

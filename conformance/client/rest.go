@@ -18,7 +18,8 @@ type Reply struct {
 	Body   string
 }
 
-// DataURL is where a scope's documents are at a gateway's base URL; parameters are query parameters in pairs.
+// DataURL is where a scope's documents are at a gateway's base URL; parameters are query parameters
+// in pairs.
 func DataURL(base string, s protocol.Scope, docID string, parameters ...string) string {
 	query := url.Values{"version": {s.Version()}}
 	for i := 0; i+1 < len(parameters); i += 2 {
@@ -63,4 +64,18 @@ func roundTrip(ctx context.Context, method, address, body string, headers []stri
 		request.Header.Add(name, value)
 	}
 	return http.DefaultTransport.RoundTrip(request)
+}
+
+// StreamURL is the event stream of a scope; parameters are query parameters in pairs.
+func StreamURL(base string, s protocol.Scope, parameters ...string) string {
+	return strings.Replace(DataURL(base, s, "", parameters...), "/data?", "/data/stream?", 1)
+}
+
+// Body is a write's body. The data goes as it is written, right or wrong.
+func Body(q protocol.Request) string {
+	text := protocol.AppendString([]byte(`{"collection":`), q.Collection)
+	if q.DocID != "" && q.Type == protocol.TypeInsert {
+		text = protocol.AppendString(append(text, `,"docId":`...), q.DocID)
+	}
+	return string(append(append(append(text, `,"data":`...), q.Data...), '}'))
 }

@@ -32,8 +32,8 @@ type Stream struct {
 	done   chan struct{}
 }
 
-// OpenStream opens a stream and returns when its headers have come, whatever its status; headers are "Name: value".
-// Whoever opens it must Cut it.
+// OpenStream opens a stream and returns when its headers have come, whatever its status; headers
+// are "Name: value". Whoever opens it must Cut it.
 func OpenStream(ctx context.Context, address string, headers ...string) (*Stream, error) {
 	inner, cancel := context.WithCancel(ctx)
 	answer, err := roundTrip(inner, http.MethodGet, address, "", headers)
@@ -78,8 +78,9 @@ func (s *Stream) Next(ctx context.Context) (Block, error) {
 	}
 }
 
-// readBlocks reads the format of https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream:
-// a line ends with CR, LF or both, a block with an empty line. An unfinished block is dropped.
+// readBlocks reads the format of
+// https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream: a line
+// ends with CR, LF or both, a block with an empty line. An unfinished block is dropped.
 func readBlocks(body io.Reader, yield func(Block) bool) {
 	lines := &lineReader{Reader: bufio.NewReaderSize(body, 1<<16)}
 	var b Block

@@ -9,8 +9,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// author makes a history up. What it makes follows from its seed and from the answers so far; only the times, which begin
-// now lest memories expire, are others in each run.
+// author makes a history up. What it makes follows from its seed and from the answers so far; only
+// the times, which begin now lest memories expire, are others in each run.
 type author struct {
 	*rand.Rand
 	known *known
@@ -90,8 +90,8 @@ func (a *author) epilogue() (all []request) {
 	return all
 }
 
-// call is what one call of Write is to do. A retry is the last of them: its documents are to be what they are
-// now, which may be before or after those that follow it.
+// call is what one call of Write is to do. A retry is the last of them: its documents are to be
+// what they are now, which may be before or after those that follow it.
 func (a *author) call() (txs []backends.Tx) {
 	n := 1
 	if a.one(4) {
@@ -129,7 +129,8 @@ func (a *author) tx() backends.Tx {
 	return tx
 }
 
-// again is a retry; or a request that only looks like one, for the mutation is another's, or what it asks for is.
+// again is a retry; or a request that only looks like one, for the mutation is another's, or what
+// it asks for is.
 func (a *author) again(tx backends.Tx) backends.Tx {
 	a.time()
 	switch a.IntN(6) {
@@ -149,13 +150,14 @@ func (a *author) again(tx backends.Tx) backends.Tx {
 	return tx
 }
 
-// anew gives a transaction other writes: ids that a server has made do not come again. The digest stays.
+// anew gives a transaction other writes: ids that a server has made do not come again. The digest
+// stays.
 func (a *author) anew(tx *backends.Tx) {
 	tx.Writes, tx.Entries = []backends.Write{a.write(tx.Scope, nil)}, audit(a.next())
 }
 
-// time is when the next transaction says it is: a little later than the last mostly, sometimes the same millisecond or an
-// earlier one, and rarely another day altogether.
+// time is when the next transaction says it is: a little later than the last mostly, sometimes the
+// same millisecond or an earlier one, and rarely another day altogether.
 func (a *author) time() time.Time {
 	switch {
 	case a.one(200):

@@ -6,12 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/vectors"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// vectors are the rows of the table of JSON that make documents.
-var vectors = slices.DeleteFunc(conformance.Vectors(), func(v conformance.Vector) bool { return v.Canonical == "" })
+// kept are the rows of the table of JSON that make documents.
+var kept = slices.DeleteFunc(vectors.All(), func(v vectors.Vector) bool { return v.Canonical == "" })
 
 var (
 	plainNames = []string{"k", "k", "k", "n", "l", "o", "title"}
@@ -27,7 +27,7 @@ var (
 func (a *author) data(id string) []byte {
 	text := a.object(0)
 	if a.one(8) {
-		text = oneOf(a, vectors).Canonical
+		text = oneOf(a, kept).Canonical
 	}
 	if a.one(20) {
 		text = strings.Replace(text, "{", fmt.Sprintf(`{"_id":%s,"_updatedAt":7,`, protocol.AppendString(nil, id)), 1)
@@ -35,7 +35,8 @@ func (a *author) data(id string) []byte {
 	return writable(text, id)
 }
 
-// writable is the text as a gateway gives it to a backend; an empty object where that would refuse it.
+// writable is the text as a gateway gives it to a backend; an empty object where that would refuse
+// it.
 func writable(text, id string) []byte {
 	canonical, err := protocol.Canonical([]byte(text))
 	if err == nil {

@@ -22,7 +22,8 @@ type database struct {
 	harness conformance.Harness
 }
 
-// databases are all there are. The model's dice are those of time only: it breaks no feed and loses no scope.
+// databases are all there are. The model's dice are those of time only: it breaks no feed and loses
+// no scope.
 func databases() []database {
 	return []database{
 		{"model", &modeltest.Harness{Options: model.Options{Seed: 1, PreImage: -1, Break: -1}}},
@@ -32,8 +33,8 @@ func databases() []database {
 	}
 }
 
-// TestDifferential carries out one history on every database. SECONDGATE_DIFFERENTIAL is how many writes it has at least,
-// SECONDGATE_DIFFERENTIAL_SEED is another history.
+// TestDifferential carries out one history on every database. SECONDGATE_DIFFERENTIAL is how many
+// writes it has at least, SECONDGATE_DIFFERENTIAL_SEED is another history.
 func TestDifferential(t *testing.T) {
 	t.Parallel()
 	writes := number("SECONDGATE_DIFFERENTIAL", 3000)

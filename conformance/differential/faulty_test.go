@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// faulty is a database with a bug: the functions that are set spoil an answer, until they tell that they have.
+// faulty is a database with a bug: the functions that are set spoil an answer, until they tell that
+// they have.
 type faulty struct {
 	backends.Backend
 	spoilt bool
@@ -212,7 +213,8 @@ func feeds(spoil func(*backends.Batch)) func(*faulty) {
 	return func(f *faulty) { f.told = batches(spoil) }
 }
 
-// always has a bug of a feed show again and again: one state that is left out may be replaced by the next.
+// always has a bug of a feed show again and again: one state that is left out may be replaced by
+// the next.
 func always(bug func(*faulty)) func(*faulty) {
 	return func(f *faulty) {
 		bug(f)

@@ -40,8 +40,8 @@ func (s *side) apply(c backends.Change) {
 	}
 }
 
-// settling reads the feeds, and holds what they tell of each document to what was written: all of it or some of it, in that
-// order, the last state always.
+// settling reads the feeds, and holds what they tell of each document to what was written: all of
+// it or some of it, in that order, the last state always.
 type settling struct{}
 
 func (settling) String() string { return "read the feed up to the last write" }
@@ -64,8 +64,8 @@ func (settling) ask(ctx context.Context, s *side) string {
 	return s.known.judge(told)
 }
 
-// judge holds what a feed has told to what was written since feeds were last read. The first wrong document, by name, is
-// described.
+// judge holds what a feed has told to what was written since feeds were last read. The first wrong
+// document, by name, is described.
 func (k *known) judge(told map[protocol.Ref][]*protocol.Document) string {
 	var wrong []string
 	for r, states := range told {

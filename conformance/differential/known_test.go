@@ -17,7 +17,8 @@ type place struct {
 // known is what there must be, by the answers to the writes, on which all sides agreed.
 type known struct {
 	docs map[place]map[string]protocol.Document
-	// written are the states of each document since the feeds were last read to their ends; nil: gone.
+	// written are the states of each document since the feeds were last read to their ends; nil:
+	// gone.
 	written map[protocol.Ref][]*protocol.Document
 	// before is what those documents were then.
 	before map[protocol.Ref]*protocol.Document

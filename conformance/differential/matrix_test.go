@@ -20,7 +20,8 @@ const (
 	matrixEnds   = "<!-- the matrix ends -->\n"
 )
 
-// TestMatrix holds the published matrix to the rules and exemptions of the code; with SECONDGATE_UPDATE=1 it writes it.
+// TestMatrix holds the published matrix to the rules and exemptions of the code; with
+// SECONDGATE_UPDATE=1 it writes it.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile(matrixPath)

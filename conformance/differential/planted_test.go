@@ -12,7 +12,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// planted are bugs of one database that show once or always, each with words of the difference that must be reported.
+// planted are bugs of one database that show once or always, each with words of the difference that
+// must be reported.
 var planted = []struct {
 	bug  string
 	does func(*faulty)
@@ -42,7 +43,8 @@ var planted = []struct {
 	{"an entry is found twice", finds(func(all []backends.Entry) []backends.Entry { return append(all, all[0]) }), []string{"asked: find"}},
 }
 
-// TestPlanted has the checker find each bug, and nothing else: the same history goes well without it.
+// TestPlanted has the checker find each bug, and nothing else: the same history goes well without
+// it.
 func TestPlanted(t *testing.T) {
 	const writes = 1500
 	clean := func(seed uint64) database {

@@ -18,7 +18,8 @@ type request interface {
 	fmt.Stringer
 	// ask has one side do it; the answer is everything that must be the same on all.
 	ask(ctx context.Context, s *side) (answer string)
-	// expect is the answer that follows from what has been written; ok is false where only the sides can know.
+	// expect is the answer that follows from what has been written; ok is false where only the
+	// sides can know.
 	expect(k *known) (answer string, ok bool)
 }
 

@@ -66,8 +66,8 @@ func (k *known) say(s protocol.Scope) string {
 	return strings.Join(lines, "\n")
 }
 
-// missing asks for what is gone since the moment: all that was there then and is not now, and nothing that is there. Others
-// that came and went may be named too.
+// missing asks for what is gone since the moment: all that was there then and is not now, and
+// nothing that is there. Others that came and went may be named too.
 type missing struct{ scope protocol.Scope }
 
 func (q missing) String() string {

@@ -77,8 +77,8 @@ func (a *author) write(s protocol.Scope, before []backends.Write) backends.Write
 	return w
 }
 
-// limited tells whether a write may have a limit of its own. An insert whose id is taken may not: of two reasons to refuse
-// it a database may tell either, which no door lets happen.
+// limited tells whether a write may have a limit of its own. An insert whose id is taken may not:
+// of two reasons to refuse it a database may tell either, which no door lets happen.
 func (a *author) limited(p place, w backends.Write, before []backends.Write) bool {
 	if w.Op != backends.Insert {
 		return w.Op != backends.Delete

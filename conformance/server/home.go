@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// Home is a temporary directory of one server, and the keeper that clears it when this process has ended, however it did.
+// Home is a temporary directory of one server, and the keeper that clears it when this process has
+// ended, however it did.
 type Home struct {
 	Dir    string
 	as     *syscall.Credential
@@ -18,9 +19,9 @@ type Home struct {
 	held   *os.File // the keeper waits for the end of this pipe, that is, for ours
 }
 
-// keep waits until its standard input ends, which is when the process that holds the other end has, be it by a panic
-// or SIGKILL. What still runs is stopped then: by the command that is given, for each directory with a postmaster.pid, and
-// otherwise by the number in NAME.pid.
+// keep waits until its standard input ends, which is when the process that holds the other end has,
+// be it by a panic or SIGKILL. What still runs is stopped then: by the command that is given, for
+// each directory with a postmaster.pid, and otherwise by the number in NAME.pid.
 const keep = `cat >/dev/null
 home=$1; shift
 for file in "$home"/*/postmaster.pid; do
@@ -31,7 +32,8 @@ for file in "$home"/*.pid; do
 done
 rm -rf "$home"`
 
-// NewHome makes the directory for a server that runs as the given user, nil for ourselves. stop is a program like pg_ctl.
+// NewHome makes the directory for a server that runs as the given user, nil for ourselves. stop is
+// a program like pg_ctl.
 func NewHome(name, stop string, as *syscall.Credential) (*Home, error) {
 	dir, err := os.MkdirTemp("", "secondgate-"+name+"-")
 	if err != nil {
@@ -62,8 +64,8 @@ func (h *Home) startKeeper(stop string) error {
 	return h.keeper.Start()
 }
 
-// Command runs as the server's user, in a session of its own: an interrupt from the terminal is for the tests, which
-// then end, and the keeper sees it.
+// Command runs as the server's user, in a session of its own: an interrupt from the terminal is for
+// the tests, which then end, and the keeper sees it.
 func (h *Home) Command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = h.Dir

@@ -4,7 +4,7 @@ import (
 	"net"
 	"sync"
 
-	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/rule"
 )
 
 // Proxy forwards TCP connections until it is told not to.
@@ -21,7 +21,7 @@ type Proxy struct {
 }
 
 // NewProxy listens on a port of its own and forwards to a port of this machine.
-func NewProxy(t conformance.T, to string) *Proxy {
+func NewProxy(t rule.T, to string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,8 +37,8 @@ func NewProxy(t conformance.T, to string) *Proxy {
 // Port is where the proxy listens.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
 
-// Freeze makes a black hole of it: connections are taken and stay open, and not a byte comes through, nor the news that
-// the other end has gone.
+// Freeze makes a black hole of it: connections are taken and stay open, and not a byte comes
+// through, nor the news that the other end has gone.
 func (p *Proxy) Freeze() { p.set(true) }
 
 // Thaw lets everything flow again, what has been held up included.

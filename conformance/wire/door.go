@@ -10,8 +10,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Door carries requests by one transport and tells their answers in one shape, so that one rule's text holds for every
-// transport. An answer that breaks the transport's own promises fails the rule.
+// Door carries requests by one transport and tells their answers in one shape, so that one rule's
+// text holds for every transport. An answer that breaks the transport's own promises fails the
+// rule.
 type Door interface {
 	// Call makes the request: a read or a write of one document, or a list.
 	Call(q protocol.Request) protocol.Received
@@ -38,9 +39,9 @@ func (d restDoor) Call(q protocol.Request) protocol.Received {
 	}
 	switch q.Type {
 	case protocol.TypeInsert:
-		return d.read(q, http.StatusCreated, d.r.rest("POST", d.url("", "rev", "1"), body(q), headers...))
+		return d.read(q, http.StatusCreated, d.r.rest("POST", d.url("", "rev", "1"), client.Body(q), headers...))
 	case protocol.TypeUpdate:
-		return d.read(q, http.StatusOK, d.r.rest("PATCH", d.url(q.DocID, "rev", "1"), body(q), headers...))
+		return d.read(q, http.StatusOK, d.r.rest("PATCH", d.url(q.DocID, "rev", "1"), client.Body(q), headers...))
 	case protocol.TypeDelete:
 		return d.read(q, http.StatusOK, d.r.rest("DELETE", d.url(q.DocID, "collection", q.Collection), "", headers...))
 	case protocol.TypeDoc:
@@ -53,7 +54,9 @@ func (d restDoor) Call(q protocol.Request) protocol.Received {
 		if q.After != "" {
 			parameters = append(parameters, "after", q.After)
 		}
-		return d.read(q, http.StatusOK, d.r.rest("GET", d.url("", parameters...), ""))
+		answer := d.r.rest("GET", d.url("", parameters...), "")
+		d.r.must(answer.Status >= 400 || answer.Header.Get("Second-Cursor") != "", "a list has no Second-Cursor")
+		return d.read(q, http.StatusOK, answer)
 	}
 	d.r.Fatalf("REST has no %s", q.Type)
 	return protocol.Received{}
@@ -63,16 +66,8 @@ func (d restDoor) url(docID string, parameters ...string) string {
 	return client.DataURL(d.r.target.URL, d.scope, docID, parameters...)
 }
 
-// body is a write's: the data goes as it is written, right or wrong.
-func body(q protocol.Request) string {
-	text := protocol.AppendString([]byte(`{"collection":`), q.Collection)
-	if q.DocID != "" && q.Type == protocol.TypeInsert {
-		text = protocol.AppendString(append(text, `,"docId":`...), q.DocID)
-	}
-	return string(append(append(append(text, `,"data":`...), q.Data...), '}'))
-}
-
-// read turns an answer into the socket's shape. What is not there is an error here, and no document there.
+// read turns an answer into the socket's shape. What is not there is an error here, and no document
+// there.
 func (d restDoor) read(q protocol.Request, success int, a client.Reply) (m protocol.Received) {
 	what := fmt.Sprintf("%s %s", q.Type, q.DocID)
 	d.r.want("Content-Type of "+what, a.Header.Get("Content-Type"), "application/json")

@@ -24,17 +24,12 @@ func (r *trial) listen(parameters []string, headers ...string) *listener {
 }
 
 func (r *trial) listenTo(s protocol.Scope, parameters []string, headers ...string) *listener {
-	stream, err := client.OpenStream(r.ctx, StreamURL(r.target.URL, s, parameters...), headers...)
+	stream, err := client.OpenStream(r.ctx, client.StreamURL(r.target.URL, s, parameters...), headers...)
 	r.must(err == nil, "opening the stream: %v", err)
 	r.Cleanup(stream.Cut)
 	l := &listener{Stream: stream, r: r}
 	r.must(l.Status == 200, "status of the stream: got %d want 200", l.Status)
 	return l
-}
-
-// StreamURL is the event stream of a scope; parameters are query parameters in pairs.
-func StreamURL(base string, s protocol.Scope, parameters ...string) string {
-	return strings.Replace(client.DataURL(base, s, "", parameters...), "/data?", "/data/stream?", 1)
 }
 
 func (l *listener) next() client.Block { return l.nextWithin(waitTime) }
@@ -73,8 +68,8 @@ func (l *listener) live() {
 	l.id()
 }
 
-// told reads up to the next event about a document.
-func (l *listener) told(collection, id string) client.Block {
+// event reads up to the next event about a document.
+func (l *listener) event(collection, id string) client.Block {
 	return l.until("an event of "+id, func(b client.Block) bool { return b.Collection == collection && subject(b) == id })
 }
 
@@ -96,8 +91,8 @@ func (l *listener) of(collection string, from int) (blocks []client.Block) {
 	return blocks
 }
 
-// hear applies blocks about a collection to a copy, as a client does that knows no reset.
-func hear(docs map[string]string, collection string, blocks []client.Block) {
+// apply applies blocks about a collection to a copy, as a client does that knows no reset.
+func apply(docs map[string]string, collection string, blocks []client.Block) {
 	for _, b := range blocks {
 		switch {
 		case b.Collection != collection:

@@ -16,10 +16,11 @@ type peer struct {
 	r     *trial
 	scope protocol.Scope
 	seen  []protocol.Received
-	// asked is how much had been seen when the last request was sent: its changes may come before its answer.
+	// asked is how much had been seen when the last request was sent: its changes may come before
+	// its answer.
 	asked int
-	// told is where the last change was found, mark where the next bookmark is looked for.
-	told, mark int
+	// changed is where the last change was found, mark where the next bookmark is looked for.
+	changed, mark int
 }
 
 // dial connects to the rule's scope; parameters are the URL's, in pairs.
@@ -99,11 +100,11 @@ func (p *peer) until(what string, wanted func(protocol.Received) bool) protocol.
 	}
 }
 
-// bookmark is the next bookmark after the change, answer or bookmark that was looked at last. Changes before it have
-// been looked at then.
+// bookmark is the next bookmark after the change, answer or bookmark that was looked at last.
+// Changes before it have been looked at then.
 func (p *peer) bookmark() string {
 	m, at := p.from(p.mark, "a bookmark", func(m protocol.Received) bool { return m.Type == protocol.TypeBookmark })
-	p.told, p.mark = max(p.told, at+1), at+1
+	p.changed, p.mark = max(p.changed, at+1), at+1
 	return m.Cursor
 }
 
@@ -111,13 +112,13 @@ func (p *peer) untilType(t protocol.Type) protocol.Received {
 	return p.until(string(t), func(m protocol.Received) bool { return m.Type == t })
 }
 
-// change is a document's next change, after the one that was looked at last. That of a write by this connection may
-// have come before the write's answer.
+// change is a document's next change, after the one that was looked at last. That of a write by
+// this connection may have come before the write's answer.
 func (p *peer) change(collection, id string) protocol.Received {
-	m, at := p.from(max(p.asked, p.told), "a change of "+id, func(m protocol.Received) bool {
+	m, at := p.from(max(p.asked, p.changed), "a change of "+id, func(m protocol.Received) bool {
 		return m.Type == protocol.TypeChange && m.Collection == collection && m.DocID == id
 	})
-	p.told, p.mark = at+1, at+1
+	p.changed, p.mark = at+1, at+1
 	return m
 }
 
@@ -130,8 +131,8 @@ func (p *peer) from(place int, what string, wanted func(protocol.Received) bool)
 	return m, len(p.seen) - 1
 }
 
-// reach reads until the stream has told all that is committed, and the bookmark after that: the writer makes a last
-// document, which is told then.
+// reach reads until the stream has told all that is committed, and the bookmark after that: the
+// writer makes a last document, which is told then.
 func (p *peer) reach(writer *peer, collection string) {
 	writer.insert(collection, "last", `{}`)
 	p.change(collection, "last")
@@ -187,7 +188,8 @@ func byID(docs []string) map[string]string {
 	return all
 }
 
-// fold applies what has been seen of a collection to a copy, in its order: lists, pages and changes.
+// fold applies what has been seen of a collection to a copy, in its order: lists, pages and
+// changes.
 func fold(docs map[string]string, collection string, seen []protocol.Received) {
 	paging := false
 	for _, m := range seen {

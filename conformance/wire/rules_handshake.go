@@ -15,77 +15,110 @@ import (
 )
 
 var handshakeRules = []Rule{
-	{"ws/welcome", "the first message is a welcome with connectionId, heartbeat of at most 60 s, limits and features", func(r *trial) {
-		names := map[string]bool{}
-		for _, changes := range []string{"all", "none"} {
-			w := r.dial("changes", changes).Welcome // dialling fails where another message comes first
-			r.must(w.ConnectionID != "" && !names[w.ConnectionID], "connectionId: got %q want a name of its own", w.ConnectionID)
-			names[w.ConnectionID] = true
-			r.must(w.HeartbeatMS > 0 && w.HeartbeatMS <= 60_000, "heartbeatMs: got %d want 1 to 60000", w.HeartbeatMS)
-			r.must(w.Limits.DocumentBytes > 0 && w.Limits.FrameBytes >= w.Limits.DocumentBytes && w.Limits.Operations > 0 && w.Limits.Requests > 0, "limits: got %+v", w.Limits)
-			r.must(w.Features != nil, "features: got none want an array")
-			r.want("resumed without a cursor", w.Resumed, false)
-		}
-	}},
-	{"ws/subprotocol", "second.data.v1 or no subprotocol is accepted, only others are refused with 400", func(r *trial) {
-		for offer, want := range map[string]int{"": 101, protocol.Subprotocol: 101, "other.v1, " + protocol.Subprotocol: 101, "other.v1": 400} {
-			answer := r.upgrade(client.URL(r.target.URL, r.scope), "Sec-WebSocket-Protocol: "+offer)
-			r.want("status for "+show(offer), answer.Status, want)
-			if offer != "" && want == 101 {
-				r.want("chosen subprotocol", answer.Header.Get("Sec-WebSocket-Protocol"), protocol.Subprotocol)
+	{
+		ID: "ws/welcome",
+		Says: "the first message is a welcome with connectionId, heartbeat of at most 60 s, limits " +
+			"and features",
+		Check: func(r *trial) {
+			names := map[string]bool{}
+			for _, changes := range []string{"all", "none"} {
+				w := r.dial("changes", changes).Welcome // dialling fails where another message comes first
+				r.must(w.ConnectionID != "" && !names[w.ConnectionID], "connectionId: got %q want a name of its own", w.ConnectionID)
+				names[w.ConnectionID] = true
+				r.must(w.HeartbeatMS > 0 && w.HeartbeatMS <= 60_000, "heartbeatMs: got %d want 1 to 60000", w.HeartbeatMS)
+				r.must(w.Limits.DocumentBytes > 0 && w.Limits.FrameBytes >= w.Limits.DocumentBytes && w.Limits.Operations > 0 && w.Limits.Requests > 0, "limits: got %+v", w.Limits)
+				r.must(w.Features != nil, "features: got none want an array")
+				r.want("resumed without a cursor", w.Resumed, false)
 			}
-		}
-	}},
-	{"ws/handshake-refused", "a malformed URL is refused over HTTP with the status of its code and a JSON error", func(r *trial) {
-		at := func(app string, parameters ...string) string {
-			s := r.scope
-			s.App = app
-			return client.URL(r.target.URL, s, parameters...)
-		}
-		for address, code := range map[string]protocol.Code{
-			at("x__draft"): protocol.CodeInvalidID, at("%2e%2e"): protocol.CodeInvalidID, at("a%2Fb"): protocol.CodeInvalidID,
-			at(r.scope.App, "changes", "some"):                   protocol.CodeInvalidMessage,
-			at(r.scope.App, "changes", "none", "cursor", "AQID"): protocol.CodeInvalidMessage,
-		} {
-			r.refusal(r.upgrade(address), code)
-		}
-	}},
-	{"ws/origin", "a page of an origin that was not allowed is refused with 403", func(r *trial) {
-		for _, origin := range []string{"http://evil.example", "null", r.target.URL + ".evil.example"} {
-			r.refusal(r.upgrade(client.URL(r.target.URL, r.scope), "Origin: "+origin), protocol.CodeForbidden)
-		}
-	}},
-	{"ws/version", "any version but draft means published", func(r *trial) {
-		c := r.named("notes")
-		r.dial("version", "published").insert(c, "a", `{}`)
-		for _, version := range []string{"", "published", "DRAFT", "x"} {
-			r.want("documents with version="+version, len(r.dial("version", version).list(c)), 1)
-		}
-		r.want("documents with version=draft", len(r.dial("version", "draft").list(c)), 0)
-	}},
-	{"ws/protocol-ping", "the gateway answers a WebSocket ping with a pong", func(r *trial) {
-		conn, end := r.reading()
-		defer end()
-		ctx, cancel := context.WithTimeout(r.ctx, waitTime)
-		defer cancel()
-		for range 3 {
-			r.must(conn.Ping(ctx) == nil, "no pong came within %v", waitTime)
-		}
-	}},
-	{"ws/frames-closed", "binary, text that is no UTF-8, and a frame over the limit end the connection with 1003, 1007, 1009", func(r *trial) {
-		limit := r.dial().Welcome.Limits.FrameBytes
-		for _, c := range []struct {
-			kind websocket.MessageType
-			text string
-			want websocket.StatusCode
-		}{
-			{websocket.MessageBinary, "{}", websocket.StatusUnsupportedData},
-			{websocket.MessageText, "\xff", websocket.StatusInvalidFramePayloadData},
-			{websocket.MessageText, strings.Repeat("x", limit+1), websocket.StatusMessageTooBig},
-		} {
-			r.want("close code", r.closedAfter(c.kind, c.text), c.want)
-		}
-	}},
+		},
+	},
+	{
+		ID:   "ws/subprotocol",
+		Says: "second.data.v1 or no subprotocol is accepted, only others are refused with 400",
+		Check: func(r *trial) {
+			for offer, want := range map[string]int{"": 101, protocol.Subprotocol: 101, "other.v1, " + protocol.Subprotocol: 101, "other.v1": 400} {
+				answer := r.upgrade(client.URL(r.target.URL, r.scope), "Sec-WebSocket-Protocol: "+offer)
+				r.want("status for "+show(offer), answer.Status, want)
+				if offer != "" && want == 101 {
+					r.want("chosen subprotocol", answer.Header.Get("Sec-WebSocket-Protocol"), protocol.Subprotocol)
+				}
+			}
+		},
+	},
+	{
+		ID:   "ws/handshake-refused",
+		Says: "a malformed URL is refused over HTTP with the status of its code and a JSON error",
+		Check: func(r *trial) {
+			at := func(app string, parameters ...string) string {
+				s := r.scope
+				s.App = app
+				return client.URL(r.target.URL, s, parameters...)
+			}
+			for address, code := range map[string]protocol.Code{
+				at("x__draft"): protocol.CodeInvalidID, at("%2e%2e"): protocol.CodeInvalidID, at("a%2Fb"): protocol.CodeInvalidID,
+				at(r.scope.App, "changes", "some"):                   protocol.CodeInvalidMessage,
+				at(r.scope.App, "changes", "none", "cursor", "AQID"): protocol.CodeInvalidMessage,
+			} {
+				r.refusal(r.upgrade(address), code)
+			}
+			elsewhere := r.scope
+			elsewhere.Workspace = "a%2Fb"
+			r.refusal(r.upgrade(client.URL(r.target.URL, elsewhere)), protocol.CodeInvalidID)
+		},
+	},
+	{
+		ID:   "ws/origin",
+		Says: "a page of an origin that was not allowed is refused with 403",
+		Check: func(r *trial) {
+			for _, origin := range []string{"http://evil.example", "null", r.target.URL + ".evil.example"} {
+				r.refusal(r.upgrade(client.URL(r.target.URL, r.scope), "Origin: "+origin), protocol.CodeForbidden)
+			}
+		},
+	},
+	{
+		ID:   "ws/version",
+		Says: "any version but draft means published",
+		Check: func(r *trial) {
+			c := r.named("notes")
+			r.dial("version", "published").insert(c, "a", `{}`)
+			for _, version := range []string{"", "published", "DRAFT", "x"} {
+				r.want("documents with version="+version, len(r.dial("version", version).list(c)), 1)
+			}
+			r.want("documents with version=draft", len(r.dial("version", "draft").list(c)), 0)
+		},
+	},
+	{
+		ID:   "ws/protocol-ping",
+		Says: "the gateway answers a WebSocket ping with a pong",
+		Check: func(r *trial) {
+			conn, end := r.reading()
+			defer end()
+			ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+			defer cancel()
+			for range 3 {
+				r.must(conn.Ping(ctx) == nil, "no pong came within %v", waitTime)
+			}
+		},
+	},
+	{
+		ID: "ws/frames-closed",
+		Says: "binary, text that is no UTF-8, and a frame over the limit end the connection with " +
+			"1003, 1007, 1009",
+		Check: func(r *trial) {
+			limit := r.dial().Welcome.Limits.FrameBytes
+			for _, c := range []struct {
+				kind websocket.MessageType
+				text string
+				want websocket.StatusCode
+			}{
+				{websocket.MessageBinary, "{}", websocket.StatusUnsupportedData},
+				{websocket.MessageText, "\xff", websocket.StatusInvalidFramePayloadData},
+				{websocket.MessageText, strings.Repeat("x", limit+1), websocket.StatusMessageTooBig},
+			} {
+				r.want("close code", r.closedAfter(c.kind, c.text), c.want)
+			}
+		},
+	},
 }
 
 // upgrade asks for a WebSocket by hand and drops it at once.

@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,9 +16,10 @@ import (
 // pace is how long busy rests after each batch.
 const pace = 2 * time.Millisecond
 
-// busy writes beside a rule until stop is called: n rising in the documents d0, d1, …, one batch after the other, so that
-// all of them have one n in every snapshot. It leaves time between them: whoever reads must be able to keep up, on a slow
-// machine too, or a rule would wait for the end of what it is behind.
+// busy writes beside a rule until stop is called: n rising in the documents d0, d1, …, one batch
+// after the other, so that all of them have one n in every snapshot. It leaves time between them:
+// whoever reads must be able to keep up, on a slow machine too, or a rule would wait for the end of
+// what it is behind.
 func (r *trial) busy(collection string, documents int, pad string) (stop func()) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	var writer sync.WaitGroup
@@ -48,7 +51,7 @@ func (r *trial) exact(what string, copied map[string]string, want map[string]str
 	}
 	for id, d := range want {
 		if copied[id] != d {
-			r.Fatalf("%s: got %s as %s want %s", what, id, show(or(copied[id], "missing")), show(d))
+			r.Fatalf("%s: got %s as %s want %s", what, id, show(cmp.Or(copied[id], "missing")), show(d))
 		}
 	}
 	for id := range copied {
@@ -59,113 +62,149 @@ func (r *trial) exact(what string, copied map[string]string, want map[string]str
 }
 
 var readRules = []Rule{
-	{"ws/read-holds-changes", "no answer is older than the changes that were sent before it", func(r *trial) {
-		c, p := r.named("notes"), r.dial()
-		p.upsert(c, "d0", `{"n":0}`)
-		stop := r.busy(c, 1, "")
-		defer stop()
-		newest := 0
-		for range 60 {
-			id := p.send(list(c))
-			for {
-				m := p.next()
-				if m.Type == protocol.TypeChange && m.Collection == c {
-					newest = max(newest, stamp(m.Doc).N)
+	{
+		ID:   "ws/read-holds-changes",
+		Says: "no answer is older than the changes that were sent before it",
+		Check: func(r *trial) {
+			c, p := r.named("notes"), r.dial()
+			q := batch()
+			for i := range 100 { // what makes a list take its time
+				q.Operations = append(q.Operations, insert(c, fmt.Sprint("filler", i), fmt.Sprintf(`{"pad":%q}`, strings.Repeat(pad, 30))))
+			}
+			p.do(q)
+			p.upsert(c, "d0", `{"n":0}`)
+			stop := r.busy(c, 1, "")
+			defer stop()
+			newest := 0
+			for range 60 {
+				id := p.send(list(c))
+				for {
+					m := p.next()
+					if m.Type == protocol.TypeChange && m.Collection == c {
+						newest = max(newest, stamp(m.Doc).N)
+					}
+					if m.RequestID == id {
+						r.must(len(m.Docs) > 0, "the list is empty")
+						got := stamp(m.Docs[0]).N // the newest: d0
+						r.must(got >= newest, "an answer takes a change back: got n=%d after n=%d had been sent", got, newest)
+						newest = got
+						break
+					}
 				}
-				if m.RequestID == id {
-					r.must(len(m.Docs) == 1, "the list: got %s want one document", m.Docs)
-					got := stamp(m.Docs[0]).N
-					r.must(got >= newest, "an answer takes a change back: got n=%d after n=%d had been sent", got, newest)
-					newest = got
-					break
+			}
+		},
+	},
+	{
+		ID: "ws/bookmark-after-answer",
+		Says: "no bookmark comes before the stream has reached every answered read: its cursor " +
+			"brings nothing that the answer held",
+		Check: func(r *trial) {
+			c, writer := r.named("notes"), r.dial("changes", "none")
+			for n := range 25 {
+				reader := r.dial()
+				writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n))
+				answer := reader.do(list(c))
+				r.must(len(answer.Docs) == 1 && stamp(answer.Docs[0]).N == n, "the list misses an acknowledged write: got %s", answer.Docs)
+				cursor := reader.bookmark()
+				again := r.dial("cursor", cursor)
+				r.want("resumed", again.Welcome.Resumed, true)
+				again.reach(writer, c)
+				for _, m := range again.changes(c, 0) {
+					r.must(string(m.Doc) != string(answer.Docs[0]), "the bookmark after an answer is older than the answer: resumed from it, %s comes once more", m.Doc)
+				}
+				writer.delete(c, "last")
+				reader.Cut()
+				again.Cut()
+			}
+		},
+	},
+	{
+		ID: "ws/bookmark-soon",
+		Says: "a bookmark comes as soon as the stream has reached an answered read, and after every " +
+			"change",
+		Check: func(r *trial) {
+			c, p := r.named("notes"), r.dial()
+			soon := time.Duration(p.Welcome.HeartbeatMS) * time.Millisecond
+			for i := range 5 {
+				begun := time.Now()
+				p.do(list(c))
+				p.bookmark()
+				p.send(upsert(c, "a", fmt.Sprintf(`{"n":%d}`, i)))
+				p.change(c, "a")
+				p.bookmark()
+				took := time.Since(begun)
+				r.must(took < max(soon, waitTime), "two bookmarks took %v: they wait for something", took)
+			}
+		},
+	},
+	{
+		ID:   "ws/bookmark-whole-transactions",
+		Says: "no bookmark comes inside a transaction's changes",
+		Check: func(r *trial) {
+			c, p := r.named("notes"), r.dial()
+			stop := r.busy(c, 20, pad+pad+pad+pad+pad)
+			defer stop()
+			copied, states := map[string]string{}, map[int]bool{}
+			for from := 0; len(states) < 25; from = len(p.seen) {
+				p.bookmark()
+				fold(copied, c, p.seen[from:])
+				r.oneState(copied)
+				for _, d := range copied {
+					states[stamp([]byte(d)).N] = true
 				}
 			}
-		}
-	}},
-	{"ws/bookmark-after-answer", "no bookmark comes before the stream has reached every answered read: its cursor brings nothing that the answer held", func(r *trial) {
-		c, writer := r.named("notes"), r.dial("changes", "none")
-		for n := range 25 {
-			reader := r.dial()
-			writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n))
-			answer := reader.do(list(c))
-			r.must(len(answer.Docs) == 1 && stamp(answer.Docs[0]).N == n, "the list misses an acknowledged write: got %s", answer.Docs)
-			cursor := reader.bookmark()
-			again := r.dial("cursor", cursor)
-			r.want("resumed", again.Welcome.Resumed, true)
-			again.reach(writer, c)
-			for _, m := range again.changes(c, 0) {
-				r.must(string(m.Doc) != string(answer.Docs[0]), "the bookmark after an answer is older than the answer: resumed from it, %s comes once more", m.Doc)
+		},
+	},
+	{
+		ID:   "ws/bookmark-exact",
+		Says: "at a bookmark, list and changes together are the database, whatever happened meanwhile",
+		Check: func(r *trial) {
+			c, p := r.named("notes"), r.dial()
+			stop := r.busy(c, 7, "")
+			copied := map[string]string{}
+			for range 10 {
+				p.do(list(c))
+				p.bookmark()
 			}
-			writer.delete(c, "last")
-			reader.Cut()
-			again.Cut()
-		}
-	}},
-	{"ws/bookmark-soon", "a bookmark comes as soon as the stream has reached an answered read, and after every change", func(r *trial) {
-		c, p := r.named("notes"), r.dial()
-		soon := time.Duration(p.Welcome.HeartbeatMS) * time.Millisecond
-		for i := range 5 {
-			begun := time.Now()
-			p.do(list(c))
+			stop()
+			last := r.dial("changes", "none")
+			last.delete(c, "d3")
+			last.insert(c, "last", `{}`)
+			p.change(c, "last")
 			p.bookmark()
-			p.send(upsert(c, "a", fmt.Sprintf(`{"n":%d}`, i)))
-			p.change(c, "a")
-			p.bookmark()
-			took := time.Since(begun)
-			r.must(took < max(soon, 5*time.Second), "two bookmarks took %v: they wait for something", took)
-		}
-	}},
-	{"ws/bookmark-whole-transactions", "no bookmark comes inside a transaction's changes", func(r *trial) {
-		c, p := r.named("notes"), r.dial()
-		stop := r.busy(c, 20, pad+pad+pad+pad+pad)
-		defer stop()
-		copied, states := map[string]string{}, map[int]bool{}
-		for from := 0; len(states) < 25; from = len(p.seen) {
-			p.bookmark()
-			fold(copied, c, p.seen[from:])
-			r.oneState(copied)
-			for _, d := range copied {
-				states[stamp([]byte(d)).N] = true
+			fold(copied, c, p.seen)
+			r.exact("the copy at a bookmark", copied, last.listed(c))
+		},
+	},
+	{
+		ID:   "ws/bookmark-heartbeat",
+		Says: "a quiet connection gets a bookmark each heartbeat",
+		Check: func(r *trial) {
+			begun, all, none := time.Now(), r.dial(), r.dial("changes", "none")
+			beat := time.Duration(all.Welcome.HeartbeatMS) * time.Millisecond
+			for _, p := range []*peer{all, none} {
+				for beaten := false; !beaten; { // a bookmark at the beginning comes for another reason
+					m := p.nextWithin(heartbeatTime(beat))
+					beaten = m.Type == protocol.TypeBookmark && time.Since(begun) >= beat/2
+					r.must(m.Type != protocol.TypeBookmark || m.Cursor != "" && len(m.Cursor) <= protocol.MaxCursor, "cursor: got %d characters want 1 to %d", len(m.Cursor), protocol.MaxCursor)
+				}
 			}
-		}
-	}},
-	{"ws/bookmark-exact", "at a bookmark, list and changes together are the database, whatever happened meanwhile", func(r *trial) {
-		c, p := r.named("notes"), r.dial()
-		stop := r.busy(c, 7, "")
-		copied := map[string]string{}
-		for range 10 {
-			p.do(list(c))
-			p.bookmark()
-		}
-		stop()
-		last := r.dial("changes", "none")
-		last.delete(c, "d3")
-		last.insert(c, "last", `{}`)
-		p.change(c, "last")
-		p.bookmark()
-		fold(copied, c, p.seen)
-		r.exact("the copy at a bookmark", copied, last.listed(c))
-	}},
-	{"ws/bookmark-heartbeat", "a quiet connection gets a bookmark each heartbeat", func(r *trial) {
-		begun, all, none := time.Now(), r.dial(), r.dial("changes", "none")
-		beat := time.Duration(all.Welcome.HeartbeatMS) * time.Millisecond
-		for _, p := range []*peer{all, none} {
-			for beaten := false; !beaten; { // a bookmark at the beginning comes for another reason
-				m := p.nextWithin(heartbeatTime(beat))
-				beaten = m.Type == protocol.TypeBookmark && time.Since(begun) >= beat/2
-				r.must(m.Type != protocol.TypeBookmark || m.Cursor != "" && len(m.Cursor) <= protocol.MaxCursor, "cursor: got %d characters want 1 to %d", len(m.Cursor), protocol.MaxCursor)
+		},
+	},
+	{
+		ID: "ws/write-visible",
+		Says: "an answered write is seen by every read that begins later, on any connection and " +
+			"transport",
+		Check: func(r *trial) {
+			c, writer, reader := r.named("notes"), r.dial(), r.dial("changes", "none")
+			for n := range 20 {
+				written := string(writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n)).Doc)
+				r.want("read by another connection", string(reader.do(doc(c, "a")).Doc), written)
+				r.want("list by another connection", reader.list(c), []string{written})
+				r.want("read over REST", docOf(r.rest("GET", r.dataURL("a", "collection", c, "rev", "1"), "").Body), written)
 			}
-		}
-	}},
-	{"ws/write-visible", "an answered write is seen by every read that begins later, on any connection and transport", func(r *trial) {
-		c, writer, reader := r.named("notes"), r.dial(), r.dial("changes", "none")
-		for n := range 20 {
-			written := string(writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n)).Doc)
-			r.want("read by another connection", string(reader.do(doc(c, "a")).Doc), written)
-			r.want("list by another connection", reader.list(c), []string{written})
-			r.want("read over REST", docOf(r.rest("GET", r.dataURL("a", "collection", c, "rev", "1"), "").Body), written)
-		}
-	}},
+		},
+	},
 }
 
 // oneState wants all documents of busy to be of one transaction.

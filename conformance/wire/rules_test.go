@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,19 +25,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// defaultConfig is the gateway's, with the sockets that the run is for: SECONDGATE_PLAIN_SOCKETS, which the binary reads too.
-func defaultConfig() gateway.Config {
-	config := gateway.DefaultConfig()
-	config.PlainSockets = os.Getenv("SECONDGATE_PLAIN_SOCKETS") == "true"
-	return config
-}
-
 // serve starts a gateway over b, for the length of the test, and returns its URL.
 func serve(t *testing.T, b backends.Backend, change func(*gateway.Config)) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	host := server.Listener.Addr().String()
-	config := defaultConfig()
+	config := gateway.DefaultConfig()
 	config.Hosts, config.Origins = []string{host}, []string{"http://" + host}
 	config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	config.Heartbeat, config.StreamHeartbeat = 300*time.Millisecond, 300*time.Millisecond
@@ -48,7 +40,7 @@ func serve(t *testing.T, b backends.Backend, change func(*gateway.Config)) strin
 	server.Config.Handler = g.Handler(nil)
 	server.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		g.Shutdown(ctx)
 		server.Close()
@@ -56,21 +48,19 @@ func serve(t *testing.T, b backends.Backend, change func(*gateway.Config)) strin
 	return "http://" + host
 }
 
-// TestRules holds gateways to the rules as their clients see them.
+// TestRules holds a gateway to the rules in both of the ways in which it writes to clients. The
+// fast way runs here with the race detector. Without it the binary runs it, over every database:
+// see TestConformanceCommand in cmd/secondgate.
 func TestRules(t *testing.T) {
-	for name, h := range map[string]conformance.Harness{
-		"sqlite": &sqlitetest.Harness{},
-		"model":  &modeltest.Harness{Options: model.Options{Seed: 5, PreImage: -1, Break: -1}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if testing.Short() && name == "sqlite" {
-				t.Log("the run without the race detector holds SQLite to the rules")
-				return
-			}
-			url := serve(t, h.Open(t), func(*gateway.Config) {})
-			wire.Run(t, wire.Target{URL: url, Workspace: "w"})
-		})
+	mode, plain := "plain", true
+	if testing.Short() {
+		mode, plain = "fast", false
 	}
+	t.Run(mode, func(t *testing.T) {
+		h := &modeltest.Harness{Options: model.Options{Seed: 5, PreImage: -1, Break: -1}}
+		url := serve(t, h.Open(t), func(c *gateway.Config) { c.PlainSockets = plain })
+		wire.Run(t, wire.Target{URL: url, Workspace: "w"})
+	})
 }
 
 func TestRulesAreAddressable(t *testing.T) {
@@ -97,7 +87,7 @@ func TestRulesLeaveNothing(t *testing.T) {
 	for _, id := range []string{"ws/scopes", "ws/list-many", "rest/collections", "sse/scopes", "rest/statuses", "ws/upsert-fields"} {
 		rule, found := wire.Find(id)
 		require.True(t, found, id)
-		require.Empty(t, rule.Try(t.Context(), wire.Target{URL: url, Workspace: "w", App: "mine"}))
+		require.Empty(t, wire.Try(t.Context(), wire.Target{URL: url, Workspace: "w", App: "mine"}, rule))
 	}
 	for _, s := range []protocol.Scope{mine, {Workspace: "w", App: "mine", Draft: true}} {
 		counts, err := b.Collections(t.Context(), s, nil)

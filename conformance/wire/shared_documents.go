@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/vectors"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -105,7 +105,7 @@ var documentRules = []shared{
 }
 
 // refusals of vectors that are no objects: in a request data must be one.
-func (v *visit) refusal(row conformance.Vector) protocol.Code {
+func (v *visit) refusal(row vectors.Vector) protocol.Code {
 	if v := strings.TrimSpace(row.Input); row.Code == protocol.CodeInvalidDocument && v != "" && v[0] != '{' {
 		return protocol.CodeInvalidMessage
 	}
@@ -117,7 +117,7 @@ var jsonRules = []shared{
 		p := v.dial("changes", "none")
 		p.do(subscribe(v.c, "", ""))
 		want := map[string]string{}
-		for i, row := range conformance.Vectors() {
+		for i, row := range vectors.All() {
 			if row.Canonical == "" {
 				continue
 			}
@@ -130,7 +130,7 @@ var jsonRules = []shared{
 		v.exact("the list", byID(v.list(v.c)), want)
 	}},
 	{"json-merge", "every kind of JSON survives an update of another field", func(v *visit) {
-		for i, row := range conformance.Vectors() {
+		for i, row := range vectors.All() {
 			if row.Canonical == "" {
 				continue
 			}
@@ -142,7 +142,7 @@ var jsonRules = []shared{
 		}
 	}},
 	{"json-refused", "every kind of JSON that is not kept is refused with its code and makes no document", func(v *visit) {
-		for i, row := range conformance.Vectors() {
+		for i, row := range vectors.All() {
 			if _, socket := v.Door.(socketDoor); socket && !utf8.ValidString(row.Input) {
 				continue // such a frame ends the connection: ws/frames-closed
 			}

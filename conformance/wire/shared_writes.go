@@ -83,9 +83,12 @@ var mutationRules = []shared{
 	{"mutation-once", "a write that is asked for again under its mutation id has one effect and gets the same id", func(v *visit) {
 		q := under(insert(v.c, "", `{"n":1}`), "m-"+v.mark)
 		first := v.ok(q)
+		v.want("replayed", first.Replayed, false)
+		_, marked := v.Door.(socketDoor)
 		for range 3 {
 			again := v.ok(q)
 			v.want("answer", string(again.Doc), string(first.Doc))
+			v.want("replayed", again.Replayed, marked)
 		}
 		v.want("documents", len(v.list(v.c)), 1)
 	}},

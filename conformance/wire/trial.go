@@ -7,17 +7,17 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/secondgate/secondgate/conformance"
 	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// patience of one wait: what has not come by then does not come.
+// waitTime is the patience of one wait: what has not come by then does not come.
 const waitTime = 20 * time.Second
 
-// trial is one gateway before one rule: what checks are written with.
+// trial is one gateway under one rule. Checks are written with it.
 type trial struct {
-	conformance.T
+	*rule.Attempt
 	ctx    context.Context
 	target Target
 	// scope is the one that the rule works in.
@@ -69,8 +69,8 @@ func (r *trial) draft() protocol.Scope {
 	return s
 }
 
-// others are the scopes that a careless gateway would take for the rule's own. Where the app is given there is only
-// its draft.
+// others are the scopes that a careless gateway would take for the rule's own. Where the app is
+// given there is only its draft.
 func (r *trial) others() []protocol.Scope {
 	others := []protocol.Scope{r.draft()}
 	if r.target.App == "" {
@@ -131,13 +131,11 @@ func clearPage(ctx context.Context, c *client.Client, collection string) (more b
 	return true, err
 }
 
-func idOf(doc json.RawMessage) string {
-	var d struct {
-		ID string `json:"_id"`
-	}
-	_ = json.Unmarshal(doc, &d) // the comparison fails without it
-	return d.ID
-}
+func idOf(doc json.RawMessage) string { return stamp(doc).ID }
 
 // rev is a document's revision.
 func rev(doc json.RawMessage) string { return stamp(doc).Rev }
+
+func stamp(doc json.RawMessage) client.Stamps { return client.StampsOf(doc) }
+
+const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"

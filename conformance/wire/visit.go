@@ -7,7 +7,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// visit is a door before a rule: what the rules that hold for every transport are written with.
+// visit is a door under a rule. The rules that hold for every transport are written with it.
 type visit struct {
 	*trial
 	Door
@@ -40,9 +40,10 @@ func sharedRules() (all []shared) {
 }
 
 func (s shared) over(transport string) Rule {
-	return Rule{transport + "/" + s.name, s.says, func(r *trial) {
-		s.check(&visit{r, r.door(transport, r.scope), r.named("notes")})
-	}}
+	return Rule{
+		ID: transport + "/" + s.name, Says: s.says,
+		Check: func(r *trial) { s.check(&visit{r, r.door(transport, r.scope), r.named("notes")}) },
+	}
 }
 
 func (r *trial) door(transport string, s protocol.Scope) Door {

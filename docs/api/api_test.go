@@ -30,7 +30,8 @@ func vectors[T any](t *testing.T, file string) (v T) {
 	return v
 }
 
-// TestCodes: the schemas have the codes of protocol's table, with their statuses and what may be tried again.
+// TestCodes: the schemas have the codes of protocol's table, with their statuses and what may be
+// tried again.
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	type enum struct{ Enum []protocol.Code }
@@ -69,11 +70,12 @@ func TestReasons(t *testing.T) {
 	require.Equal(t, []string{protocol.ResetExpired, protocol.ResetTooMuch, protocol.ResetLost}, m.Defs.Reason.Enum)
 }
 
-// bySchema are the refusals of which a schema can tell; sizes, depth, ids and the rules of JSON are beyond it.
+// bySchema are the refusals of which a schema can tell; sizes, depth, ids and the rules of JSON are
+// beyond it.
 var bySchema = map[protocol.Code]bool{protocol.CodeInvalidMessage: true, protocol.CodeUnknownType: true, protocol.CodeInvalidJSON: true}
 
-// TestRequests: of the shared vectors, what the gateway understands is valid, and what it refuses for its shape is not.
-// The same goes for every damaged form of those that it understands.
+// TestRequests: of the shared vectors, what the gateway understands is valid, and what it refuses
+// for its shape is not. The same goes for every damaged form of those that it understands.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	var schemas apitest.Schemas

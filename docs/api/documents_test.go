@@ -104,8 +104,8 @@ var ownTypes = []protocol.Type{
 	protocol.TypeGoAway, protocol.TypeError,
 }
 
-// TestAsyncAPI: asyncapi.json has each message of the protocol and no other, each once in an operation, an answer to
-// each request, and payloads that are the schemas of that very type.
+// TestAsyncAPI: asyncapi.json has each message of the protocol and no other, each once in an
+// operation, an answer to each request, and payloads that are the schemas of that very type.
 func TestAsyncAPI(t *testing.T) {
 	t.Parallel()
 	text, err := api.Files.ReadFile("asyncapi.json")

@@ -7,11 +7,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/docs/api"
 )
 
@@ -25,7 +25,7 @@ type Schemas struct {
 
 // Check holds text to a schema, such as schema/answer.json#/$defs/list. The error says what is
 // wrong with text; a schema that there is not, or that cannot be read, fails the test.
-func (s *Schemas) Check(t testing.TB, ref, text string) error {
+func (s *Schemas) Check(t rule.T, ref, text string) error {
 	t.Helper()
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
@@ -34,7 +34,7 @@ func (s *Schemas) Check(t testing.TB, ref, text string) error {
 	return s.schema(t, ref).Validate(value)
 }
 
-func (s *Schemas) schema(t testing.TB, ref string) *jsonschema.Resolved {
+func (s *Schemas) schema(t rule.T, ref string) *jsonschema.Resolved {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

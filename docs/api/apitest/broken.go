@@ -3,7 +3,8 @@ package apitest
 import (
 	"encoding/json"
 	"strings"
-	"testing"
+
+	"github.com/secondgate/secondgate/conformance/rule"
 )
 
 // spared are the damages that leave a text valid, by what it is (see labels), where that cannot be
@@ -37,7 +38,7 @@ var spared = map[string]bool{
 }
 
 // Broken damages a valid text in every way and wants each refused. It returns how many there were.
-func (s *Schemas) Broken(t testing.TB, ref, text string) (n int) {
+func (s *Schemas) Broken(t rule.T, ref, text string) (n int) {
 	t.Helper()
 	for _, d := range Damage(text) {
 		if s.Check(t, ref, d.Text) != nil {

@@ -4,36 +4,36 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/conformance/rule"
 )
 
-// told is one block of an event stream, as a browser understands it.
-type told struct {
+// event is one block of an event stream, as a browser understands it.
+type event struct {
 	client.Block
 	event, data, id, retry, comment string
 }
 
-func toldBy(b client.Block) told { return told{b, b.Event, b.Data, b.ID, b.Retry, b.Comment} }
+func eventOf(b client.Block) event { return event{b, b.Event, b.Data, b.ID, b.Retry, b.Comment} }
 
-// watch is one event stream being read.
-type watch struct {
-	t      testing.TB
+// eventStream is an event stream and what has been read of it.
+type eventStream struct {
+	t      rule.T
 	ctx    context.Context
 	header http.Header
 	status int
 	cut    func()
 	in     <-chan client.Block
-	seen   []told
+	seen   []event
 	// lastID is what EventSource would send back.
 	lastID string
 }
 
-// watchStream opens a stream; headers are "Name: value".
-func watchStream(t testing.TB, ctx context.Context, url string, headers ...string) *watch {
+// openStream opens a stream; headers are "Name: value".
+func openStream(t rule.T, ctx context.Context, url string, headers ...string) *eventStream {
 	t.Helper()
 	w, err := tryStream(t, ctx, url, headers...)
 	require.NoError(t, err)
@@ -41,19 +41,19 @@ func watchStream(t testing.TB, ctx context.Context, url string, headers ...strin
 	return w
 }
 
-func tryStream(t testing.TB, ctx context.Context, url string, headers ...string) (*watch, error) {
+func tryStream(t rule.T, ctx context.Context, url string, headers ...string) (*eventStream, error) {
 	stream, err := client.OpenStream(ctx, url, headers...)
 	if err != nil {
 		return nil, err
 	}
-	return &watch{t: t, ctx: ctx, header: stream.Header, status: stream.Status, in: stream.Blocks, cut: stream.Cut}, nil
+	return &eventStream{t: t, ctx: ctx, header: stream.Header, status: stream.Status, in: stream.Blocks, cut: stream.Cut}, nil
 }
 
 // next is the next block; false at the end.
-func (w *watch) next() (told, bool) {
+func (w *eventStream) next() (event, bool) {
 	select {
 	case block, ok := <-w.in:
-		b := toldBy(block)
+		b := eventOf(block)
 		if ok {
 			w.seen = append(w.seen, b)
 			if b.id != "" {
@@ -62,12 +62,12 @@ func (w *watch) next() (told, bool) {
 		}
 		return b, ok
 	case <-w.ctx.Done():
-		return told{}, false
+		return event{}, false
 	}
 }
 
 // until reads up to the first block that is wanted.
-func (w *watch) until(what string, wanted func(told) bool) told {
+func (w *eventStream) until(what string, wanted func(event) bool) event {
 	w.t.Helper()
 	for {
 		b, ok := w.next()
@@ -81,18 +81,18 @@ func (w *watch) until(what string, wanted func(told) bool) told {
 }
 
 // untilID reads up to the next id that can be resumed from.
-func (w *watch) untilID() string {
+func (w *eventStream) untilID() string {
 	w.t.Helper()
-	return w.until("an id", func(b told) bool { return b.id != "" && b.id != "reset" }).id
+	return w.until("an id", func(b event) bool { return b.id != "" && b.id != "reset" }).id
 }
 
-func (w *watch) untilDoc(id string) told {
+func (w *eventStream) untilDoc(id string) event {
 	w.t.Helper()
-	return w.until("document "+id, func(b told) bool { return b.DocID == id || b.Doc != nil && idOf(b.Doc) == id })
+	return w.until("document "+id, func(b event) bool { return b.DocID == id || b.Doc != nil && idOf(b.Doc) == id })
 }
 
 // story is what was seen, for people.
-func (w *watch) story() string {
+func (w *eventStream) story() string {
 	var parts []string
 	for _, b := range w.seen {
 		switch {
@@ -116,7 +116,7 @@ func (w *watch) story() string {
 }
 
 // foldInto applies blocks to a copy, as a client does that knows no reset: by collection and id.
-func foldInto(docs map[string]string, blocks []told) {
+func foldInto(docs map[string]string, blocks []event) {
 	for _, b := range blocks {
 		switch b.Type {
 		case "insert", "update":

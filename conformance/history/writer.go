@@ -1,7 +1,6 @@
-package wire
+package history
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -16,6 +15,8 @@ const (
 	balance  = 100 // each one's at the beginning
 	ids      = 25  // ids of the other collections, few enough to be deleted and inserted again
 )
+
+const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"
 
 var collections = []string{"notes", "tasks", "sum"}
 
@@ -55,8 +56,6 @@ func (w *writer) data() []byte {
 	return fmt.Appendf(nil, `{"by":%q,"n":%d,"pad":%q}`, w.name, w.made, pad[:w.rng.IntN(len(pad))])
 }
 
-const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"
-
 func (w *writer) connect() bool {
 	var err error
 	if w.client, err = client.Dial(w.ctx, client.URL(w.URL, w.Scope)); err != nil {
@@ -85,7 +84,8 @@ func (w *writer) broken(err error) {
 	}
 }
 
-// call makes a request; ok tells whether it was carried out. Refusals that a random history brings are no failures.
+// call makes a request; ok tells whether it was carried out. Refusals that a random history brings
+// are no failures.
 func (w *writer) call(q protocol.Request) (m protocol.Received, ok bool) {
 	m, err := w.client.Call(w.ctx, q)
 	if err != nil {
@@ -183,25 +183,14 @@ func (w *writer) readBack(q protocol.Request, written protocol.Received) {
 	if !ok {
 		return
 	}
-	before, after := stamp(written.Doc), stamp(m.Doc)
+	before, after := client.StampsOf(written.Doc), client.StampsOf(m.Doc)
 	if after.Rev != "" && after.Created == before.Created && after.Updated < before.Updated {
 		w.fail("reads/own-writes", "%s: read %s after writing %s", w.name, m.Doc, written.Doc)
 	}
 }
 
-type stamps struct {
-	Created string `json:"_createdAt"`
-	Updated string `json:"_updatedAt"`
-	Rev     string `json:"_rev"`
-	N       int    `json:"n"`
-}
-
-func stamp(doc json.RawMessage) (s stamps) {
-	_ = json.Unmarshal(doc, &s) // null gives the zero stamps
-	return s
-}
-
-// transfer moves an amount between two accounts in one batch. Their sum stays constant in every snapshot.
+// transfer moves an amount between two accounts in one batch. Their sum stays constant in every
+// snapshot.
 func (w *writer) transfer() {
 	from, to := account(w.rng.IntN(accounts)), account(w.rng.IntN(accounts))
 	if from == to {
@@ -215,7 +204,7 @@ func (w *writer) transfer() {
 	if !ok {
 		return
 	}
-	x, y, amount := stamp(a.Doc), stamp(b.Doc), w.rng.IntN(20)
+	x, y, amount := client.StampsOf(a.Doc), client.StampsOf(b.Doc), w.rng.IntN(20)
 	_, ok = w.call(protocol.Request{Type: protocol.TypeBatch, Operations: []protocol.Request{
 		{Type: protocol.TypeUpdate, Collection: "sum", DocID: from, Data: value(x.N - amount), IfRev: x.Rev},
 		{Type: protocol.TypeUpdate, Collection: "sum", DocID: to, Data: value(y.N + amount), IfRev: y.Rev},

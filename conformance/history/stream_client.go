@@ -1,4 +1,4 @@
-package wire
+package history
 
 import (
 	"encoding/json"
@@ -12,9 +12,10 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// listening is a client of REST and the event stream that keeps a copy of every collection over many connections. It
-// heeds resets. It reads on one goroutine, the stream's own, and decides on another.
-type listening struct {
+// streamClient is a client of REST and the event stream that keeps a copy of every collection over
+// many connections. It heeds resets. It reads on one goroutine, the stream's own, and decides on
+// another.
+type streamClient struct {
 	*run
 	name   string
 	rng    *rand.Rand
@@ -24,21 +25,22 @@ type listening struct {
 	stream *client.Stream
 	// id is the last one: "reset" from a reset until its replay is whole, "" before the first list.
 	id string
-	// awaited are snapshots that the copy may have got to: it counts at an id that has reached them all.
+	// awaited are snapshots that the copy may have got to: it counts at an id that has reached them
+	// all.
 	awaited []backends.Cursor
 	dirty   bool // something came after the last id
-	told    bool // an id came on this stream
+	counted bool // an id came on this stream
 	done    bool
 }
 
-func newListening(r *run, i int) *listening {
-	l := &listening{run: r, rng: r.rand("listening", i), atomic: i%2 == 1, docs: map[string]map[string]string{}}
-	l.name = fmt.Sprintf("listener %d (atomic %v)", i, l.atomic)
+func newStreamClient(r *run, i int) *streamClient {
+	l := &streamClient{run: r, rng: r.rand("listening", i), atomic: i%2 == 1, docs: map[string]map[string]string{}}
+	l.name = fmt.Sprintf("stream client %d (atomic %v)", i, l.atomic)
 	return l
 }
 
 // follow connects again and again until the copy has been exact at the final snapshot.
-func (l *listening) follow() {
+func (l *streamClient) follow() {
 	for !l.done && l.ctx.Err() == nil {
 		if l.id == "" && !l.begin() {
 			continue
@@ -51,8 +53,9 @@ func (l *listening) follow() {
 	}
 }
 
-// begin lists every collection. The stream from the first list's cursor repairs what the others saw of later states.
-func (l *listening) begin() bool {
+// begin lists every collection. The stream from the first list's cursor repairs what the others saw
+// of later states.
+func (l *streamClient) begin() bool {
 	l.awaited = nil
 	for _, c := range collections {
 		cursor, ok := l.list(c)
@@ -68,7 +71,7 @@ func (l *listening) begin() bool {
 }
 
 // list replaces the copy of a collection by what REST lists, and returns the list's cursor.
-func (l *listening) list(collection string) (string, bool) {
+func (l *streamClient) list(collection string) (string, bool) {
 	a, err := client.Do(l.ctx, "GET", client.DataURL(l.URL, l.Scope, "", "collection", collection, "rev", "1"), "")
 	if l.ctx.Err() != nil {
 		return "", false
@@ -85,15 +88,15 @@ func (l *listening) list(collection string) (string, bool) {
 	}
 	docs := map[string]string{}
 	for _, d := range body.Docs {
-		docs[idOf(d)] = string(d)
+		docs[client.StampsOf(d).ID] = string(d)
 	}
 	l.docs[collection], l.dirty = docs, true
 	return cursor, true
 }
 
-// connect opens a stream where the last one ended: by header, by URL, or, as a second tab that has the copy and no id,
-// without either.
-func (l *listening) connect() bool {
+// connect opens a stream where the last one ended: by header, by URL, or, as a second tab that has
+// the copy and no id, without either.
+func (l *streamClient) connect() bool {
 	parameters, headers := []string{"rev", "1"}, []string(nil)
 	switch n := l.rng.IntN(8); {
 	case n == 0 && l.id != "reset":
@@ -104,7 +107,7 @@ func (l *listening) connect() bool {
 	default:
 		headers = []string{"Last-Event-ID: " + l.id}
 	}
-	stream, err := client.OpenStream(l.ctx, StreamURL(l.URL, l.Scope, parameters...), headers...)
+	stream, err := client.OpenStream(l.ctx, client.StreamURL(l.URL, l.Scope, parameters...), headers...)
 	if err != nil || stream.Status != 200 {
 		if l.ctx.Err() == nil {
 			l.fail("history/connection", "%s: %v", l.name, err)
@@ -129,16 +132,16 @@ func (l *listening) connect() bool {
 }
 
 // expect notes that the copy may be ahead of the ids to come, up to now.
-func (l *listening) expect() {
+func (l *streamClient) expect() {
 	if now, err := l.now(); err == nil {
 		l.awaited = append(l.awaited, now)
 	}
 }
 
 // watch follows one stream until it is cut.
-func (l *listening) watch() {
+func (l *streamClient) watch() {
 	early := l.rng.IntN(4) == 0
-	l.told = false
+	l.counted = false
 	cut := time.After(time.Duration(30+l.rng.IntN(300)) * time.Millisecond)
 	act := time.NewTicker(time.Duration(50+l.rng.IntN(100)) * time.Millisecond)
 	defer act.Stop()
@@ -154,7 +157,7 @@ func (l *listening) watch() {
 				l.list(collections[l.rng.IntN(len(collections))])
 			}
 		case <-cut:
-			if !early && !l.told { // see watcher.watch
+			if !early && !l.counted { // see socketClient.watch
 				cut = time.After(50 * time.Millisecond)
 			} else if !l.ended.Load() {
 				l.count(func(c *Counts) { c.StreamCuts++ })
@@ -166,8 +169,9 @@ func (l *listening) watch() {
 	}
 }
 
-// lost is what a client does when its stream is gone: one that applies by id drops what came after it.
-func (l *listening) lost() {
+// lost is what a client does when its stream is gone: one that applies by id drops what came after
+// it.
+func (l *streamClient) lost() {
 	if l.done || l.ctx.Err() != nil || !l.dirty {
 		return
 	}
@@ -179,7 +183,7 @@ func (l *listening) lost() {
 	l.expect()
 }
 
-func (l *listening) receive(b client.Block) {
+func (l *streamClient) receive(b client.Block) {
 	switch {
 	case b.Event == "reset":
 		l.count(func(c *Counts) { c.StreamResets++ })
@@ -197,7 +201,7 @@ func (l *listening) receive(b client.Block) {
 		if l.docs[b.Collection] == nil {
 			l.docs[b.Collection] = map[string]string{}
 		}
-		l.docs[b.Collection][idOf(b.Doc)] = string(b.Doc)
+		l.docs[b.Collection][client.StampsOf(b.Doc).ID] = string(b.Doc)
 		l.dirty = true
 	}
 	if b.ID != "" {
@@ -205,12 +209,13 @@ func (l *listening) receive(b client.Block) {
 	}
 }
 
-// reached is an id: where the copy must equal the database, unless the client is known to be ahead of it.
-func (l *listening) reached(id string) {
+// reached is an id: where the copy must equal the database, unless the client is known to be ahead
+// of it.
+func (l *streamClient) reached(id string) {
 	if l.id = id; id == "reset" {
 		return
 	}
-	l.dirty, l.told, l.saved = false, true, l.copied()
+	l.dirty, l.counted, l.saved = false, true, l.copied()
 	l.count(func(c *Counts) { c.IDs++ })
 	at, err := l.run.cursor(id)
 	if err != nil {
@@ -228,7 +233,7 @@ func (l *listening) reached(id string) {
 	}
 }
 
-func (l *listening) compare(id string) {
+func (l *streamClient) compare(id string) {
 	state, known := l.state(id)
 	if !known {
 		return
@@ -243,7 +248,7 @@ func (l *listening) compare(id string) {
 }
 
 // copied is a copy of the copy.
-func (l *listening) copied() map[string]map[string]string {
+func (l *streamClient) copied() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for c, docs := range l.docs {
 		all[c] = maps.Clone(docs)
@@ -255,7 +260,7 @@ func (l *listening) copied() map[string]map[string]string {
 func (r *run) sum(rule, name string, docs map[string]string) {
 	total := 0
 	for _, doc := range docs {
-		total += stamp([]byte(doc)).N
+		total += client.StampsOf([]byte(doc)).N
 	}
 	if total != accounts*balance {
 		r.fail(rule, "%s: the accounts hold %d instead of %d: a batch was torn", name, total, accounts*balance)
@@ -275,7 +280,7 @@ func (r *run) restWriter(i int) {
 			method = "DELETE"
 		}
 		if method != "DELETE" {
-			text = body(q)
+			text = client.Body(q)
 		}
 		a, err := client.Do(r.ctx, method, client.DataURL(r.URL, r.Scope, id, "collection", q.Collection), text)
 		switch {

@@ -1,6 +1,7 @@
-package wire
+package history
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -41,7 +42,8 @@ func (r *replica) part(collection, id string) *part {
 
 func (r *replica) remove(p *part) { delete(r.parts, p.collection+"/"+p.id) }
 
-// change applies a change to every part that it concerns (with none: that is followed); false if there is none.
+// change applies a change to every part that it concerns (with none: that is followed); false if
+// there is none.
 func (r *replica) change(m protocol.Received, none bool) (concerns bool) {
 	for _, p := range []*part{r.parts[m.Collection+"/"], r.parts[m.Collection+"/"+m.DocID]} {
 		if p == nil || none && !p.following {
@@ -141,7 +143,7 @@ func (p *part) differs(want map[string]string) string {
 			return fmt.Sprintf("it holds %s", id)
 		}
 		if want[id] != doc {
-			return fmt.Sprintf("%s is %s, in the database %s", id, doc, or(want[id], "gone"))
+			return fmt.Sprintf("%s is %s, in the database %s", id, doc, cmp.Or(want[id], "gone"))
 		}
 	}
 	for id, doc := range want {
@@ -150,11 +152,4 @@ func (p *part) differs(want map[string]string) string {
 		}
 	}
 	return ""
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }

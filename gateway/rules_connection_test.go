@@ -10,17 +10,22 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-var edgeRules = []rule{
+// connectionRules are about who may connect, and when a connection ends.
+var connectionRules = []gatewayRule{
 	{
-		id: "access/allowlists", says: "only the exact hosts and origins of the allowlists are served",
-		check: func(r *trial) {
+		ID:   "access/allowlists",
+		Says: "only the exact hosts and origins of the allowlists are served",
+		Check: func(r *trial) {
+			r.serve()
 			address := strings.TrimPrefix(r.url, "http://")
 			for _, c := range []struct {
 				host, origin string
@@ -36,50 +41,10 @@ var edgeRules = []rule{
 		},
 	},
 	{
-		id: "access/urls", says: "a malformed URL is refused before the upgrade, with its code",
-		check: func(r *trial) {
-			for path, want := range map[string]string{
-				"/api/workspaces/w/apps/x__draft/data/socket":                 "400 invalid_id",
-				"/api/workspaces/w/apps/%2e%2e/data/socket":                   "400 invalid_id",
-				"/api/workspaces/a%2Fb/apps/a/data/socket":                    "400 invalid_id",
-				"/api/workspaces/w/apps/a/data/socket?changes=some":           "400 invalid_message",
-				"/api/workspaces/w/apps/a/data/socket?changes=none&cursor=AA": "400 invalid_message",
-				"/api/workspaces/w/apps/a/other":                              "404 not_found",
-			} {
-				r.must(r.get(path) == want, "%s answered %s, not %s", path, r.get(path), want)
-			}
-			address := strings.TrimPrefix(r.url, "http://")
-			r.must(r.upgrade(address, "", "other.protocol", "") == 400, "only another subprotocol was accepted")
-			r.must(r.upgrade(address, "", "other.protocol, "+protocol.Subprotocol, "") == 101, "our subprotocol among others was refused")
-		},
-	},
-	{
-		id: "frames/closed", says: "binary, text that is no UTF-8 and frames over the limit end the connection with their code",
-		change: func(c *gateway.Config) { c.Limits.FrameBytes = 1 << 20 },
-		check: func(r *trial) {
-			for _, c := range []struct {
-				kind websocket.MessageType
-				text string
-				want websocket.StatusCode
-			}{
-				{websocket.MessageBinary, "{}", websocket.StatusUnsupportedData},
-				{websocket.MessageText, "\xff", websocket.StatusInvalidFramePayloadData},
-				{websocket.MessageText, strings.Repeat("x", 1<<20+1), websocket.StatusMessageTooBig},
-			} {
-				conn, _, err := websocket.Dial(r.ctx, client.URL(r.url, here), nil)
-				require.NoError(r, err)
-				require.NoError(r, conn.Write(r.ctx, c.kind, []byte(c.text)))
-				for err == nil {
-					_, _, err = conn.Read(r.ctx)
-				}
-				r.must(websocket.CloseStatus(err) == c.want, "closed with %v, not %v", err, c.want)
-			}
-		},
-	},
-	{
-		id: "slow/given-up", says: "a peer that takes no byte for the stall time is dropped, and nobody else notices",
-		change: func(c *gateway.Config) { c.Stall = 300 * time.Millisecond },
-		check: func(r *trial) {
+		ID:   "slow/given-up",
+		Says: "a peer that takes no byte for the stall time is dropped, and nobody else notices",
+		Check: func(r *trial) {
+			dropped := r.serveStalling("socket")
 			stalled, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 			require.NoError(r, err)
 			defer func() { _ = stalled.Close() }()
@@ -90,23 +55,24 @@ var edgeRules = []rule{
 			for i := range 40 { // 8 MB: more than kernel buffers take
 				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: string(rune('a' + i%26)), Data: []byte(data)})
 			}
-			_ = stalled.SetReadDeadline(time.Now().Add(10 * time.Second))
-			time.Sleep(600 * time.Millisecond) // the stall itself: nothing is read meanwhile
+			dropped(1) // nothing is read meanwhile
+			_ = stalled.SetReadDeadline(time.Now().Add(time.Minute))
 			n, err := io.Copy(io.Discard, stalled)
 			r.must(err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err)
 		},
 	},
 	{
-		id: "liveness/silent", says: "a peer that takes everything and answers no ping is dropped, one that answers is not",
-		change: func(c *gateway.Config) { c.Stall, c.Heartbeat = 300*time.Millisecond, 100*time.Millisecond },
-		check: func(r *trial) {
+		ID:   "liveness/silent",
+		Says: "a peer that takes everything and answers no ping is dropped, one that answers is not",
+		Check: func(r *trial) {
+			r.serve(func(c *gateway.Config) { c.Stall, c.Heartbeat = 300*time.Millisecond, 100*time.Millisecond })
 			lively := r.dial() // the library answers while it reads
 			silent, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 			require.NoError(r, err)
 			defer func() { _ = silent.Close() }()
 			_, err = io.WriteString(silent, handshake(r.url))
 			require.NoError(r, err)
-			_ = silent.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_ = silent.SetReadDeadline(time.Now().Add(time.Minute))
 			ended := make(chan error, 1)
 			var heard bytes.Buffer
 			go func() {
@@ -123,25 +89,11 @@ var edgeRules = []rule{
 		},
 	},
 	{
-		id: "liveness/ping", says: "a ping is answered with its pong, and second:data:ping with its answer",
-		check: func(r *trial) {
-			conn, _, err := websocket.Dial(r.ctx, client.URL(r.url, here), nil)
-			require.NoError(r, err)
-			defer func() { _ = conn.CloseNow() }()
-			go func() { // ends with the connection; pongs are heard by who reads
-				for err := error(nil); err == nil; {
-					_, _, err = conn.Read(context.Background())
-				}
-			}()
-			r.must(conn.Ping(r.ctx) == nil, "the ping was not answered")
-			r.dial().quiet()
-		},
-	},
-	{
-		id: "drain/goaway", says: "a gateway that stops says so, answers what it was asked, and closes with 1001",
-		check: func(r *trial) {
+		ID:   "drain/goaway",
+		Says: "a gateway that stops says so, answers what it was asked, and closes with 1001",
+		Check: func(r *trial) {
 			b := r.harness.Open(r)
-			config := defaultConfig()
+			config := r.config()
 			config.Hosts = []string{"gate.test"}
 			g, err := gateway.New(r.ctx, b, config)
 			require.NoError(r, err)
@@ -219,16 +171,29 @@ func (r *trial) upgrade(host, origin, subprotocol, query string) int {
 	return answer.StatusCode
 }
 
-// get is the status and code that a path is answered with.
-func (r *trial) get(path string) string {
-	r.Helper()
-	q, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.url+path, nil)
-	require.NoError(r, err)
-	answer, err := http.DefaultTransport.RoundTrip(q)
-	require.NoError(r, err)
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(answer.Body)
-	require.NoError(r, err)
-	code, _, _ := strings.Cut(strings.TrimPrefix(string(body), `{"error":"`), `"`)
-	return answer.Status[:3] + " " + code
+// serveStalling starts a gateway with a short stall time. dropped waits until so many connections
+// of a door are left.
+func (r *trial) serveStalling(door string) (dropped func(left float64)) {
+	registry := prometheus.NewRegistry()
+	r.serve(func(c *gateway.Config) {
+		c.Stall, c.Metrics = 300*time.Millisecond, metrics.New(registry)
+	})
+	open := func() float64 {
+		families, err := registry.Gather()
+		require.NoError(r, err)
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "secondgate_connections" && m.GetLabel()[0].GetValue() == door {
+					return m.GetGauge().GetValue()
+				}
+			}
+		}
+		return -1
+	}
+	return func(left float64) {
+		for open() != left {
+			r.must(r.ctx.Err() == nil, "%v connections are open, want %v", open(), left)
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package wire
+package history
 
 import (
 	"context"
@@ -23,18 +23,19 @@ type History struct {
 	// Backend is the one behind the gateway, to read cursors and the final state with.
 	Backend backends.Backend
 	Oracle  conformance.Oracle
-	// Outside, if set, writes beside the gateway. Forget, if set, drops the history, so that cursors expire.
+	// Outside, if set, writes beside the gateway. Forget, if set, drops the history, so that
+	// cursors expire.
 	Outside conformance.Outside
 	Forget  func()
 	Seed    uint64
-	// Duration is how long writers write at least; on a busy machine they go on, up to four times as long, until all of
-	// Least has happened.
+	// Duration is how long writers write at least; on a busy machine they go on, many times as
+	// long, until all of Least has happened.
 	Duration time.Duration
 	Writers  int
-	// Watchers are WebSockets: of three, one follows nothing but what it subscribes to.
-	Watchers int
-	// Listeners are clients of REST and the event stream; half as many write over REST.
-	Listeners int
+	// SocketClients are WebSockets: of three, one follows nothing but what it subscribes to.
+	SocketClients int
+	// StreamClients are clients of REST and the event stream; half as many write over REST.
+	StreamClients int
 	// Least is what must have happened for the history to count.
 	Least Counts
 }
@@ -43,8 +44,8 @@ type History struct {
 type Counts struct {
 	Writes, Batches, RESTWrites, Outside, Reinserts, Settled int64
 	Lists, Pages                                             int64
-	// Of sockets: bookmarks, connections that were cut, that went on at their cursor, and resets. Resubscribes are the
-	// subscriptions that went on at cursors of their own.
+	// Of sockets: bookmarks, connections that were cut, that went on at their cursor, and resets.
+	// Resubscribes are the subscriptions that went on at cursors of their own.
 	Bookmarks, Cuts, Resumes, Resubscribes, Resets int64
 	// The same of event streams. Those that opened fresh had a copy and no id.
 	IDs, StreamCuts, StreamResumes, StreamResets, StreamsFresh int64
@@ -75,22 +76,22 @@ type run struct {
 	states map[string]map[string]map[string]string // the oracle's answers by cursor
 }
 
-// CheckHistory runs the history and fails t where a promise is broken, naming the rule. It prints the seed and what
-// the history held.
-func CheckHistory(t conformance.T, h History) Counts {
+// Check runs the history and fails t where a promise is broken, naming the rule. It prints the seed
+// and what the history held.
+func Check(t conformance.T, h History) Counts {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longer*h.Duration+90*time.Second)
 	defer cancel()
 	r := &run{History: h, t: t, begun: time.Now(), ctx: ctx, cancel: cancel, states: map[string]map[string]map[string]string{}}
 	r.prepare()
-	var watchers, writers sync.WaitGroup
-	for i := range h.Watchers {
-		watchers.Go(func() { newWatcher(r, i).follow() })
+	var clients, writers sync.WaitGroup
+	for i := range h.SocketClients {
+		clients.Go(func() { newSocketClient(r, i).follow() })
 	}
-	for i := range h.Listeners {
-		watchers.Go(func() { newListening(r, i).follow() })
+	for i := range h.StreamClients {
+		clients.Go(func() { newStreamClient(r, i).follow() })
 	}
-	for i := range h.Listeners / 2 {
+	for i := range h.StreamClients / 2 {
 		writers.Go(func() { r.restWriter(i) })
 	}
 	for i := range h.Writers {
@@ -104,7 +105,7 @@ func CheckHistory(t conformance.T, h History) Counts {
 	}
 	writers.Wait()
 	r.finish()
-	watchers.Wait()
+	clients.Wait()
 	r.report()
 	return r.counts
 }
@@ -175,7 +176,7 @@ func (r *run) state(text string) (map[string]map[string]string, bool) {
 	return state, true
 }
 
-// finish notes the last snapshot: every watcher has to get there.
+// finish notes the last snapshot: every socketClient has to get there.
 func (r *run) finish() {
 	var err error
 	if r.final, err = r.now(); err != nil && !r.failed.Load() {
@@ -207,8 +208,9 @@ func (r *run) short() (short []string) {
 	return short
 }
 
-// longer is how many times its duration a history may last.
-const longer = 4
+// longer is how many times its duration a history may last: until enough has happened, on a busy
+// machine too.
+const longer = 16
 
 // writing tells whether writers go on.
 func (r *run) writing() bool {
@@ -216,8 +218,8 @@ func (r *run) writing() bool {
 	return r.ctx.Err() == nil && (took < r.Duration || took < longer*r.Duration && len(r.short()) > 0)
 }
 
-// forget drops the database's history now and then. Where that voids every cursor, a slow machine would hardly see one that
-// is still good, so first a few of each kind go on at theirs.
+// forget drops the database's history now and then. Where that voids every cursor, a slow machine
+// would hardly see one that is still good, so first a few of each kind go on at theirs.
 func (r *run) forget() {
 	rng := r.rand("forget", 0)
 	for r.writing() {
@@ -232,7 +234,8 @@ func (r *run) forget() {
 	}
 }
 
-// wentOn tells whether, since it was called, so many have gone on at their cursors: sockets, subscriptions and streams.
+// wentOn tells whether, since it was called, so many have gone on at their cursors: sockets,
+// subscriptions and streams.
 func (r *run) wentOn(times int64) func() bool {
 	now := func() Counts {
 		r.mu.Lock()

@@ -1,4 +1,4 @@
-package wire
+package history
 
 import (
 	"fmt"
@@ -10,8 +10,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// watcher is a client that keeps copies over many connections. It reads on one goroutine and decides on another.
-type watcher struct {
+// socketClient is a client that keeps copies over many connections. It reads on one goroutine and
+// decides on another.
+type socketClient struct {
 	*run
 	name   string
 	rng    *rand.Rand
@@ -20,12 +21,13 @@ type watcher struct {
 	copy   *replica
 	client *client.Client
 	asked  map[string]*question // by requestId
-	// cursor is the last bookmark; ahead is set after a cut, to a snapshot that the copy may have got to since.
-	cursor string
-	ahead  backends.Cursor
-	dirty  bool // something came after the last bookmark
-	told   bool // a bookmark came on this connection
-	done   bool
+	// cursor is the last bookmark; ahead is set after a cut, to a snapshot that the copy may have
+	// got to since.
+	cursor  string
+	ahead   backends.Cursor
+	dirty   bool // something came after the last bookmark
+	counted bool // a bookmark came on this connection
+	done    bool
 }
 
 // question is a request under way.
@@ -34,14 +36,14 @@ type question struct {
 	part    *part
 }
 
-func newWatcher(r *run, i int) *watcher {
-	w := &watcher{run: r, rng: r.rand("watcher", i), none: i%3 == 2, atomic: i%2 == 1, copy: newReplica()}
-	w.name = fmt.Sprintf("watcher %d (none %v, atomic %v)", i, w.none, w.atomic)
+func newSocketClient(r *run, i int) *socketClient {
+	w := &socketClient{run: r, rng: r.rand("watcher", i), none: i%3 == 2, atomic: i%2 == 1, copy: newReplica()}
+	w.name = fmt.Sprintf("socket client %d (none %v, atomic %v)", i, w.none, w.atomic)
 	return w
 }
 
 // follow connects again and again until the copy has been exact at the final snapshot.
-func (w *watcher) follow() {
+func (w *socketClient) follow() {
 	for !w.done && w.ctx.Err() == nil {
 		if w.connect() {
 			w.watch()
@@ -49,7 +51,7 @@ func (w *watcher) follow() {
 	}
 }
 
-func (w *watcher) connect() bool {
+func (w *socketClient) connect() bool {
 	parameters := []string{"changes", "all"}
 	if w.none {
 		parameters[1] = "none"
@@ -71,7 +73,7 @@ func (w *watcher) connect() bool {
 }
 
 // watch follows one connection until it is cut.
-func (w *watcher) watch() {
+func (w *socketClient) watch() {
 	in := make(chan protocol.Received)
 	go func() { // ends with the connection, which this function ends
 		defer close(in)
@@ -91,7 +93,7 @@ func (w *watcher) watch() {
 	}()
 	w.begin()
 	early := w.rng.IntN(4) == 0
-	w.told = false
+	w.counted = false
 	cut := time.After(time.Duration(50+w.rng.IntN(500)) * time.Millisecond)
 	act := time.NewTicker(time.Duration(20+w.rng.IntN(40)) * time.Millisecond)
 	defer act.Stop()
@@ -105,7 +107,7 @@ func (w *watcher) watch() {
 		case <-act.C:
 			w.act()
 		case <-cut:
-			if !early && !w.told { // on a slow machine all would be cut before they know where they are
+			if !early && !w.counted { // on a slow machine all would be cut before they know where they are
 				cut = time.After(50 * time.Millisecond)
 			} else if !w.ended.Load() {
 				w.count(func(c *Counts) { c.Cuts++ })
@@ -117,8 +119,9 @@ func (w *watcher) watch() {
 	}
 }
 
-// lost is what a client does when its connection is gone: one that applies by bookmark drops what came after it.
-func (w *watcher) lost() {
+// lost is what a client does when its connection is gone: one that applies by bookmark drops what
+// came after it.
+func (w *socketClient) lost() {
 	if w.atomic {
 		w.copy.rollBack()
 		return
@@ -129,8 +132,9 @@ func (w *watcher) lost() {
 	w.copy.keepWhole()
 }
 
-// begin asks for what the watcher wants: every collection, or the subscriptions that it had and some more.
-func (w *watcher) begin() {
+// begin asks for what the socketClient wants: every collection, or the subscriptions that it had
+// and some more.
+func (w *socketClient) begin() {
 	if !w.none {
 		for _, c := range collections {
 			if !w.copy.part(c, "").whole {
@@ -149,7 +153,7 @@ func (w *watcher) begin() {
 	}
 }
 
-func (w *watcher) list(collection string) {
+func (w *socketClient) list(collection string) {
 	q := protocol.Request{Type: protocol.TypeList, Collection: collection}
 	if w.rng.IntN(2) == 0 {
 		q.Limit = 1 + w.rng.IntN(20)
@@ -157,7 +161,7 @@ func (w *watcher) list(collection string) {
 	w.ask(q, w.copy.part(collection, ""))
 }
 
-func (w *watcher) subscribe(p *part) {
+func (w *socketClient) subscribe(p *part) {
 	q := protocol.Request{Type: protocol.TypeSubscribe, Collection: p.collection, DocID: p.id}
 	if p.whole {
 		q.Cursor = p.cursor
@@ -165,7 +169,7 @@ func (w *watcher) subscribe(p *part) {
 	w.ask(q, p)
 }
 
-func (w *watcher) ask(q protocol.Request, p *part) {
+func (w *socketClient) ask(q protocol.Request, p *part) {
 	id, err := w.client.Send(w.ctx, q)
 	if err != nil {
 		return // the reader sees it too
@@ -175,7 +179,7 @@ func (w *watcher) ask(q protocol.Request, p *part) {
 }
 
 // act is what a client does by itself now and then: it lists again.
-func (w *watcher) act() {
+func (w *socketClient) act() {
 	if w.ended.Load() || w.rng.IntN(4) > 0 {
 		return
 	}
@@ -190,7 +194,7 @@ func (w *watcher) act() {
 }
 
 // toggle follows another document, or leaves one.
-func (w *watcher) toggle() {
+func (w *socketClient) toggle() {
 	p := w.copy.part(collections[w.rng.IntN(2)], fmt.Sprintf("d%d", w.rng.IntN(ids)))
 	switch {
 	case p.asked > 0 || p.leaving:
@@ -202,7 +206,7 @@ func (w *watcher) toggle() {
 	}
 }
 
-func (w *watcher) receive(m protocol.Received) {
+func (w *socketClient) receive(m protocol.Received) {
 	switch m.Type {
 	case protocol.TypeBookmark:
 		w.bookmark(m.Cursor)
@@ -222,8 +226,9 @@ func (w *watcher) receive(m protocol.Received) {
 	}
 }
 
-// reset: all copies are void. Answers under way may be parts of lists that began before: they do not count.
-func (w *watcher) reset() {
+// reset: all copies are void. Answers under way may be parts of lists that began before: they do
+// not count.
+func (w *socketClient) reset() {
 	w.ahead, w.cursor = nil, ""
 	w.copy.void()
 	for _, p := range w.copy.parts {
@@ -236,7 +241,7 @@ func (w *watcher) reset() {
 }
 
 // fetch asks for a part anew.
-func (w *watcher) fetch(p *part) {
+func (w *socketClient) fetch(p *part) {
 	if w.none {
 		w.subscribe(p)
 		return
@@ -244,7 +249,7 @@ func (w *watcher) fetch(p *part) {
 	w.list(p.collection)
 }
 
-func (w *watcher) answered(q *question, m protocol.Received) {
+func (w *socketClient) answered(q *question, m protocol.Received) {
 	p := q.part
 	p.asked--
 	w.dirty = true
@@ -272,7 +277,7 @@ func (w *watcher) answered(q *question, m protocol.Received) {
 }
 
 // page takes one page of a list; the first replaces what the copy had.
-func (w *watcher) page(q *question, m protocol.Received) {
+func (w *socketClient) page(q *question, m protocol.Received) {
 	w.count(func(c *Counts) { c.Pages++ })
 	if q.request.After == "" {
 		w.count(func(c *Counts) { c.Lists++ })
@@ -290,8 +295,8 @@ func (w *watcher) page(q *question, m protocol.Received) {
 }
 
 // bookmark is where the copy must equal the database.
-func (w *watcher) bookmark(cursor string) {
-	w.cursor, w.dirty, w.told = cursor, false, true
+func (w *socketClient) bookmark(cursor string) {
+	w.cursor, w.dirty, w.counted = cursor, false, true
 	w.count(func(c *Counts) { c.Bookmarks++ })
 	w.copy.commit(cursor, w.none)
 	at, err := w.run.cursor(cursor)
@@ -310,7 +315,7 @@ func (w *watcher) bookmark(cursor string) {
 	}
 }
 
-func (w *watcher) compare(cursor string) {
+func (w *socketClient) compare(cursor string) {
 	state, known := w.state(cursor)
 	if !known {
 		return

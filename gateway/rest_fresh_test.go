@@ -10,14 +10,14 @@ import (
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance/client"
-	"github.com/secondgate/secondgate/conformance/wire"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// lagging answers reads from a snapshot that it keeps, as a database may that others write to, unless that is asked not to be.
+// lagging answers reads from a snapshot that it keeps, as a database may that others write to,
+// unless that is asked not to be.
 type lagging struct {
-	*bent
+	*faulty
 	page backends.Page
 }
 
@@ -25,33 +25,34 @@ func (l *lagging) List(ctx context.Context, s protocol.Scope, q backends.Query) 
 	if q.NotBefore == nil || l.page.Cursor.Reached(q.NotBefore) {
 		return l.page, nil
 	}
-	return l.bent.List(ctx, s, q)
+	return l.faulty.List(ctx, s, q)
 }
 
 func (l *lagging) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
 	if notBefore == nil || l.page.Cursor.Reached(notBefore) {
 		return nil, l.page.Cursor, nil
 	}
-	return l.bent.Get(ctx, r, notBefore)
+	return l.faulty.Get(ctx, r, notBefore)
 }
 
 func (l *lagging) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
 	if notBefore == nil || l.page.Cursor.Reached(notBefore) {
 		return map[string]int{}, nil
 	}
-	return l.bent.Collections(ctx, s, notBefore)
+	return l.faulty.Collections(ctx, s, notBefore)
 }
 
-// TestRESTReadsAreNotOlderThanStreams: what an event stream has told, be it ahead of the hub, REST shows.
+// TestRESTReadsAreNotOlderThanStreams: what an event stream has told, be it ahead of the hub, REST
+// shows.
 func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 	t.Parallel()
 	for name, ahead := range map[string]bool{"from the log": false, "from the database, ahead of the hub": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			scope := protocol.Scope{Workspace: "w", App: "a"}
-			b := &lagging{bent: newBent((&sqlitetest.Harness{}).Open(t))}
+			b := &lagging{faulty: newFaulty((&sqlitetest.Harness{}).Open(t))}
 			write := func(id string) {
 				_, err := backends.WriteOne(ctx, b.Backend, backends.Tx{Scope: scope, At: time.Now(), Writes: []backends.Write{
 					{Op: backends.Insert, Collection: "c", ID: id, Data: []byte(`{}`)}}})
@@ -70,7 +71,7 @@ func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 				defer b.holdFeed()()
 			}
 			write("told")
-			stream, err := client.OpenStream(ctx, wire.StreamURL(url, scope, "cursor", protocol.EncodeCursor(scope, old.Append(nil))))
+			stream, err := client.OpenStream(ctx, client.StreamURL(url, scope, "cursor", protocol.EncodeCursor(scope, old.Append(nil))))
 			require.NoError(t, err)
 			defer stream.Cut()
 			for told := ""; told != "told"; {
