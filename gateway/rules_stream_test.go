@@ -232,7 +232,7 @@ var streamRules = []gatewayRule{
 		ID:   "stream/gone-at-once",
 		Says: "what was deleted is told although the stream then waits, and to nobody else",
 		Check: func(r *trial) {
-			r.serve(func(c *gateway.Config) { c.StreamHeartbeat = 5 * time.Second })
+			r.serve(func(c *gateway.Config) { c.StreamHeartbeat = time.Minute }) // it would flush the delete
 			p := r.dial()
 			p.insert("c", "gone", `{}`)
 			p.do(protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "gone"})
@@ -241,10 +241,12 @@ var streamRules = []gatewayRule{
 			r.stream("").untilDoc("d0") // the feed has told all that
 			release := r.backend.holdFeed()
 			p.insert("c", "d1", `{}`) // the replay holds it, and the stream has to wait for the feed
-			w := r.stream("cursor=garbage")
+			soon, cancel := context.WithTimeout(r.ctx, 30*time.Second) // long before a heartbeat
+			defer cancel()
+			w := openStream(r, soon, r.url+dataPath+"/stream?cursor=garbage")
 			for told := false; !told; {
 				b, ok := w.next()
-				r.must(ok && b.comment == "", "the delete does not come before a heartbeat; seen: %s", w.story())
+				r.must(ok, "the delete does not come; seen: %s", w.story())
 				told = b.Type == "delete" && b.DocID == "gone"
 			}
 			first, _ := r.stream("version=draft").next()
