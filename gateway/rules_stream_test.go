@@ -240,7 +240,7 @@ var streamRules = []gatewayRule{
 			p.until(protocol.TypeSettled)
 			r.stream("").untilDoc("d0") // the feed has told all that
 			release := r.backend.holdFeed()
-			p.insert("c", "d1", `{}`) // the replay holds it, and the stream has to wait for the feed
+			p.insert("c", "d1", `{}`)                                  // the replay holds it, and the stream has to wait for the feed
 			soon, cancel := context.WithTimeout(r.ctx, 30*time.Second) // long before a heartbeat
 			defer cancel()
 			w := openStream(r, soon, r.url+dataPath+"/stream?cursor=garbage")
