@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
 )
 
 // CatchUp is what the database had for a subscription that is Behind: the changes from its position
@@ -12,7 +13,10 @@ type CatchUp struct {
 	Changes []*Change
 	Cursor  backends.Cursor
 	Reset   string
-	next    int64 // the log's end before the database was read
+
+	// The log's end before the database was read, and the hub's cursor there.
+	next int64
+	base backends.Cursor
 }
 
 // Turn waits until no other catch-up of the scope is under way: whole fleets come back at once. The
@@ -31,7 +35,7 @@ func (s *Subscription) Turn(ctx context.Context) (release func(), err error) {
 func (s *Subscription) BeginCatchUp() CatchUp {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	return CatchUp{next: s.log.end()}
+	return CatchUp{next: s.log.end(), base: s.hub.cursor}
 }
 
 // Found fills in what the database had.
@@ -44,7 +48,7 @@ func (s *Subscription) Behind() (from backends.Cursor, behind bool) { return s.d
 func (s *Subscription) CaughtUp(c CatchUp) {
 	s.behind, s.next = false, c.next
 	if c.Reset != "" {
-		s.reset = c.Reset
+		s.startOver(c.Reset, c.base, c.Reset != protocol.ResetTooMuch)
 		return
 	}
 	s.pending, s.pendingEnd, s.nextFloor = c.Changes, c.Cursor, c.Cursor

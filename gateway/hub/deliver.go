@@ -51,7 +51,7 @@ func (h *Hub) entries(batch backends.Batch) map[protocol.Scope]*entry {
 	entries := map[protocol.Scope]*entry{}
 	reset := func(s protocol.Scope) {
 		if h.scopes[s] != nil {
-			entries[s] = &entry{cursor: batch.Cursor, reset: protocol.ResetLost}
+			entries[s] = &entry{cursor: batch.Cursor, reset: protocol.ResetLost, replaced: batch.LostAll}
 		}
 	}
 	for i := range batch.Changes {

@@ -45,8 +45,10 @@ type scopeLog struct {
 type entry struct {
 	changes []*Change
 	reset   string // the reason why copies are void; there are no changes then
-	cursor  backends.Cursor
-	bytes   int
+	// replaced: the database is another one, or an older state of it. Cursors of before mean nothing.
+	replaced bool
+	cursor   backends.Cursor
+	bytes    int
 }
 
 func (e *entry) add(c *backends.Change) {

@@ -35,6 +35,8 @@ type Subscription struct {
 	sent   backends.Cursor
 	behind bool   // the log does not reach back to done
 	reset  string // a reason to hand out before anything else
+	// replaced belongs to reset; see Delivery.
+	replaced bool
 
 	interest interest
 	// listening is false while nothing is followed: the hub then notifies nobody of the scope's

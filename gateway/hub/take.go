@@ -5,8 +5,10 @@ import "github.com/secondgate/secondgate/backends"
 // Delivery is one part of a Subscription's stream.
 type Delivery struct {
 	// Reset, if not empty, says why all copies are void. It comes before Changes.
-	Reset   string
-	Changes []*Change
+	Reset string
+	// Replaced: the reset is because the database is another one. Cursors of before mean nothing.
+	Replaced bool
+	Changes  []*Change
 	// Boundary: everything up to Cursor has been taken, and a bookmark may stand here.
 	Boundary bool
 	Cursor   backends.Cursor
@@ -53,16 +55,28 @@ func (s *Subscription) refill(d *Delivery) bool {
 		if e == nil {
 			return s.handOutReset(d)
 		}
-		s.pending, s.pendingEnd = e.changes, e.cursor
-		s.Answered(e.cursor)
 		if e.reset != "" {
-			s.reset = e.reset
-			s.finishBatch()
+			s.startOver(e.reset, e.cursor, e.replaced)
 			return s.handOutReset(d)
 		}
+		s.pending, s.pendingEnd = e.changes, e.cursor
+		s.Answered(e.cursor)
 		s.finishBatch()
 	}
 	return s.reset == "" || s.handOutReset(d)
+}
+
+// startOver voids what the client has. The stream goes on from a snapshot. Of a database that was
+// replaced, no later answer can be as new as what was sent before, nor need it be: done and sent
+// move back.
+func (s *Subscription) startOver(reason string, from backends.Cursor, replaced bool) {
+	s.reset, s.pending, s.nextFloor = reason, nil, nil
+	if replaced {
+		s.done, s.sent, s.replaced = from, from, true
+		return
+	}
+	s.raiseDone(from)
+	s.Answered(from)
 }
 
 // handOutReset puts a reset, if one is due, into d, where it voids what was taken so far. It always
@@ -70,6 +84,7 @@ func (s *Subscription) refill(d *Delivery) bool {
 func (s *Subscription) handOutReset(d *Delivery) bool {
 	if s.reset != "" {
 		d.Reset, d.Changes, s.reset = s.reset, nil, ""
+		d.Replaced, s.replaced = s.replaced, false
 		s.interest.floor = nil
 	}
 	return false

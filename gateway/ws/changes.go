@@ -18,6 +18,9 @@ func (s *Session) takeChanges(list [][]byte, maxBytes int) [][]byte {
 			s.env.Metrics.Reset(d.Reset)
 			list = append(list, protocol.AppendReset(nil, d.Reset, s.spread()))
 			s.awaited, s.dirty = nil, true
+			if d.Replaced {
+				s.voidSettling()
+			}
 		}
 		s.env.Metrics.Delivered(metrics.Socket, len(d.Changes))
 		for _, c := range d.Changes {
@@ -34,6 +37,14 @@ func (s *Session) takeChanges(list [][]byte, maxBytes int) [][]byte {
 		if waiting+len(s.settling) == 0 || len(list) > 0 || s.sub.WakeOnMove(&d) {
 			return list
 		}
+	}
+}
+
+// voidSettling has the writes under way settled with the next bookmark: the database that they were
+// made in is gone, and no cursor of the new one covers them.
+func (s *Session) voidSettling() {
+	for i := range s.settling {
+		s.settling[i].covered = func(backends.Cursor) bool { return true }
 	}
 }
 
