@@ -77,31 +77,34 @@ var scenarios = []scenario{
 		name: "passing-fault", says: "cuts, a database that is away and a gateway that stops end no stream for good",
 		play: func(w *world) {
 			b := w.open()
-			opened := func(n int) {
+			// opened has something happen and waits until the stream has been opened so many times since.
+			opened := func(times int, happens func()) {
 				w.Helper()
 				from := b.state().Seen.Opened
-				b.until("the stream has come back", func(s tabState) bool { return s.Seen.Opened >= from+n })
+				happens()
+				b.until("the stream has come back", func(s tabState) bool { return s.Seen.Opened >= from+times })
 			}
-			w.proxy.cut() // the network fails
-			w.change(20)
-			opened(1)
+			opened(1, func() {
+				w.proxy.cut() // the network fails
+				w.change(20)
+			})
 
 			w.backend.away(1 << 30) // the database is away
 			written := w.later("while it was away")
-			w.proxy.cut()
-			opened(2) // it was answered, and closed
+			opened(2, w.proxy.cut) // it was answered, and closed
 			w.backend.away(0)
 			<-written
 			w.change(5)
 
 			ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 			defer cancel()
-			w.gateway.Shutdown(ctx) // it stops, and is reached for a while
 			old := w.address
-			w.start()
-			require.NotEqual(w, old, w.address)
-			w.change(20)
-			opened(2)
+			opened(2, func() {
+				w.gateway.Shutdown(ctx) // it stops, and is reached for a while
+				w.start()
+				require.NotEqual(w, old, w.address)
+				w.change(20)
+			})
 			w.proxy.to(w.address)
 			w.proxy.cut() // it ends
 			w.settle(b)

@@ -192,6 +192,10 @@ func without(header string) func(http.ResponseWriter, *http.Request) bool {
 // changes nothing.
 func TestConformanceCatches(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
 	o := operate(t, nil, "--heartbeat", "1s")
 	bugs := plantedBugs()
 	rules := []string{}

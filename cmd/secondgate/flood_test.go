@@ -20,10 +20,13 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-const (
-	floodLists = 10_000
-	floodDials = 5_000
-)
+// floodSize is how many lists are asked for and how many connections are opened.
+func floodSize() (lists, dials int) {
+	if testing.Short() { // the race detector makes each of them slow
+		return 3_000, 500
+	}
+	return 10_000, 5_000
+}
 
 // leftovers are what a gateway must have none of once its clients are gone, beyond what it began
 // with.
@@ -59,7 +62,7 @@ func flood(t *testing.T, flags ...string) {
 
 // eventually tells whether it becomes so within the time that a log lingers, and some more.
 func eventually(so func() bool) bool {
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		if so() {
 			return true
 		}
@@ -83,6 +86,7 @@ func fill(t *testing.T, url string) {
 // floodOfLists sends as much as is taken; the gateway stops reading long before the end, and holds
 // little.
 func floodOfLists(t *testing.T, o *operated) {
+	lists, _ := floodSize()
 	heap := o.heap()
 	flooder, _, err := websocket.Dial(t.Context(), client.URL(o.url, demo), nil)
 	require.NoError(t, err)
@@ -91,7 +95,7 @@ func floodOfLists(t *testing.T, o *operated) {
 	go func() {
 		defer close(done)
 		request := []byte(`{"type":"second:data:list","requestId":"r","collection":"c","source":"` + strings.Repeat("s", 2000) + `"}`)
-		for range floodLists {
+		for range lists {
 			if flooder.Write(context.Background(), websocket.MessageText, request) != nil {
 				return
 			}
@@ -105,7 +109,7 @@ func floodOfLists(t *testing.T, o *operated) {
 		last = now
 		return stuck
 	}, 30*time.Second, 500*time.Millisecond)
-	require.Less(t, last, int64(floodLists), "the gateway read on without an answer being taken")
+	require.Less(t, last, int64(lists), "the gateway read on without an answer being taken")
 	require.LessOrEqual(t, o.metric("secondgate_requests_waiting"), 64.0)
 	require.Less(t, o.heap()-heap, float64(8<<20))
 	require.NoError(t, get(o.url), "others are served")
@@ -130,6 +134,7 @@ func get(url string) error {
 // floodOfDials opens sockets, streams and requests, and drops each after a random moment, often in
 // the middle of the handshake, while a client writes and is answered.
 func floodOfDials(t *testing.T, o *operated) {
+	_, dials := floodSize()
 	ctx, stop := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
 	written := 0
@@ -152,7 +157,7 @@ func floodOfDials(t *testing.T, o *operated) {
 	for d := range 16 {
 		dice := rand.New(rand.NewPCG(seed, uint64(d)))
 		dialing.Go(func() {
-			for range floodDials / 16 {
+			for range dials / 16 {
 				dropOne(strings.TrimPrefix(o.url, "http://"), dice)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,8 @@ import (
 
 const (
 	stallers = 5
+	// stallTime is how long a client may take no byte.
+	stallTime = time.Minute
 	// A burst is one batch. All of them together are more than a scope's log and the kernel's
 	// buffers hold.
 	burst     = 50
@@ -181,12 +184,17 @@ func stalledReaders(t *testing.T, flags ...string) {
 			}
 			rounds(all) // fills the log that all share
 			before := o.heap()
+			stopped := time.Now()
 			rounds(all[:readers]) // the five read none of it
 			held := (o.heap() - before) / stallers
 			t.Logf("held for each that stopped reading: %.0f KiB", held/1024)
 			require.Less(t, held, float64(1<<20))
 			require.Zero(t, o.metric(`secondgate_errors_total{code="internal"}`))
 
+			if time.Since(stopped) > stallTime/2 {
+				t.Log("this machine was so slow that the gateway may give the five up")
+				return
+			}
 			readAll(t, all[readers:], n*burst)
 		})
 	}
