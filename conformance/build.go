@@ -34,7 +34,10 @@ func findBy(collection, filter, newID, data string, paths bool) backends.Write {
 	if err != nil {
 		panic(err)
 	}
-	return backends.Write{Op: backends.Upsert, Collection: collection, NewID: newID, Data: written(data, f.ID), Filter: &f, Paths: paths}
+	return backends.Write{
+		Op: backends.Upsert, Collection: collection, NewID: newID, Data: written(data, f.ID),
+		Filter: &f, Paths: paths,
+	}
 }
 
 func ifRev(w backends.Write, rev string) backends.Write {

@@ -213,7 +213,10 @@ func (y *history) resuming(on *trial) {
 	}
 	on.ok("watch", err)
 	y.count("resumes", 1)
-	f := &follower{trial: on, feed: feed, cursor: from, exact: []protocol.Scope{alpha}, onLost: func(backends.Batch) { y.count("lost", 1) }}
+	f := &follower{
+		trial: on, feed: feed, cursor: from, exact: []protocol.Scope{alpha},
+		onLost: func(backends.Batch) { y.count("lost", 1) },
+	}
 	defer f.stop()
 	for end := on.now(); !f.cursor.Reached(end); {
 		f.next()

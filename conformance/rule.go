@@ -15,9 +15,10 @@ const patience = time.Minute
 
 // Rules lists all rules, group by group.
 func Rules() []Rule {
-	return slices.Concat(documentRules, jsonRules, scopeRules, errorRules, writeRules, upsertRules, batchRules,
-		mutationRules, listRules, feedRules, sinceRules, retentionRules, outsideRules, concurrencyRules, ledgerRules,
-		historyRules)
+	return slices.Concat(
+		documentRules, jsonRules, scopeRules, errorRules, writeRules, upsertRules, batchRules, mutationRules,
+		listRules, feedRules, sinceRules, retentionRules, outsideRules, concurrencyRules, ledgerRules, historyRules,
+	)
 }
 
 // Find returns the rule with that ID.

@@ -31,7 +31,10 @@ var batchRules = []Rule{
 			"write",
 		Check: func(s *trial) {
 			c := s.insert(note("a"), `{"n":1}`)
-			err := s.refuse(protocol.CodeNotFound, alpha, upd("notes", "a", `{"n":2}`), ins("notes", "b", `{}`), del("notes", "x"), ins("notes", "y", `{}`))
+			err := s.refuse(
+				protocol.CodeNotFound, alpha, upd("notes", "a", `{"n":2}`), ins("notes", "b", `{}`), del("notes", "x"),
+				ins("notes", "y", `{}`),
+			)
 			var which *backends.WriteError
 			s.want("the error is a WriteError", errors.As(err, &which), true)
 			s.want("index", which.Index, 2)
@@ -81,7 +84,10 @@ var batchRules = []Rule{
 		Check: func(s *trial) {
 			f := s.watch(s.now())
 			for i := range 20 {
-				s.commit(alpha, ins("notes", fmt.Sprintf("a%d", i), `{}`), ins("notes", fmt.Sprintf("b%d", i), `{}`), ins("other", fmt.Sprintf("c%d", i), `{}`))
+				s.commit(
+					alpha, ins("notes", fmt.Sprintf("a%d", i), `{}`), ins("notes", fmt.Sprintf("b%d", i), `{}`),
+					ins("other", fmt.Sprintf("c%d", i), `{}`),
+				)
 			}
 			for end := s.now(); !f.cursor.Reached(end); {
 				told := 0
@@ -99,7 +105,10 @@ var batchRules = []Rule{
 		Says: "several writes of one transaction to one document leave the last",
 		Check: func(s *trial) {
 			from := s.now()
-			cs := s.commit(alpha, ins("notes", "a", `{"n":1}`), upd("notes", "a", `{"n":2}`), del("notes", "a"), ins("notes", "a", `{"n":3}`), upd("notes", "a", `{"n":4}`))
+			cs := s.commit(
+				alpha, ins("notes", "a", `{"n":1}`), upd("notes", "a", `{"n":2}`), del("notes", "a"),
+				ins("notes", "a", `{"n":3}`), upd("notes", "a", `{"n":4}`),
+			)
 			s.everywhere(from, cs[4].Doc)
 		},
 	},

@@ -128,7 +128,9 @@ var concurrencyRules = []Rule{
 			for round := range 30 {
 				var made atomic.Int32
 				s.together(6, func(on *trial, i int) {
-					o, err := on.try(on.tx(alpha, find("notes", fmt.Sprintf(`{"round":%d}`, round), newID(), fmt.Sprintf(`{"w%d":1}`, i))))
+					o, err := on.try(
+						on.tx(alpha, find("notes", fmt.Sprintf(`{"round":%d}`, round), newID(), fmt.Sprintf(`{"w%d":1}`, i))),
+					)
 					on.ok("upsert", err)
 					if o.Changes[0].Op == backends.Insert {
 						made.Add(1)

@@ -24,7 +24,9 @@ var documentRules = []Rule{
 		Check: func(s *trial) {
 			s.insert(note("a"), `{}`)
 			s.same("get of another id", s.get(note("b")), nil)
-			s.same("get of a deleted one", func() *protocol.Document { s.delete(note("a")); return s.get(note("a")) }(), nil)
+			s.same(
+				"get of a deleted one", func() *protocol.Document { s.delete(note("a")); return s.get(note("a")) }(), nil,
+			)
 			s.same("get in another collection", s.get(protocol.Ref{Scope: alpha, Collection: "none", ID: "a"}), nil)
 		},
 	},
@@ -106,7 +108,10 @@ var documentRules = []Rule{
 		ID:   "documents/ids",
 		Says: "every id of the grammar and of the server's form is kept, and told from its likes",
 		Check: func(s *trial) {
-			ids := []string{"a", "A", "-", "_", "0", "00", "a_b", "a-b", "aXb", string(bytes.Repeat([]byte("x"), 128)), protocol.NewID(time.Now())}
+			ids := []string{
+				"a", "A", "-", "_", "0", "00", "a_b", "a-b", "aXb", string(bytes.Repeat([]byte("x"), 128)),
+				protocol.NewID(time.Now()),
+			}
 			for _, id := range ids {
 				s.insert(note(id), `{"id":"`+id+`"}`)
 			}
@@ -134,7 +139,9 @@ var documentRules = []Rule{
 		ID:   "documents/collections",
 		Says: "collections are counted by name, the empty ones left out",
 		Check: func(s *trial) {
-			s.commit(alpha, ins("notes", "a", `{}`), ins("notes", "b", `{}`), ins("Notes", "a", `{}`), ins("gone", "a", `{}`))
+			s.commit(
+				alpha, ins("notes", "a", `{}`), ins("notes", "b", `{}`), ins("Notes", "a", `{}`), ins("gone", "a", `{}`),
+			)
 			s.commit(alpha, del("gone", "a"))
 			s.commit(beta, ins("others", "a", `{}`))
 			s.want("counts", s.counts(nil), map[string]int{"notes": 2, "Notes": 1})

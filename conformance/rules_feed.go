@@ -48,7 +48,10 @@ var feedRules = []Rule{
 			f := s.watch(nil)
 			crowd := s.background(3, func(on *trial) {
 				n := on.rng.IntN(1000)
-				on.commit(alpha, ups("notes", fmt.Sprint("d", n%2), fmt.Sprintf(`{"n":%d}`, n)), ups("notes", fmt.Sprint("e", n%5), `{}`))
+				on.commit(
+					alpha, ups("notes", fmt.Sprint("d", n%2), fmt.Sprintf(`{"n":%d}`, n)),
+					ups("notes", fmt.Sprint("e", n%5), `{}`),
+				)
 			})
 			seen := map[string]time.Time{} // a write is always newer than what it replaces
 			for range crowd.turns(80) {
@@ -130,7 +133,9 @@ var feedRules = []Rule{
 				for _, c := range f.next().Changes {
 					s.want(c.Ref.String()+" is a delete", c.Op == backends.Delete, c.Doc == nil)
 					s.want("before", c.Before == nil, true)
-					s.want("operation is one", c.Op == backends.Insert || c.Op == backends.Update || c.Op == backends.Delete, true)
+					s.want(
+						"operation is one", c.Op == backends.Insert || c.Op == backends.Update || c.Op == backends.Delete, true,
+					)
 					if c.Doc != nil {
 						s.want("what is wrong with "+show(c.Doc), wellFormed(c.Doc), "")
 						s.want("id", c.Doc.ID, c.Ref.ID)

@@ -117,7 +117,12 @@ var jsonRules = []Rule{
 		ID:   "json/hidden",
 		Says: "stored fields of the reserved names are hidden, below the top they are ordinary",
 		Check: func(s *trial) {
-			s.outside(Step{Kind: "insert", Ref: note("a"), Data: `{"_id":"x","_rev":"1","_createdAt":2,"_updatedAt":3,"b":{"_id":4},"_":5}`})
+			s.outside(
+				Step{
+					Kind: "insert", Ref: note("a"),
+					Data: `{"_id":"x","_rev":"1","_createdAt":2,"_updatedAt":3,"b":{"_id":4},"_":5}`,
+				},
+			)
 			end := s.now()
 			d, _ := s.getFrom(note("a"), end)
 			s.data("get", d, `{"_":5,"b":{"_id":4}}`)

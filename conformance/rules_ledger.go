@@ -11,7 +11,9 @@ import (
 
 // entry is one that does not expire.
 func entry(kind, key, body string) backends.Entry {
-	return backends.Entry{Kind: kind, Key: key, Body: []byte(body), At: time.Now().UTC().Truncate(time.Millisecond)}
+	return backends.Entry{
+		Kind: kind, Key: key, Body: []byte(body), At: time.Now().UTC().Truncate(time.Millisecond),
+	}
 }
 
 func (s *trial) put(e backends.Entry) {
@@ -150,7 +152,10 @@ var ledgerRules = []Rule{
 			for _, key := range []string{"b/1", "a/2", "a/1", "a/10", "a", "A/1", "a%/1", "a_/1", "aé/1", "a/\xf0\x9f\x8e\x88"} {
 				s.put(entry("k", key, ""))
 			}
-			s.want("all", s.keys("k", "", "", 100), []string{"A/1", "a", "a%/1", "a/1", "a/10", "a/2", "a/🎈", "a_/1", "aé/1", "b/1"})
+			s.want(
+				"all", s.keys("k", "", "", 100),
+				[]string{"A/1", "a", "a%/1", "a/1", "a/10", "a/2", "a/🎈", "a_/1", "aé/1", "b/1"},
+			)
 			s.want("by prefix", s.keys("k", "a/", "", 100), []string{"a/1", "a/10", "a/2", "a/🎈"})
 			s.want("by an odd prefix", s.keys("k", "a%", "", 100), []string{"a%/1"})
 			s.want("by another odd prefix", s.keys("k", "a_", "", 100), []string{"a_/1"})

@@ -261,7 +261,9 @@ var listRules = []Rule{
 			}
 			s.commit(alpha, writes...)
 			s.want("documents", len(s.list(alpha, "notes", nil).Docs), 3000)
-			s.want("documents by pages", len(ids(s.pages(alpha, backends.Query{Collection: "notes", Limit: 500})...)), 3000)
+			s.want(
+				"documents by pages", len(ids(s.pages(alpha, backends.Query{Collection: "notes", Limit: 500})...)), 3000,
+			)
 		},
 	},
 }

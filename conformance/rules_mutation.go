@@ -32,10 +32,14 @@ var mutationRules = []Rule{
 			"the same ids",
 		Check: func(s *trial) {
 			id := newID()
-			first := s.succeed(s.remembered("m", 1, find("notes", `{"k":1}`, id, `{"n":1}`), upd("notes", id, `{"n":2}`)))
+			first := s.succeed(
+				s.remembered("m", 1, find("notes", `{"k":1}`, id, `{"n":1}`), upd("notes", id, `{"n":2}`)),
+			)
 			s.want("replayed at first", first.Replayed, false)
 			for range 3 {
-				again := s.succeed(s.remembered("m", 1, find("notes", `{"k":1}`, newID(), `{"n":1}`), upd("notes", id, `{"n":2}`)))
+				again := s.succeed(
+					s.remembered("m", 1, find("notes", `{"k":1}`, newID(), `{"n":1}`), upd("notes", id, `{"n":2}`)),
+				)
 				s.want("replayed", again.Replayed, true)
 				s.want("answers", len(again.Changes), 2)
 				for i, c := range again.Changes {
@@ -54,7 +58,10 @@ var mutationRules = []Rule{
 		Check: func(s *trial) {
 			s.succeed(s.remembered("m", 1, ins("notes", "a", `{"n":1}`)))
 			now := s.update(note("a"), `{"n":2}`).Doc
-			s.same("replay after an update", s.succeed(s.remembered("m", 1, ins("notes", "a", `{"n":1}`))).Changes[0].Doc, now)
+			s.same(
+				"replay after an update", s.succeed(s.remembered("m", 1, ins("notes", "a", `{"n":1}`))).Changes[0].Doc,
+				now,
+			)
 			s.delete(note("a"))
 			gone := s.succeed(s.remembered("m", 1, ins("notes", "a", `{"n":1}`)))
 			s.same("replay after a delete", gone.Changes[0].Doc, nil)
@@ -133,7 +140,9 @@ var mutationRules = []Rule{
 				for i := range 8 {
 					group.Go(func() {
 						on := []*trial{s, other}[i%2]
-						o, err := on.try(s.remembered(fmt.Sprint("m", round), 1, find("notes", fmt.Sprintf(`{"k":%d}`, round), newID(), `{}`)))
+						o, err := on.try(
+							s.remembered(fmt.Sprint("m", round), 1, find("notes", fmt.Sprintf(`{"k":%d}`, round), newID(), `{}`)),
+						)
 						mu.Lock()
 						defer mu.Unlock()
 						if err != nil {
@@ -175,7 +184,10 @@ var mutationRules = []Rule{
 			s.h.Forget(s, s.b)
 			s.want("replayed after Forget", s.succeed(s.remembered("m", 1, ins("notes", "a", `{}`))).Replayed, true)
 			restored := s.over(s.h.Backup(s, s.b)())
-			s.want("replayed after a restore", restored.succeed(s.remembered("m", 1, ins("notes", "a", `{}`))).Replayed, true)
+			s.want(
+				"replayed after a restore", restored.succeed(s.remembered("m", 1, ins("notes", "a", `{}`))).Replayed,
+				true,
+			)
 		},
 	},
 	{

@@ -54,7 +54,10 @@ var outsideRules = []Rule{
 		Says: "a stranger's REPLACE is served and told, over a document and over none",
 		Check: func(s *trial) {
 			s.insert(note("a"), `{"n":1}`)
-			changes := s.told(true, Step{Kind: "replace", Ref: note("a"), Data: `{"m":2}`}, Step{Kind: "replace", Ref: note("b"), Data: `{"m":3}`})
+			changes := s.told(
+				true, Step{Kind: "replace", Ref: note("a"), Data: `{"m":2}`},
+				Step{Kind: "replace", Ref: note("b"), Data: `{"m":3}`},
+			)
 			s.after(note("a"), changes, `{"m":2}`)
 			s.after(note("b"), changes, `{"m":3}`)
 		},
@@ -97,8 +100,10 @@ var outsideRules = []Rule{
 		Check: func(s *trial) {
 			s.insert(note("a"), `{"n":1}`)
 			s.insert(note("b"), `{"n":2}`)
-			changes := s.told(true, Step{Kind: "move", Ref: note("a"), To: note("c")}, Step{Kind: "move", Ref: note("b"), To: note("a")},
-				Step{Kind: "move", Ref: note("c"), To: note("b")})
+			changes := s.told(
+				true, Step{Kind: "move", Ref: note("a"), To: note("c")},
+				Step{Kind: "move", Ref: note("b"), To: note("a")}, Step{Kind: "move", Ref: note("c"), To: note("b")},
+			)
 			s.after(note("a"), changes, `{"n":2}`)
 			s.after(note("b"), changes, `{"n":1}`)
 			s.after(note("c"), changes, "")
@@ -109,7 +114,10 @@ var outsideRules = []Rule{
 		Says: "a stranger's transaction that is rolled back is never served nor told",
 		Check: func(s *trial) {
 			c := s.insert(note("a"), `{"n":1}`)
-			changes := s.told(false, Step{Kind: "update", Ref: note("a"), Data: `{"n":2}`}, Step{Kind: "insert", Ref: note("b"), Data: `{}`}, Step{Kind: "delete", Ref: note("a")})
+			changes := s.told(
+				false, Step{Kind: "update", Ref: note("a"), Data: `{"n":2}`},
+				Step{Kind: "insert", Ref: note("b"), Data: `{}`}, Step{Kind: "delete", Ref: note("a")},
+			)
 			s.want("changes", len(changes), 0)
 			d, _ := s.getFrom(note("a"), s.now())
 			s.same("get", d, c.Doc)
@@ -122,7 +130,9 @@ var outsideRules = []Rule{
 		Check: func(s *trial) {
 			var steps []Step
 			for i := range 2000 {
-				steps = append(steps, Step{Kind: "insert", Ref: note(fmt.Sprintf("d%04d", i)), Data: fmt.Sprintf(`{"n":%d}`, i)})
+				steps = append(
+					steps, Step{Kind: "insert", Ref: note(fmt.Sprintf("d%04d", i)), Data: fmt.Sprintf(`{"n":%d}`, i)},
+				)
 			}
 			f := s.watch(s.now(), alpha)
 			s.outside(steps...)
@@ -142,9 +152,17 @@ var outsideRules = []Rule{
 		ID:   "outside/many-steps",
 		Says: "a stranger's steps on one document in one transaction leave the last",
 		Check: func(s *trial) {
-			changes := s.told(true, Step{Kind: "insert", Ref: note("a"), Data: `{"n":1}`}, Step{Kind: "update", Ref: note("a"), Data: `{"n":2}`},
-				Step{Kind: "delete", Ref: note("a")}, Step{Kind: "insert", Ref: note("a"), Data: `{"n":3}`}, Step{Kind: "insert", Ref: note("b"), Data: `{}`},
-				Step{Kind: "delete", Ref: note("b")})
+			changes := s.told(
+				true,
+				Step{Kind: "insert", Ref: note("a"), Data: `{"n":1}`},
+				Step{Kind: "update", Ref: note("a"), Data: `{"n":2}`},
+				Step{
+					Kind: "delete", Ref: note("a"),
+				},
+				Step{Kind: "insert", Ref: note("a"), Data: `{"n":3}`},
+				Step{Kind: "insert", Ref: note("b"), Data: `{}`},
+				Step{Kind: "delete", Ref: note("b")},
+			)
 			s.after(note("a"), changes, `{"n":3}`)
 			s.after(note("b"), changes, "")
 		},
@@ -156,7 +174,9 @@ var outsideRules = []Rule{
 		Check: func(s *trial) {
 			for i, data := range []string{rounded, `{"n":1e400}`, `{"a":` + strings.Repeat(`[`, 64) + strings.Repeat(`]`, 64) + `}`} {
 				bad, good := note(fmt.Sprint("bad", i)), note(fmt.Sprint("good", i))
-				changes := s.told(true, Step{Kind: "insert", Ref: bad, Data: data}, Step{Kind: "insert", Ref: good, Data: `{}`})
+				changes := s.told(
+					true, Step{Kind: "insert", Ref: bad, Data: data}, Step{Kind: "insert", Ref: good, Data: `{}`},
+				)
 				s.after(bad, changes, "")
 				s.after(good, changes, `{}`)
 				s.want("documents", len(s.list(alpha, "notes", s.now()).Docs), i+1)
@@ -193,7 +213,10 @@ var outsideRules = []Rule{
 		Check: func(s *trial) {
 			s.insert(note("a"), `{"n":1}`)
 			from := s.now()
-			s.outside(Step{Kind: "move", Ref: note("a"), To: note("b")}, Step{Kind: "insert", Ref: note("c"), Data: rounded}, Step{Kind: "replace", Ref: note("d"), Data: `{ }`})
+			s.outside(
+				Step{Kind: "move", Ref: note("a"), To: note("b")}, Step{Kind: "insert", Ref: note("c"), Data: rounded},
+				Step{Kind: "replace", Ref: note("d"), Data: `{ }`},
+			)
 			batch := s.since(alpha, from)
 			s.held("since", alpha, from, batch)
 			s.data("moved", last(batch.Changes, note("b")), `{"n":1}`)
@@ -205,7 +228,10 @@ var outsideRules = []Rule{
 		ID:   "outside/strange-keys",
 		Says: "ids and collection names outside the grammar that strangers wrote are served as they are",
 		Check: func(s *trial) {
-			refs := []protocol.Ref{note("a b"), note("é/ü"), note(`q"'`), note("%"), {Scope: alpha, Collection: "no/tes", ID: "x y"}, {Scope: alpha, Collection: strings.Repeat("n", 200), ID: "a"}}
+			refs := []protocol.Ref{
+				note("a b"), note("é/ü"), note(`q"'`), note("%"), {Scope: alpha, Collection: "no/tes", ID: "x y"},
+				{Scope: alpha, Collection: strings.Repeat("n", 200), ID: "a"},
+			}
 			var steps []Step
 			for _, r := range refs {
 				steps = append(steps, Step{Kind: "insert", Ref: r, Data: `{"n":1}`})

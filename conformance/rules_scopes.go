@@ -7,7 +7,9 @@ import (
 )
 
 // neighbours are scopes that a careless key would take for one another.
-var neighbours = []protocol.Scope{alpha, draft, beta, gamma, {Workspace: "w-1-app", App: "app"}, {Workspace: "w-1", App: "APP"}}
+var neighbours = []protocol.Scope{
+	alpha, draft, beta, gamma, {Workspace: "w-1-app", App: "app"}, {Workspace: "w-1", App: "APP"},
+}
 
 var scopeRules = []Rule{
 	{
@@ -18,7 +20,10 @@ var scopeRules = []Rule{
 				s.insert(protocol.Ref{Scope: scope, Collection: "notes", ID: "a"}, `{"in":"`+scope.String()+`"}`)
 			}
 			for _, scope := range neighbours {
-				s.data("get in "+scope.String(), s.get(protocol.Ref{Scope: scope, Collection: "notes", ID: "a"}), `{"in":"`+scope.String()+`"}`)
+				s.data(
+					"get in "+scope.String(), s.get(protocol.Ref{Scope: scope, Collection: "notes", ID: "a"}),
+					`{"in":"`+scope.String()+`"}`,
+				)
 			}
 		},
 	},

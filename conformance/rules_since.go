@@ -185,7 +185,10 @@ var sinceRules = []Rule{
 		Check: func(s *trial) {
 			s.insert(note("a"), `{}`)
 			raw := s.now().Append(nil)
-			bad := [][]byte{nil, {}, {0}, raw[:1], raw[:9], raw[:len(raw)-1], []byte("null"), []byte(strings.Repeat("x", 2000)), append([]byte{raw[0] + 1}, raw[1:]...)}
+			bad := [][]byte{
+				nil, {}, {0}, raw[:1], raw[:9], raw[:len(raw)-1], []byte("null"), []byte(strings.Repeat("x", 2000)),
+				append([]byte{raw[0] + 1}, raw[1:]...),
+			}
 			for i := 1; i < 9; i++ { // the epoch
 				flipped := append([]byte(nil), raw...)
 				flipped[i] ^= 0x40

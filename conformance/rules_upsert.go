@@ -61,7 +61,11 @@ var upsertRules = []Rule{
 		ID:   "upsert/equality",
 		Says: "a filter is equality of canonical JSON: no value matches its likes",
 		Check: func(s *trial) {
-			values := []string{`1`, `"1"`, `true`, `"true"`, `null`, `"null"`, `0`, `false`, `""`, `[]`, `{}`, `[1]`, `[1,2]`, `{"a":1}`, `{"a":1,"b":2}`, `"{\"a\":1}"`, `1.5`, `9007199254740991`, `"é"`, `"É"`, `"e\u0301"`, `"a'b"`, `"a\"b"`, `"%"`, `"x "`, `"x"`}
+			values := []string{
+				`1`, `"1"`, `true`, `"true"`, `null`, `"null"`, `0`, `false`, `""`, `[]`, `{}`, `[1]`, `[1,2]`, `{"a":1}`,
+				`{"a":1,"b":2}`, `"{\"a\":1}"`, `1.5`, `9007199254740991`, `"é"`, `"É"`, `"e\u0301"`, `"a'b"`, `"a\"b"`,
+				`"%"`, `"x "`, `"x"`,
+			}
 			for i, v := range values {
 				s.commit(alpha, find("notes", `{"v":`+v+`}`, newID(), fmt.Sprintf(`{"i":%d}`, i)))
 			}
@@ -78,8 +82,13 @@ var upsertRules = []Rule{
 		Says: "null in a filter matches a stored null, not a missing field",
 		Check: func(s *trial) {
 			s.insert(note("a"), `{"k":1}`)
-			s.want("operation without a stored null", s.commit(alpha, find("notes", `{"v":null}`, newID(), `{}`))[0].Op, backends.Insert)
-			s.want("operation with one", s.commit(alpha, find("notes", `{"v":null}`, newID(), `{}`))[0].Op, backends.Update)
+			s.want(
+				"operation without a stored null", s.commit(alpha, find("notes", `{"v":null}`, newID(), `{}`))[0].Op,
+				backends.Insert,
+			)
+			s.want(
+				"operation with one", s.commit(alpha, find("notes", `{"v":null}`, newID(), `{}`))[0].Op, backends.Update,
+			)
 		},
 	},
 	{
@@ -88,8 +97,13 @@ var upsertRules = []Rule{
 		Check: func(s *trial) {
 			for i, name := range []string{``, `a.b`, `$x`, `a'b`, `a\"b`, `__proto__`, `é`, `a b`, `a[0]`, `0`, `*`, `#`, `\\`, `a-b`} {
 				filter := fmt.Sprintf(`{"%s":%d}`, name, i)
-				s.want("operation for "+name, s.commit(alpha, find("notes", filter, newID(), `{}`))[0].Op, backends.Insert)
-				s.want("operation for "+name+" again", s.commit(alpha, find("notes", filter, newID(), `{}`))[0].Op, backends.Update)
+				s.want(
+					"operation for "+name, s.commit(alpha, find("notes", filter, newID(), `{}`))[0].Op, backends.Insert,
+				)
+				s.want(
+					"operation for "+name+" again", s.commit(alpha, find("notes", filter, newID(), `{}`))[0].Op,
+					backends.Update,
+				)
 			}
 		},
 	},
@@ -122,9 +136,13 @@ var upsertRules = []Rule{
 		ID:   "upsert/filter-id",
 		Says: "a filter may name the id, alone and beside other fields",
 		Check: func(s *trial) {
-			s.want("new document", s.commit(alpha, find("notes", `{"_id":"a","k":1}`, newID(), `{}`))[0].Ref, note("a"))
+			s.want(
+				"new document", s.commit(alpha, find("notes", `{"_id":"a","k":1}`, newID(), `{}`))[0].Ref, note("a"),
+			)
 			s.data("get", s.get(note("a")), `{"k":1}`)
-			s.want("operation", s.commit(alpha, find("notes", `{"_id":"a"}`, newID(), `{"n":1}`))[0].Op, backends.Update)
+			s.want(
+				"operation", s.commit(alpha, find("notes", `{"_id":"a"}`, newID(), `{"n":1}`))[0].Op, backends.Update,
+			)
 			s.refuse(protocol.CodeNotFound, alpha, find("notes", `{"_id":"0123456789abcdef01234567"}`, newID(), `{}`))
 		},
 	},
@@ -145,8 +163,13 @@ var upsertRules = []Rule{
 			id := newID()
 			s.commit(alpha, findBy("notes", `{"a.b":1}`, id, `{"a.c":2}`, true))
 			s.data("get", s.get(note(id)), `{"a":{"b":1,"c":2}}`)
-			s.want("document", s.commit(alpha, findBy("notes", `{"a.b":1}`, newID(), `{"n":1}`, true))[0].Ref, note(id))
-			s.want("operation without paths", s.commit(alpha, find("notes", `{"a.b":1}`, newID(), `{}`))[0].Op, backends.Insert)
+			s.want(
+				"document", s.commit(alpha, findBy("notes", `{"a.b":1}`, newID(), `{"n":1}`, true))[0].Ref, note(id),
+			)
+			s.want(
+				"operation without paths", s.commit(alpha, find("notes", `{"a.b":1}`, newID(), `{}`))[0].Op,
+				backends.Insert,
+			)
 		},
 	},
 	{
@@ -154,7 +177,10 @@ var upsertRules = []Rule{
 		Says: "an upsert finds what a stranger wrote, in whatever form",
 		Check: func(s *trial) {
 			s.outside(Step{Kind: "insert", Ref: note("a"), Data: `{ "v" : { "y":1.0, "x":"\u0061" } , "k":1E0}`})
-			s.want("document", s.commit(alpha, find("notes", `{"k":1,"v":{"x":"a","y":1}}`, newID(), `{"n":1}`))[0].Ref, note("a"))
+			s.want(
+				"document", s.commit(alpha, find("notes", `{"k":1,"v":{"x":"a","y":1}}`, newID(), `{"n":1}`))[0].Ref,
+				note("a"),
+			)
 		},
 	},
 	{
@@ -165,9 +191,17 @@ var upsertRules = []Rule{
 			s.update(note("a"), `{"k":2}`)
 			s.insert(note("b"), `{"k":3}`)
 			s.delete(note("b"))
-			s.want("operation for the old value", s.commit(alpha, find("notes", `{"k":1}`, newID(), `{}`))[0].Op, backends.Insert)
-			s.want("operation for the deleted one", s.commit(alpha, find("notes", `{"k":3}`, newID(), `{}`))[0].Op, backends.Insert)
-			s.want("document for the new value", s.commit(alpha, find("notes", `{"k":2}`, newID(), `{}`))[0].Ref, note("a"))
+			s.want(
+				"operation for the old value", s.commit(alpha, find("notes", `{"k":1}`, newID(), `{}`))[0].Op,
+				backends.Insert,
+			)
+			s.want(
+				"operation for the deleted one", s.commit(alpha, find("notes", `{"k":3}`, newID(), `{}`))[0].Op,
+				backends.Insert,
+			)
+			s.want(
+				"document for the new value", s.commit(alpha, find("notes", `{"k":2}`, newID(), `{}`))[0].Ref, note("a"),
+			)
 		},
 	},
 	{
@@ -175,8 +209,13 @@ var upsertRules = []Rule{
 		Says: "upserts of one call take effect in their order, whatever each of them finds",
 		Check: func(s *trial) {
 			s.insert(note("a"), `{"k":1}`)
-			filters := []string{`{"k":2}`, `{"k":3}`, `{"k":2}`, `{"k":1}`, `{"j":1}`, `{"k":1}`, `{"j":1,"k":4}`, `{"j":1}`, `{"k":3}`, `{"k":5}`}
-			finds := []string{"", "", `{"k":2,"n":0}`, `{"k":1}`, "", `{"k":1,"n":3}`, "", `{"j":1,"k":4,"n":6}`, `{"k":3,"n":1}`, ""}
+			filters := []string{
+				`{"k":2}`, `{"k":3}`, `{"k":2}`, `{"k":1}`, `{"j":1}`, `{"k":1}`, `{"j":1,"k":4}`, `{"j":1}`, `{"k":3}`,
+				`{"k":5}`,
+			}
+			finds := []string{
+				"", "", `{"k":2,"n":0}`, `{"k":1}`, "", `{"k":1,"n":3}`, "", `{"j":1,"k":4,"n":6}`, `{"k":3,"n":1}`, "",
+			}
 			var txs []backends.Tx
 			for n, filter := range filters {
 				tx := s.tx(alpha, find("notes", filter, newID(), fmt.Sprintf(`{"n":%d}`, n)))

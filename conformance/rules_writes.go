@@ -164,7 +164,9 @@ var writeRules = []Rule{
 		Says: "the transactions of one call take effect in their order",
 		Check: func(s *trial) {
 			txs := []backends.Tx{
-				s.tx(alpha, ins("notes", "a", `{"n":1}`)), s.tx(alpha, upd("notes", "a", `{"n":2}`)), s.tx(alpha, del("notes", "a")),
+				s.tx(
+					alpha, ins("notes", "a", `{"n":1}`),
+				), s.tx(alpha, upd("notes", "a", `{"n":2}`)), s.tx(alpha, del("notes", "a")),
 				s.tx(alpha, ins("notes", "a", `{"n":3}`)), s.tx(alpha, upd("notes", "a", `{"m":4}`)),
 			}
 			outcomes := s.b.Write(s.ctx, txs)

@@ -73,7 +73,9 @@ func equal(a, b *protocol.Document) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.ID == b.ID && bytes.Equal(a.Data, b.Data) && a.Created.Equal(b.Created) && a.Updated.Equal(b.Updated) && a.Rev == b.Rev
+	return a.ID == b.ID && bytes.Equal(a.Data, b.Data) && a.Created.Equal(b.Created) &&
+		a.Updated.Equal(b.Updated) &&
+		a.Rev == b.Rev
 }
 
 // show prints a document as clients see it, cut short.

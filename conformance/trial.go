@@ -40,7 +40,10 @@ var robot = backends.Actor{Kind: "agent", ID: "robot"}
 // open opens an empty backend and its oracle.
 func open(a *rule.Attempt, h Harness) *trial {
 	b := h.Open(a)
-	return &trial{Attempt: a, h: h, b: b, oracle: h.Oracle(a, b), ctx: a.Context(), rng: a.Rand, dice: new(sync.Mutex)}
+	return &trial{
+		Attempt: a, h: h, b: b, oracle: h.Oracle(a, b), ctx: a.Context(), rng: a.Rand,
+		dice: new(sync.Mutex),
+	}
 }
 
 // another is a trial of a second empty backend, with an oracle of its own.

@@ -61,13 +61,28 @@ func (c *Config) Validate() error {
 		}
 	}
 	bad(len(c.Hosts) == 0, "no host is allowed: name at least one, such as localhost:8080")
-	bad(c.Heartbeat <= 0 || c.Heartbeat > time.Minute, "the heartbeat %v must be more than 0 and at most 60s", c.Heartbeat)
-	bad(c.StreamHeartbeat <= 0 || c.StreamHeartbeat > time.Minute, "the heartbeat of streams %v must be more than 0 and at most 60s", c.StreamHeartbeat)
+	bad(
+		c.Heartbeat <= 0 || c.Heartbeat > time.Minute, "the heartbeat %v must be more than 0 and at most 60s",
+		c.Heartbeat,
+	)
+	bad(
+		c.StreamHeartbeat <= 0 || c.StreamHeartbeat > time.Minute,
+		"the heartbeat of streams %v must be more than 0 and at most 60s", c.StreamHeartbeat,
+	)
 	bad(c.Stall <= 0, "the stall time %v must be more than 0", c.Stall)
 	bad(c.LogBytes <= 0 || c.ParseBytes <= 0 || c.ListBytes <= 0, "the byte budgets must be more than 0")
-	bad(c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > 4<<20, "the document limit %d must be 1 to 4 MiB", c.Limits.DocumentBytes)
-	bad(c.Limits.FrameBytes < c.Limits.DocumentBytes, "the frame limit %d is below the document limit", c.Limits.FrameBytes)
-	bad(c.Limits.Operations <= 0 || c.Limits.Requests <= 0, "the limits of operations and requests must be more than 0")
+	bad(
+		c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > 4<<20, "the document limit %d must be 1 to 4 MiB",
+		c.Limits.DocumentBytes,
+	)
+	bad(
+		c.Limits.FrameBytes < c.Limits.DocumentBytes, "the frame limit %d is below the document limit",
+		c.Limits.FrameBytes,
+	)
+	bad(
+		c.Limits.Operations <= 0 || c.Limits.Requests <= 0,
+		"the limits of operations and requests must be more than 0",
+	)
 	bad(c.Forward != nil && (c.Forward.Host == "" || c.Forward.Scheme != "http" && c.Forward.Scheme != "https"),
 		"the web app to forward to must be a URL such as http://127.0.0.1:3000")
 	return errors.Join(all...)

@@ -51,7 +51,10 @@ type CodeInfo struct {
 var Codes = []CodeInfo{
 	{CodeInvalidMessage, 400, 1008, false, "the request's shape is wrong: a missing, unknown or mistyped field"},
 	{CodeInvalidJSON, 400, 1007, false, "the text is no JSON"},
-	{CodeInvalidDocument, 422, 1008, false, "the document breaks a rule of the JSON that is kept (I-JSON, depth 64)"},
+	{
+		CodeInvalidDocument, 422, 1008, false,
+		"the document breaks a rule of the JSON that is kept (I-JSON, depth 64)",
+	},
 	{CodeInvalidID, 400, 1008, false, "an id or a collection name is outside the grammar"},
 	{CodeInvalidCursor, 400, 1008, false, "a page position was not made by this gateway"},
 	{CodeInvalidFilter, 422, 1008, false, "an upsert's filter is not equality of plain values"},

@@ -26,7 +26,10 @@ type Document struct {
 // NewDocument completes a document from its stored parts; data must be canonical.
 func NewDocument(id string, data []byte, created, updated time.Time) *Document {
 	created, updated = Millis(created), Millis(updated)
-	return &Document{ID: id, Data: data, Created: created, Updated: updated, Rev: Fingerprint(data, created, updated)}
+	return &Document{
+		ID: id, Data: data, Created: created, Updated: updated,
+		Rev: Fingerprint(data, created, updated),
+	}
 }
 
 // Millis is t as documents keep it: UTC, cut to milliseconds.

@@ -26,7 +26,9 @@ func ParseFilter(object []byte, paths bool) (Filter, error) {
 	f := Filter{Paths: paths}
 	for name, value := range Members(object) {
 		if operator(value) {
-			return Filter{}, Errorf(CodeInvalidFilter, "the filter on %s is an operator: only equality is supported", name)
+			return Filter{}, Errorf(
+				CodeInvalidFilter, "the filter on %s is an operator: only equality is supported", name,
+			)
 		}
 		field := unquote(name)
 		if field != "_id" && hidden(name) {

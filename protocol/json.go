@@ -156,7 +156,9 @@ func checkNumber(literal []byte, integer integerRule) error {
 	}
 	f, err := strconv.ParseFloat(string(literal), 64)
 	if err != nil || math.IsInf(f, 0) {
-		return Errorf(CodeInvalidDocument, "the number %s is beyond the range of a double: send it as a string", short(literal))
+		return Errorf(
+			CodeInvalidDocument, "the number %s is beyond the range of a double: send it as a string", short(literal),
+		)
 	}
 	if !fraction && math.Abs(f) > maxExact {
 		own := jsontext.Value(bytes.Clone(literal))

@@ -11,7 +11,9 @@ import (
 // throughout; it stops where the text stops being JSON.
 func looseMembers(text []byte) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
-		d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+		d := jsontext.NewDecoder(
+			bytes.NewReader(text), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true),
+		)
 		if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 			return
 		}

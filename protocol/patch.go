@@ -87,7 +87,10 @@ func checkOverlap(paths [][]string, path []string) error {
 	for _, p := range paths {
 		n := min(len(p), len(path))
 		if slices.Equal(p[:n], path[:n]) {
-			return Errorf(CodeInvalidDocument, "the paths %q and %q overlap: change one of them", strings.Join(p, "."), strings.Join(path, "."))
+			return Errorf(
+				CodeInvalidDocument, "the paths %q and %q overlap: change one of them", strings.Join(p, "."),
+				strings.Join(path, "."),
+			)
 		}
 	}
 	return nil
@@ -111,7 +114,9 @@ func setPath(value []byte, path []string, to []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Merge(value, buildObject(func(add func(name, value []byte)) { add(AppendString(nil, path[0]), inner) })), nil
+	return Merge(
+		value, buildObject(func(add func(name, value []byte)) { add(AppendString(nil, path[0]), inner) }),
+	), nil
 }
 
 func setElement(array []byte, path []string, to []byte) ([]byte, error) {

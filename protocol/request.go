@@ -120,7 +120,9 @@ func DecodeRequest(frame []byte, limits Limits) (Request, error) {
 func envelope(text []byte) (Type, string, error) {
 	id, ok := stringMember(text, "requestId")
 	if !ok || id == "" {
-		return "", "", Errorf(CodeInvalidMessage, "a request needs a requestId: a string that its answer will carry")
+		return "", "", Errorf(
+			CodeInvalidMessage, "a request needs a requestId: a string that its answer will carry",
+		)
 	}
 	t, ok := stringMember(text, "type")
 	if !ok {
@@ -166,7 +168,10 @@ func (r *Request) fill(object []byte, s shape, limits Limits, also ...string) er
 			continue
 		}
 		if !contains(s.required, field) && !contains(s.optional, field) {
-			return Errorf(CodeInvalidMessage, "unknown field %s: %s takes %s", short(name), r.Type, strings.Join(append(s.required[:len(s.required):len(s.required)], s.optional...), ", "))
+			return Errorf(
+				CodeInvalidMessage, "unknown field %s: %s takes %s", short(name), r.Type,
+				strings.Join(append(s.required[:len(s.required):len(s.required)], s.optional...), ", "),
+			)
 		}
 		if err := r.set(field, value, limits); err != nil {
 			return err

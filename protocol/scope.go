@@ -25,13 +25,17 @@ type Scope struct {
 func ParseScope(workspace, app, version string) (Scope, error) {
 	workspace = strings.ToLower(strings.TrimSpace(workspace))
 	if !validID(workspace) {
-		return Scope{}, Errorf(CodeInvalidID, "the workspace id must be 1 to %d characters of A-Z a-z 0-9 _ -", MaxName)
+		return Scope{}, Errorf(
+			CodeInvalidID, "the workspace id must be 1 to %d characters of A-Z a-z 0-9 _ -", MaxName,
+		)
 	}
 	if !validID(app) {
 		return Scope{}, Errorf(CodeInvalidID, "the app id must be 1 to %d characters of A-Z a-z 0-9 _ -", MaxName)
 	}
 	if strings.HasSuffix(app, draftSuffix) {
-		return Scope{}, Errorf(CodeInvalidID, "an app id cannot end in %s: ask for version=draft instead", draftSuffix)
+		return Scope{}, Errorf(
+			CodeInvalidID, "an app id cannot end in %s: ask for version=draft instead", draftSuffix,
+		)
 	}
 	return Scope{Workspace: workspace, App: app, Draft: version == "draft"}, nil
 }
@@ -78,7 +82,9 @@ func CheckNewID(id string) error {
 		return Errorf(CodeInvalidID, "a document id must be 1 to %d characters of A-Z a-z 0-9 _ -", MaxName)
 	}
 	if ServerMade(id) {
-		return Errorf(CodeInvalidID, "ids of 24 hex digits are made by the server only: choose another id or leave docId out")
+		return Errorf(
+			CodeInvalidID, "ids of 24 hex digits are made by the server only: choose another id or leave docId out",
+		)
 	}
 	return nil
 }
@@ -86,8 +92,11 @@ func CheckNewID(id string) error {
 // CheckNewCollection tells whether documents may be newly made in a collection of that name.
 // It fails with invalid_id.
 func CheckNewCollection(name string) error {
-	if !utf8.ValidString(name) || name == "" || utf8.RuneCountInString(name) > MaxName || strings.ContainsFunc(name, unicode.IsControl) {
-		return Errorf(CodeInvalidID, "a collection name must be 1 to %d characters without control characters", MaxName)
+	if !utf8.ValidString(name) || name == "" || utf8.RuneCountInString(name) > MaxName ||
+		strings.ContainsFunc(name, unicode.IsControl) {
+		return Errorf(
+			CodeInvalidID, "a collection name must be 1 to %d characters without control characters", MaxName,
+		)
 	}
 	return nil
 }

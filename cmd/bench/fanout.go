@@ -61,7 +61,10 @@ func benchFanout(p *plan) error {
 	if p.url != "" {
 		sources[2].name = "c  the same again, since no flag changes it"
 	}
-	fmt.Printf("%-58s CPU-s per million deliveries   most deliveries/s, p99 < 250 ms\n", fmt.Sprintf("%d subscribers, documents of 300 bytes, %s", subscribers, p.over.name))
+	fmt.Printf(
+		"%-58s CPU-s per million deliveries   most deliveries/s, p99 < 250 ms\n",
+		fmt.Sprintf("%d subscribers, documents of 300 bytes, %s", subscribers, p.over.name),
+	)
 	for _, s := range sources {
 		fmt.Printf("  %-56s %-30s %s\n", s.name, s.cost, s.most)
 	}
@@ -110,12 +113,18 @@ func rawSource(*plan) (*source, error) {
 	if err != nil {
 		return nil, errors.Join(err, server.stop())
 	}
-	s := &source{name: "a  raw writer, one write(2) per client and message", server: server, listeners: l, reach: subscribers}
+	s := &source{
+		name: "a  raw writer, one write(2) per client and message", server: server, listeners: l,
+		reach: subscribers,
+	}
 	s.send = func(n int) error {
 		var lines strings.Builder
 		for range n { // as long as a change of the gateway's
-			fmt.Fprintf(&lines, `{"type":"second:data:change","collection":"c","operation":"insert","docId":"%024d","doc":{"_id":"%024d",%s,"_createdAt":"2026-11-24T00:00:00.000Z","_updatedAt":"2026-11-24T00:00:00.000Z","_rev":"%022d"}}`+"\n",
-				n, n, strings.Trim(stamped(), "{}"), n)
+			fmt.Fprintf(
+				&lines,
+				`{"type":"second:data:change","collection":"c","operation":"insert","docId":"%024d","doc":{"_id":"%024d",%s,"_createdAt":"2026-11-24T00:00:00.000Z","_updatedAt":"2026-11-24T00:00:00.000Z","_rev":"%022d"}}`+"\n",
+				n, n, strings.Trim(stamped(), "{}"), n,
+			)
 		}
 		_, err := io.WriteString(writer, lines.String())
 		return err
@@ -147,13 +156,22 @@ func tenCollections(p *plan) (*source, error) {
 	subscribing := &way{marker: bySocket.marker, pongs: true, open: func(address string) (net.Conn, error) {
 		conn, err := upgrade(address)
 		for i := 0; err == nil && i < 10; i++ {
-			err = say(conn, fmt.Sprintf(`{"type":"second:data:subscribe","requestId":"%d","collection":"%c"}`, i, 'c'+i))
+			err = say(
+				conn, fmt.Sprintf(`{"type":"second:data:subscribe","requestId":"%d","collection":"%c"}`, i, 'c'+i),
+			)
 		}
 		return conn, err
 	}}
-	s, err := gatewaySource(p, "f  WebSocket, changes=none, 10 collections each", subscribing, subscribers, 1, func(base string, i int) string {
-		return socketURL(base, i, "changes", "none")
-	})
+	s, err := gatewaySource(
+		p,
+		"f  WebSocket, changes=none, 10 collections each",
+		subscribing,
+		subscribers,
+		1,
+		func(base string, i int) string {
+			return socketURL(base, i, "changes", "none")
+		},
+	)
 	time.Sleep(time.Second) // for the answers
 	return s, err
 }
@@ -174,7 +192,9 @@ func streamURL(base string, i int) string {
 }
 
 // gatewaySource has n listeners over so many scopes, to which the writes go in turn.
-func gatewaySource(p *plan, name string, by *way, n, scopes int, address func(base string, scope int) string, flags ...string) (*source, error) {
+func gatewaySource(
+	p *plan, name string, by *way, n, scopes int, address func(base string, scope int) string, flags ...string,
+) (*source, error) {
 	server, err := startServer(p, flags...)
 	if err != nil {
 		return nil, err

@@ -25,16 +25,24 @@ func benchIdle(p *plan) error {
 			return raw.idle(startRaw, bySocket, func(base string) string { return base })
 		},
 		func() error {
-			return socket.idle(func() (*server, error) { return startServer(p) }, bySocket, func(base string) string { return socketURL(base, 0) })
+			return socket.idle(
+				func() (*server, error) { return startServer(p) }, bySocket,
+				func(base string) string { return socketURL(base, 0) },
+			)
 		},
 		func() error {
-			return events.idle(func() (*server, error) { return startServer(p) }, byStream, func(base string) string { return streamURL(base, 0) })
+			return events.idle(
+				func() (*server, error) { return startServer(p) }, byStream,
+				func(base string) string { return streamURL(base, 0) },
+			)
 		},
 	)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-60s KiB of resident memory each\n", fmt.Sprintf("%d idle subscribers, %s", idlers, p.over.name))
+	fmt.Printf(
+		"%-60s KiB of resident memory each\n", fmt.Sprintf("%d idle subscribers, %s", idlers, p.over.name),
+	)
 	fmt.Printf("  %-56s %s\n", "a  raw writer, which keeps a descriptor of each", raw)
 	fmt.Printf("  %-56s %s\n", "b  the gateway, WebSocket", socket)
 	fmt.Printf("  %-56s %s\n", "c  the gateway, SSE", events)

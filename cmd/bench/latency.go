@@ -40,7 +40,10 @@ func benchLatency(p *plan) error {
 	if err := errors.Join(err, ws.end(), sse.end()); err != nil {
 		return err
 	}
-	fmt.Printf("%-60s p50, ms                p99, ms\n", fmt.Sprintf("%d writes a second, seen by another client, %s", latencyRate, p.over.name))
+	fmt.Printf(
+		"%-60s p50, ms                p99, ms\n",
+		fmt.Sprintf("%d writes a second, seen by another client, %s", latencyRate, p.over.name),
+	)
 	fmt.Printf("  %-56s %-22s %s\n", "a  4 KiB written and fsynced", sync.p50, sync.p99)
 	fmt.Printf("  %-56s %-22s %s\n", "b  write -> seen, WebSocket", socket.p50, socket.p99)
 	fmt.Printf("  %-56s %-22s %s\n", "c  write -> seen, SSE", events.p50, events.p99)

@@ -71,7 +71,10 @@ func (l *listeners) keep(conn net.Conn) {
 
 // upgrade dials and shakes hands.
 func upgrade(address string) (net.Conn, error) {
-	return request(address, "HTTP/1.1 101", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+	return request(
+		address, "HTTP/1.1 101",
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+	)
 }
 
 // stream dials and asks for events.

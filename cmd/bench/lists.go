@@ -89,7 +89,10 @@ func benchLists(p *plan) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-60s CPU ms                 bytes                allocations\n", fmt.Sprintf("A list of %d documents, %s", listed, p.over.name))
+	fmt.Printf(
+		"%-60s CPU ms                 bytes                allocations\n",
+		fmt.Sprintf("A list of %d documents, %s", listed, p.over.name),
+	)
 	row := func(what string, c *cost) {
 		fmt.Printf("  %-56s %-22s %-20s %s\n", what, c.cpu, digits(c.bytes.median()), c.allocs)
 	}
@@ -112,7 +115,13 @@ func fillCollection(ctx context.Context, b backends.Backend, collection string, 
 	for first := 0; first < n; first += group {
 		tx := backends.Tx{Scope: scope, At: protocol.Millis(clock())}
 		for range group {
-			tx.Writes = append(tx.Writes, backends.Write{Op: backends.Insert, Collection: collection, ID: protocol.NewID(tx.At), Data: []byte(document(serial.Add(1)))})
+			tx.Writes = append(
+				tx.Writes,
+				backends.Write{
+					Op: backends.Insert, Collection: collection, ID: protocol.NewID(tx.At),
+					Data: []byte(document(serial.Add(1))),
+				},
+			)
 		}
 		if _, err := backends.WriteOne(ctx, b, tx); err != nil {
 			return err
@@ -127,7 +136,9 @@ func rowsOfSQLite(ctx context.Context, b backends.Backend) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rows{"the rows copied out of SQLite", func() (int, error) { return copySQLite(ctx, db) }, db.Close}, nil
+	return &rows{
+		"the rows copied out of SQLite", func() (int, error) { return copySQLite(ctx, db) }, db.Close,
+	}, nil
 }
 
 func copySQLite(ctx context.Context, db *sql.DB) (bytes int, err error) {

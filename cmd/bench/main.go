@@ -40,15 +40,29 @@ type plan struct {
 func main() {
 	p := plan{}
 	flag.StringVar(&p.binary, "gateway", "bin/secondgate", "the gateway's binary")
-	flag.StringVar(&p.dir, "dir", "", "folder for the databases, on the disk to measure (default: a temporary one)")
+	flag.StringVar(
+		&p.dir, "dir", "", "folder for the databases, on the disk to measure (default: a temporary one)",
+	)
 	flag.IntVar(&p.rounds, "rounds", 7, "rounds of each measurement")
 	flag.DurationVar(&p.time, "time", 2*time.Second, "time of one measurement of writes")
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
-	flag.StringVar(&p.postgres, "postgres", "", "URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)")
-	flag.StringVar(&p.mongodb, "mongodb", "", "URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)")
-	flag.StringVar(&p.only, "only", "", "measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, and what the drivers do by themselves: postgres, mongodb")
+	flag.StringVar(
+		&p.postgres, "postgres", "",
+		"URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)",
+	)
+	flag.StringVar(
+		&p.mongodb, "mongodb", "",
+		"URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)",
+	)
+	flag.StringVar(
+		&p.only, "only", "",
+		"measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, and what the drivers do by themselves: postgres, mongodb",
+	)
 	over := flag.String("over", "sqlite", "the databases to measure over, by commas: sqlite, postgres, mongodb")
-	flag.StringVar(&p.url, "url", "", "a gateway that runs, such as http://127.0.0.1:8080: only what can be measured from outside is then; it is written to in the workspace bench")
+	flag.StringVar(
+		&p.url, "url", "",
+		"a gateway that runs, such as http://127.0.0.1:8080: only what can be measured from outside is then; it is written to in the workspace bench",
+	)
 	flag.IntVar(&p.pid, "pid", 0, "its process, on this machine, for CPU and memory")
 	raw := flag.Bool("raw", false, "be the raw writer, the floor of fanout")
 	crowds := flag.Bool("crowd", false, "be the clients in trouble")
@@ -120,10 +134,14 @@ var (
 	// overEach are measured over each database.
 	overEach = []part{
 		{"writes", benchWrites, true}, {"fanout", benchFanout, true}, {"latency", benchLatency, true},
-		{"trouble", benchTrouble, true}, {"scopes", benchScopes, true}, {"idle", benchIdle, true}, {"lists", benchLists, false},
+		{
+			"trouble", benchTrouble, true,
+		}, {"scopes", benchScopes, true}, {"idle", benchIdle, true}, {"lists", benchLists, false},
 	}
 	// ofOne are of one of them.
-	ofOne = []part{{"upserts", benchUpserts, false}, {"postgres", benchPostgres, false}, {"mongodb", benchMongoDB, false}}
+	ofOne = []part{
+		{"upserts", benchUpserts, false}, {"postgres", benchPostgres, false}, {"mongodb", benchMongoDB, false},
+	}
 )
 
 func (p *plan) parts(all []part) error {

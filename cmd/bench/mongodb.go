@@ -80,14 +80,22 @@ func (p *plan) overMongoDB() (*database, error) {
 				return nil, err
 			}
 			docs := client.Database("bench").Collection("app_data")
-			return &rows{"the documents copied out of MongoDB by the driver", func() (int, error) { return copyMongoDB(ctx, docs) }, func() error { return client.Disconnect(ctx) }}, nil
+			return &rows{
+				"the documents copied out of MongoDB by the driver",
+				func() (int, error) { return copyMongoDB(ctx, docs) }, func() error { return client.Disconnect(ctx) },
+			}, nil
 		},
 	}, nil
 }
 
 func copyMongoDB(ctx context.Context, docs *mongo.Collection) (bytes int, err error) {
-	place := bson.D{{Key: "workspaceId", Value: scope.Workspace}, {Key: "appId", Value: scope.StoredApp()}, {Key: "collection", Value: "c"}}
-	found, err := docs.Find(ctx, place, options.Find().SetSort(bson.D{{Key: "updatedAt", Value: -1}, {Key: "_id", Value: 1}}))
+	place := bson.D{
+		{Key: "workspaceId", Value: scope.Workspace}, {Key: "appId", Value: scope.StoredApp()},
+		{Key: "collection", Value: "c"},
+	}
+	found, err := docs.Find(
+		ctx, place, options.Find().SetSort(bson.D{{Key: "updatedAt", Value: -1}, {Key: "_id", Value: 1}}),
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +119,9 @@ func (f *floorOf) reset(ctx context.Context) error {
 	}
 	place := bson.D{{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1}}
 	_, err := f.docs.Indexes().CreateMany(ctx, []mongo.IndexModel{
-		{Keys: append(slices.Clone(place), bson.E{Key: "updatedAt", Value: -1})}, {Keys: append(place, bson.E{Key: "_id", Value: 1})},
+		{
+			Keys: append(slices.Clone(place), bson.E{Key: "updatedAt", Value: -1}),
+		}, {Keys: append(place, bson.E{Key: "_id", Value: 1})},
 	})
 	return err
 }
@@ -123,8 +133,12 @@ func (f *floorOf) insert(ctx context.Context, n int64) error {
 	}
 	now := time.Now()
 	_, err := f.docs.InsertOne(ctx, bson.D{
-		{Key: "_id", Value: protocol.NewID(now)}, {Key: "workspaceId", Value: "bench"}, {Key: "appId", Value: "bench"},
-		{Key: "collection", Value: "c"}, {Key: "data", Value: data}, {Key: "createdAt", Value: now}, {Key: "updatedAt", Value: now},
+		{
+			Key: "_id", Value: protocol.NewID(now),
+		}, {Key: "workspaceId", Value: "bench"}, {Key: "appId", Value: "bench"},
+		{
+			Key: "collection", Value: "c",
+		}, {Key: "data", Value: data}, {Key: "createdAt", Value: now}, {Key: "updatedAt", Value: now},
 	})
 	return err
 }
@@ -139,7 +153,9 @@ func (p *plan) freshMongoDB(ctx context.Context) (backends.Backend, error) {
 	if err = errors.Join(err, client.Disconnect(ctx)); err != nil {
 		return nil, err
 	}
-	return mongodb.Open(ctx, mongodb.Options{URL: mongodbtest.Named(p.mongodb, "bench"), Log: slog.New(slog.DiscardHandler)})
+	return mongodb.Open(
+		ctx, mongodb.Options{URL: mongodbtest.Named(p.mongodb, "bench"), Log: slog.New(slog.DiscardHandler)},
+	)
 }
 
 func mongoWrites(ctx context.Context, p *plan, floor *floorOf) error {
@@ -176,7 +192,10 @@ func mongoWrites(ctx context.Context, p *plan, floor *floorOf) error {
 		if err := errors.Join(err, backend.Close()); err != nil {
 			return err
 		}
-		fmt.Printf("MongoDB, %d callers: writes of 300 bytes                       writes/s               CPU µs/write (client)\n", q.callers)
+		fmt.Printf(
+			"MongoDB, %d callers: writes of 300 bytes                       writes/s               CPU µs/write (client)\n",
+			q.callers,
+		)
 		for _, row := range []struct {
 			name string
 			r    rate
@@ -201,7 +220,10 @@ func mongoHot(ctx context.Context, p *plan, floor *floorOf) error {
 	}
 	now := protocol.Millis(time.Now())
 	hot := protocol.NewID(now)
-	tx := backends.Tx{Scope: scope, At: now, Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: hot, Data: []byte("{}")}}}
+	tx := backends.Tx{
+		Scope: scope, At: now,
+		Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: hot, Data: []byte("{}")}},
+	}
 	if _, err := backends.WriteOne(ctx, b, tx); err != nil {
 		return err
 	}
@@ -209,14 +231,23 @@ func mongoHot(ctx context.Context, p *plan, floor *floorOf) error {
 	err = p.interleave(
 		func() error {
 			return plain.measure(p, own, func(_ int, n int64) error {
-				change := bson.D{{Key: "$set", Value: bson.D{{Key: "data.n", Value: n}, {Key: "updatedAt", Value: time.Now()}}}}
+				change := bson.D{
+					{Key: "$set", Value: bson.D{{Key: "data.n", Value: n}, {Key: "updatedAt", Value: time.Now()}}},
+				}
 				return floor.docs.FindOneAndUpdate(ctx, bson.D{{Key: "_id", Value: "hot"}}, change).Err()
 			})
 		},
 		func() error {
 			return ours.measure(p, own, func(_ int, n int64) error {
 				w := backends.Write{Op: backends.Update, Collection: "c", ID: hot, Data: fmt.Appendf(nil, `{"n":%d}`, n)}
-				_, err := backends.WriteOne(ctx, b, backends.Tx{Scope: scope, At: protocol.Millis(time.Now()), Mutation: fmt.Sprint("h", n), Writes: []backends.Write{w}})
+				_, err := backends.WriteOne(
+					ctx,
+					b,
+					backends.Tx{
+						Scope: scope, At: protocol.Millis(time.Now()), Mutation: fmt.Sprint("h", n),
+						Writes: []backends.Write{w},
+					},
+				)
 				return err
 			})
 		},
@@ -224,8 +255,11 @@ func mongoHot(ctx context.Context, p *plan, floor *floorOf) error {
 	if err := errors.Join(err, b.Close()); err != nil {
 		return err
 	}
-	fmt.Printf("MongoDB, %d callers change one document                         writes/s\n  %-56s %s\n  %-56s %s\n", p.callers,
-		"findOneAndUpdate by the driver, w:majority", plain.perSecond, "Backend.Write with mutationId", ours.perSecond)
+	fmt.Printf(
+		"MongoDB, %d callers change one document                         writes/s\n  %-56s %s\n  %-56s %s\n",
+		p.callers, "findOneAndUpdate by the driver, w:majority", plain.perSecond, "Backend.Write with mutationId",
+		ours.perSecond,
+	)
 	goal("Backend.Write / findOneAndUpdate", ours.perSecond.over(plain.perSecond), false, 0.8)
 	fmt.Println()
 	return nil
@@ -303,8 +337,11 @@ func mongoLatency(ctx context.Context, p *plan, floor *floorOf) error {
 	if err := errors.Join(err, feed.Close(), b.Close()); err != nil {
 		return err
 	}
-	fmt.Printf("MongoDB, 100 writes a second, write -> change, p50            ms\n  %-56s %s\n  %-56s %s\n  %-56s %s\n", "a  plain insert and a bare change stream", plain,
-		"Backend.Write without mutationId, feed", without, "Backend.Write with mutationId, feed", with)
+	fmt.Printf(
+		"MongoDB, 100 writes a second, write -> change, p50            ms\n  %-56s %s\n  %-56s %s\n  %-56s %s\n",
+		"a  plain insert and a bare change stream", plain, "Backend.Write without mutationId, feed", without,
+		"Backend.Write with mutationId, feed", with,
+	)
 	goal("without mutationId / a", without.over(plain), true, 1.2)
 	goal("with mutationId / a", with.over(plain), true, 1.8)
 	fmt.Println()

@@ -91,14 +91,19 @@ func (p *plan) overPostgres() (*database, error) {
 				return nil, err
 			}
 			insert := func(ctx context.Context, n int64) error { return insertPlain(ctx, pool, n) }
-			return &floor{"a  plain INSERTs by pgx, same columns and indexes", insert, func() error { pool.Close(); return nil }}, nil
+			return &floor{
+				"a  plain INSERTs by pgx, same columns and indexes", insert, func() error { pool.Close(); return nil },
+			}, nil
 		},
 		rows: func(ctx context.Context, _ backends.Backend) (*rows, error) {
 			conn, err := pgx.Connect(ctx, p.postgres)
 			if err != nil {
 				return nil, err
 			}
-			return &rows{"the rows copied out of PostgreSQL by pgx", func() (int, error) { return copyPostgres(ctx, conn) }, func() error { return conn.Close(ctx) }}, nil
+			return &rows{
+				"the rows copied out of PostgreSQL by pgx", func() (int, error) { return copyPostgres(ctx, conn) },
+				func() error { return conn.Close(ctx) },
+			}, nil
 		},
 	}, nil
 }
@@ -181,7 +186,10 @@ func postgresWrites(ctx context.Context, p *plan) error {
 	if err := errors.Join(err, backend.Close()); err != nil {
 		return err
 	}
-	fmt.Printf("PostgreSQL, %d callers: writes of 300 bytes                    writes/s               CPU µs/write (client)\n", p.callers)
+	fmt.Printf(
+		"PostgreSQL, %d callers: writes of 300 bytes                    writes/s               CPU µs/write (client)\n",
+		p.callers,
+	)
 	for _, row := range []struct {
 		name string
 		r    rate
@@ -222,7 +230,9 @@ func postgresLatency(ctx context.Context, p *plan) error {
 	if err != nil {
 		return err
 	}
-	reader, err := postgres.Open(ctx, postgres.Options{URL: p.postgres + "&schema=bench", Log: slog.New(slog.DiscardHandler)})
+	reader, err := postgres.Open(
+		ctx, postgres.Options{URL: p.postgres + "&schema=bench", Log: slog.New(slog.DiscardHandler)},
+	)
 	if err != nil {
 		return errors.Join(err, writer.Close())
 	}
@@ -254,11 +264,21 @@ func postgresLatency(ctx context.Context, p *plan) error {
 			time.Sleep(time.Until(begun.Add(10 * time.Millisecond)))
 		}
 		slices.Sort(told)
-		commits, seen, late, ratio = append(commits, commit.median()), append(seen, told.median()), append(late, told[98]), append(ratio, told.median()/commit.median())
+		commits, seen, late, ratio = append(
+			commits, commit.median(),
+		), append(
+			seen, told.median(),
+		), append(
+			late, told[98],
+		), append(
+			ratio, told.median()/commit.median(),
+		)
 	}
 	cancel()
-	fmt.Printf("PostgreSQL, 100 writes a second                               ms\n  %-56s %s\n  %-56s %s\n  %-56s %s\n", "the commit, p50", commits,
-		"write -> told by another gateway's feed, p50", seen, "the same, p99", late)
+	fmt.Printf(
+		"PostgreSQL, 100 writes a second                               ms\n  %-56s %s\n  %-56s %s\n  %-56s %s\n",
+		"the commit, p50", commits, "write -> told by another gateway's feed, p50", seen, "the same, p99", late,
+	)
 	fmt.Printf("  %-58s %s\n\n", "told / commit, p50", ratio)
 	return errors.Join(feed.Close(), reader.Close(), writer.Close())
 }
@@ -278,20 +298,28 @@ func postgresScopes(ctx context.Context, p *plan) error {
 		return func(_ int, n int64) error {
 			now := protocol.Millis(time.Now())
 			_, err := backends.WriteOne(ctx, b, backends.Tx{
-				Scope: protocol.Scope{Workspace: "bench", App: fmt.Sprint("a", n%scopes)}, At: now, Mutation: fmt.Sprint("m", n),
-				Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: protocol.NewID(now), Data: []byte(document(n))}},
+				Scope: protocol.Scope{
+					Workspace: "bench", App: fmt.Sprint("a", n%scopes),
+				}, At: now, Mutation: fmt.Sprint("m", n),
+				Writes: []backends.Write{
+					{Op: backends.Insert, Collection: "c", ID: protocol.NewID(now), Data: []byte(document(n))},
+				},
 			})
 			return err
 		}
 	}
 	err = p.interleave(
-		func() error { return one.measure(p, own, write(1)) }, func() error { return many.measure(p, own, write(1000)) },
+		func() error { return one.measure(p, own, write(1)) },
+		func() error { return many.measure(p, own, write(1000)) },
 	)
 	stop()
 	if err := errors.Join(err, b.Close()); err != nil {
 		return err
 	}
-	fmt.Printf("PostgreSQL, %d callers                                       writes/s\n  %-56s %s\n  %-56s %s\n", p.callers, "into one scope", one.perSecond, "into 1,000 scopes", many.perSecond)
+	fmt.Printf(
+		"PostgreSQL, %d callers                                       writes/s\n  %-56s %s\n  %-56s %s\n",
+		p.callers, "into one scope", one.perSecond, "into 1,000 scopes", many.perSecond,
+	)
 	fmt.Printf("  %-58s %s\n\n", "1,000 scopes / one", many.perSecond.over(one.perSecond))
 	return nil
 }
@@ -301,7 +329,9 @@ func insertAs(ctx context.Context, b backends.Backend, n int64, mutation string)
 	now := protocol.Millis(time.Now())
 	_, err := backends.WriteOne(ctx, b, backends.Tx{
 		Scope: scope, At: now, Mutation: mutation,
-		Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: protocol.NewID(now), Data: []byte(document(n))}},
+		Writes: []backends.Write{
+			{Op: backends.Insert, Collection: "c", ID: protocol.NewID(now), Data: []byte(document(n))},
+		},
 	})
 	return err
 }

@@ -52,7 +52,9 @@ func (w *rawWriter) take(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
+	_, _ = conn.Write(
+		[]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+	)
 	if request.URL.Path != "/write" {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -44,13 +44,18 @@ func talkREST(base string, s protocol.Scope) (*talker, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n", u.RequestURI(), u.Host)
+	head := fmt.Sprintf(
+		"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n", u.RequestURI(), u.Host,
+	)
 	return &talker{conn: conn, in: bufio.NewReader(conn), head: head}, nil
 }
 
 // insertText is a request to insert a document, as socket messages have it.
 func insertText(id, mutation, data string) string {
-	return fmt.Sprintf(`{"type":"second:data:insert","requestId":%q,"collection":"c","mutationId":%q,"data":%s}`, id, mutation, data)
+	return fmt.Sprintf(
+		`{"type":"second:data:insert","requestId":%q,"collection":"c","mutationId":%q,"data":%s}`, id, mutation,
+		data,
+	)
 }
 
 // insertSocket inserts and waits for the answer.
@@ -118,7 +123,9 @@ func (t *talker) frame() ([]byte, error) {
 // insertREST inserts and waits for the answer.
 func (t *talker) insertREST(n int64) error {
 	body := fmt.Sprintf(`{"collection":"c","data":%s}`, document(n))
-	_, err := fmt.Fprintf(t.conn, "%sIdempotency-Key: m%d\r\nContent-Length: %d\r\n\r\n%s", t.head, n, len(body), body)
+	_, err := fmt.Fprintf(
+		t.conn, "%sIdempotency-Key: m%d\r\nContent-Length: %d\r\n\r\n%s", t.head, n, len(body), body,
+	)
 	if err != nil {
 		return err
 	}

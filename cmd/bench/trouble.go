@@ -21,7 +21,10 @@ func benchTrouble(p *plan) error {
 	fmt.Printf("%-68s p99, ms\n", "Clients in trouble: how late changes are for the others, "+p.over.name)
 	fmt.Printf("  %-66s %s\n", fmt.Sprintf("a  200 subscribers, %d writes a second", troubleRate), calm)
 	fmt.Printf("  %-66s %s\n", "b  the same, and 5 more that have stopped reading", stalled)
-	fmt.Printf("  %-66s %s\n", fmt.Sprintf("c  1,900 subscribers, %d writes a second: how late for 900", troubleRate), busy)
+	fmt.Printf(
+		"  %-66s %s\n", fmt.Sprintf("c  1,900 subscribers, %d writes a second: how late for 900", troubleRate),
+		busy,
+	)
 	fmt.Printf("  %-66s %s\n", "d  the same, 100 read 64 KiB/s, the other 1,000 come back at once", storm)
 	goal("p99 beside 5 stalled, b / a", stalled.over(calm), true, 1.5)
 	goal("p99 in the storm, d / c", storm.over(busy), true, 2)

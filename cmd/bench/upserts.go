@@ -34,15 +34,24 @@ func benchUpserts(p *plan) error {
 }
 
 func insertKey(n int64, now time.Time) backends.Write {
-	return backends.Write{Op: backends.Insert, Collection: "c", ID: protocol.NewID(now), Data: []byte(document(n))}
+	return backends.Write{
+		Op: backends.Insert, Collection: "c", ID: protocol.NewID(now),
+		Data: []byte(document(n)),
+	}
 }
 
 func upsertKey(n int64, now time.Time) backends.Write {
 	filter, _ := protocol.ParseFilter(fmt.Appendf(nil, `{"key":"k%d"}`, n), false) // a plain string: cannot fail
-	return backends.Write{Op: backends.Upsert, Collection: "c", NewID: protocol.NewID(now), Filter: &filter, Data: []byte(document(n))}
+	return backends.Write{
+		Op: backends.Upsert, Collection: "c", NewID: protocol.NewID(now), Filter: &filter,
+		Data: []byte(document(n)),
+	}
 }
 
-func (p *plan) tenThousand(ctx context.Context, s *series, open func(context.Context) (backends.Backend, error), write func(int64, time.Time) backends.Write) error {
+func (p *plan) tenThousand(
+	ctx context.Context, s *series, open func(context.Context) (backends.Backend, error),
+	write func(int64, time.Time) backends.Write,
+) error {
 	b, err := open(ctx)
 	if err != nil {
 		return err
@@ -61,7 +70,9 @@ func (p *plan) tenThousand(ctx context.Context, s *series, open func(context.Con
 		callers.Go(func() {
 			for left.Add(-1) >= 0 {
 				now := protocol.Millis(clock())
-				o, err := backends.WriteOne(ctx, b, backends.Tx{Scope: scope, At: now, Writes: []backends.Write{write(serial.Add(1), now)}})
+				o, err := backends.WriteOne(
+					ctx, b, backends.Tx{Scope: scope, At: now, Writes: []backends.Write{write(serial.Add(1), now)}},
+				)
 				if err == nil && o.Changes[0].Op != backends.Insert {
 					err = errors.New("a new key found an old document")
 				}

@@ -98,7 +98,10 @@ func benchWrites(p *plan) error {
 	if err := errors.Join(err, server.stop(), backend.Close(), floor.close()); err != nil {
 		return err
 	}
-	fmt.Printf("%-60s writes/s               CPU µs/write         allocations/write\n", "Writes of 300 bytes, "+p.over.name)
+	fmt.Printf(
+		"%-60s writes/s               CPU µs/write         allocations/write\n",
+		"Writes of 300 bytes, "+p.over.name,
+	)
 	for _, row := range []struct {
 		name string
 		r    rate
@@ -152,7 +155,9 @@ func drainFeed(ctx context.Context, b backends.Backend) (stop func(), err error)
 }
 
 // measure writes through one connection per caller.
-func (s *server) measure(p *plan, r *rate, connect func(string, protocol.Scope) (*talker, error), insert func(*talker, int64) error) error {
+func (s *server) measure(
+	p *plan, r *rate, connect func(string, protocol.Scope) (*talker, error), insert func(*talker, int64) error,
+) error {
 	talkers := make([]*talker, p.callers)
 	for i := range talkers {
 		var err error

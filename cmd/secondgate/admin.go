@@ -44,14 +44,20 @@ func (c *serve) listenAdmin() (net.Listener, error) {
 	listener, err := net.Listen("tcp", c.Admin)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && c.Admin == defaultAdmin:
-		slog.Warn("the default admin address is taken: there are no health checks and metrics; name another one with --admin", "admin", c.Admin)
+		slog.Warn(
+			"the default admin address is taken: there are no health checks and metrics; name another one with --admin",
+			"admin", c.Admin,
+		)
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on the admin address %s: %w", c.Admin, err)
 	}
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && !c.NonLoopback {
 		_ = listener.Close()
-		return nil, fmt.Errorf("the admin address %s is reachable from other machines and nobody is authenticated: use 127.0.0.1, or pass --non-loopback if a firewall guards it", c.Admin)
+		return nil, fmt.Errorf(
+			"the admin address %s is reachable from other machines and nobody is authenticated: use 127.0.0.1, or pass --non-loopback if a firewall guards it",
+			c.Admin,
+		)
 	}
 	return listener, nil
 }
@@ -84,7 +90,9 @@ func closeQuietly(listener net.Listener) {
 
 func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok", "") })
+	mux.HandleFunc(
+		"GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok", "") },
+	)
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	// Not pprof.Cmdline: the command line may hold the database's password.
@@ -101,7 +109,10 @@ func (a *admin) handler() http.Handler {
 func (a *admin) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header.Values("Origin")) > 0 || !a.hostAllowed(r.Host) {
-			answer(w, http.StatusForbidden, "forbidden", "ask by address, as localhost, or under an allowed host, and not from a page")
+			answer(
+				w, http.StatusForbidden, "forbidden",
+				"ask by address, as localhost, or under an allowed host, and not from a page",
+			)
 			return
 		}
 		next.ServeHTTP(w, r)

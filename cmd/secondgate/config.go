@@ -94,7 +94,9 @@ func (f *configFile) load(ctx *kong.Context) error {
 	known := flagNames(ctx.Model.Node)
 	for name, value := range f.values {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("the configuration %s sets %q, which is no flag: did you mean %q?", path, name, nearest(name, known))
+			return fmt.Errorf(
+				"the configuration %s sets %q, which is no flag: did you mean %q?", path, name, nearest(name, known),
+			)
 		}
 		if value == nil {
 			return fmt.Errorf("the configuration %s sets %q to null: leave it out, or give it a value", path, name)

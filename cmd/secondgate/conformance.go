@@ -63,7 +63,9 @@ func (c *conform) rules() (rules []wire.Rule, err error) {
 	for _, id := range c.Only {
 		r, found := wire.Find(id)
 		if !found {
-			return nil, fmt.Errorf("there is no rule %q: did you mean %q? --list has them all", id, nearest(id, ids(wire.Rules())))
+			return nil, fmt.Errorf(
+				"there is no rule %q: did you mean %q? --list has them all", id, nearest(id, ids(wire.Rules())),
+			)
 		}
 		rules = append(rules, r)
 	}
@@ -92,7 +94,9 @@ func (c *conform) report(ctx context.Context, w io.Writer, target wire.Target, r
 	}
 	fmt.Fprintf(w, "%d rules: %d hold, %d do not\n", len(rules), len(rules)-broken, broken)
 	if broken > 0 {
-		return failed{statusBroken, fmt.Errorf("the gateway at %s breaks %d of %d rules", target.URL, broken, len(rules))}
+		return failed{
+			statusBroken, fmt.Errorf("the gateway at %s breaks %d of %d rules", target.URL, broken, len(rules)),
+		}
 	}
 	return nil
 }

@@ -77,7 +77,9 @@ func (k *heapKeeper) look(cycles, live int) {
 // heap, stacks and globals.
 func readHeap() (cycles, live int) {
 	samples := []metrics.Sample{
-		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+		{
+			Name: "/gc/cycles/total:gc-cycles",
+		}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
 	}
 	metrics.Read(samples)
 	for _, s := range samples[1:] {

@@ -22,7 +22,10 @@ func (c *serve) openBackend(ctx context.Context, counts *metrics.Metrics) (backe
 	switch scheme, path, _ := strings.Cut(c.Backend, ":"); {
 	case scheme == "sqlite" && path != "":
 		return sqlite.Open(ctx, sqlite.Options{
-			Path: strings.TrimPrefix(path, "//"), Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
+			Path: strings.TrimPrefix(
+				path,
+				"//",
+			), Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
 		})
 	case isPostgres(scheme):
 		return postgres.Open(ctx, postgres.Options{
@@ -41,11 +44,16 @@ func isPostgres(scheme string) bool { return scheme == "postgres" || scheme == "
 func isMongo(scheme string) bool { return scheme == "mongodb" || scheme == "mongodb+srv" }
 
 func unsupported(address string) error {
-	return fmt.Errorf("the backend %q is not supported: write sqlite:PATH, postgres://USER@HOST/DATABASE or mongodb://HOST/DATABASE?replicaSet=NAME", redact(address))
+	return fmt.Errorf(
+		"the backend %q is not supported: write sqlite:PATH, postgres://USER@HOST/DATABASE or mongodb://HOST/DATABASE?replicaSet=NAME",
+		redact(address),
+	)
 }
 
 // gateway makes the gateway for the address that is listened on.
-func (c *serve) gateway(ctx context.Context, b backends.Backend, at *net.TCPAddr, counts *metrics.Metrics) (*gateway.Gateway, error) {
+func (c *serve) gateway(
+	ctx context.Context, b backends.Backend, at *net.TCPAddr, counts *metrics.Metrics,
+) (*gateway.Gateway, error) {
 	config := gateway.DefaultConfig()
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets

@@ -110,7 +110,9 @@ func (c *serve) logger(w io.Writer) *slog.Logger {
 // newRegistry holds this process's metrics; there is no global one.
 func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return r
 }
 
@@ -123,7 +125,10 @@ func (c *serve) listen() (net.Listener, error) {
 	}
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && !c.NonLoopback {
 		_ = listener.Close()
-		return nil, fmt.Errorf("%s is reachable from other machines and nobody is authenticated: listen on 127.0.0.1, or pass --non-loopback if a proxy guards it", c.Listen)
+		return nil, fmt.Errorf(
+			"%s is reachable from other machines and nobody is authenticated: listen on 127.0.0.1, or pass --non-loopback if a proxy guards it",
+			c.Listen,
+		)
 	}
 	return listener, nil
 }
@@ -166,7 +171,9 @@ func bounded(ctx context.Context, conn net.Conn) context.Context {
 }
 
 // serveUntil first fails the readiness check, then refuses connections, then ends the open ones.
-func (c *serve) serveUntil(ctx context.Context, server *http.Server, listener net.Listener, g *gateway.Gateway) error {
+func (c *serve) serveUntil(
+	ctx context.Context, server *http.Server, listener net.Listener, g *gateway.Gateway,
+) error {
 	failed := make(chan error, 1)
 	go func() {
 		if server.TLSConfig != nil {
@@ -196,7 +203,8 @@ func (c *serve) serveUntil(ctx context.Context, server *http.Server, listener ne
 	if errors.Is(err, net.ErrClosed) { // a server that was stopped as it began still knew the listener
 		err = nil
 	}
-	if serveErr := <-failed; err == nil && !errors.Is(serveErr, http.ErrServerClosed) && !errors.Is(serveErr, net.ErrClosed) {
+	if serveErr := <-failed; err == nil && !errors.Is(serveErr, http.ErrServerClosed) &&
+		!errors.Is(serveErr, net.ErrClosed) {
 		err = serveErr
 	}
 	return err

@@ -35,12 +35,17 @@ func URL(base string, s protocol.Scope, parameters ...string) string {
 	for i := 0; i+1 < len(parameters); i += 2 {
 		query.Set(parameters[i], parameters[i+1])
 	}
-	return fmt.Sprintf("ws%s/api/workspaces/%s/apps/%s/data/socket?%s", strings.TrimPrefix(base, "http"), s.Workspace, s.App, query.Encode())
+	return fmt.Sprintf(
+		"ws%s/api/workspaces/%s/apps/%s/data/socket?%s", strings.TrimPrefix(base, "http"), s.Workspace, s.App,
+		query.Encode(),
+	)
 }
 
 // Dial connects and reads the welcome.
 func Dial(ctx context.Context, address string) (*Client, error) {
-	conn, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
+	conn, _, err := websocket.Dial(
+		ctx, address, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}},
+	)
 	if err != nil {
 		return nil, err
 	}

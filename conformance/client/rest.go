@@ -34,7 +34,8 @@ func DataURL(base string, s protocol.Scope, docID string, parameters ...string) 
 
 // segment is an id as a part of a path: all that could be taken for a path is encoded.
 func segment(id string) string {
-	if strings.Trim(id, ".") == "" || id == "stream" || id == "socket" { // clients and proxies resolve dots; the others are routes
+	if strings.Trim(id, ".") == "" || id == "stream" ||
+		id == "socket" { // clients and proxies resolve dots; the others are routes
 		return fmt.Sprintf("%%%02x%s", id[0], url.PathEscape(id[1:]))
 	}
 	return url.PathEscape(id)

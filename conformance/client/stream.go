@@ -42,7 +42,10 @@ func OpenStream(ctx context.Context, address string, headers ...string) (*Stream
 		return nil, err
 	}
 	blocks := make(chan Block)
-	s := &Stream{Status: answer.StatusCode, Header: answer.Header, Blocks: blocks, cancel: cancel, done: make(chan struct{})}
+	s := &Stream{
+		Status: answer.StatusCode, Header: answer.Header, Blocks: blocks, cancel: cancel,
+		done: make(chan struct{}),
+	}
 	go func() { // Cut waits for it
 		defer close(s.done)
 		defer close(blocks)

@@ -82,7 +82,10 @@ func Check(t conformance.T, h History) Counts {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longer*h.Duration+90*time.Second)
 	defer cancel()
-	r := &run{History: h, t: t, begun: time.Now(), ctx: ctx, cancel: cancel, states: map[string]map[string]map[string]string{}}
+	r := &run{
+		History: h, t: t, begun: time.Now(), ctx: ctx, cancel: cancel,
+		states: map[string]map[string]map[string]string{},
+	}
 	r.prepare()
 	var clients, writers sync.WaitGroup
 	for i := range h.SocketClients {
@@ -202,7 +205,10 @@ func (r *run) short() (short []string) {
 	got, least := reflect.ValueOf(r.counts), reflect.ValueOf(r.Least)
 	for i := range got.NumField() {
 		if got.Field(i).Int() < least.Field(i).Int() {
-			short = append(short, fmt.Sprintf("%d %s of at least %d", got.Field(i).Int(), got.Type().Field(i).Name, least.Field(i).Int()))
+			short = append(
+				short,
+				fmt.Sprintf("%d %s of at least %d", got.Field(i).Int(), got.Type().Field(i).Name, least.Field(i).Int()),
+			)
 		}
 	}
 	return short
@@ -245,7 +251,9 @@ func (r *run) wentOn(times int64) func() bool {
 	before := now()
 	return func() bool {
 		n := now()
-		return min(n.Resumes-before.Resumes, n.Resubscribes-before.Resubscribes, n.StreamResumes-before.StreamResumes) >= times
+		return min(
+			n.Resumes-before.Resumes, n.Resubscribes-before.Resubscribes, n.StreamResumes-before.StreamResumes,
+		) >= times
 	}
 }
 

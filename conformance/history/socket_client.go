@@ -213,7 +213,9 @@ func (w *socketClient) receive(m protocol.Received) {
 	case protocol.TypeChange:
 		w.dirty = true
 		if !w.copy.change(m, w.none) && w.none {
-			w.fail("subscribe/only", "%s was sent a change that it does not follow: %s/%s", w.name, m.Collection, m.DocID)
+			w.fail(
+				"subscribe/only", "%s was sent a change that it does not follow: %s/%s", w.name, m.Collection, m.DocID,
+			)
 		}
 	case protocol.TypeReset:
 		w.count(func(c *Counts) { c.Resets++ })
@@ -255,7 +257,9 @@ func (w *socketClient) answered(q *question, m protocol.Received) {
 	w.dirty = true
 	if m.Error != nil {
 		if !m.Error.Retryable {
-			w.fail("history/errors", "%s: %s was refused: %s %s", w.name, q.request.Type, m.Error.Code, m.Error.Message)
+			w.fail(
+				"history/errors", "%s: %s was refused: %s %s", w.name, q.request.Type, m.Error.Code, m.Error.Message,
+			)
 		}
 		p.again = true
 	}
@@ -290,7 +294,10 @@ func (w *socketClient) page(q *question, m protocol.Received) {
 		q.part.complete = true
 		return
 	}
-	next := protocol.Request{Type: protocol.TypeList, Collection: q.part.collection, After: m.Next, Limit: q.request.Limit}
+	next := protocol.Request{
+		Type: protocol.TypeList, Collection: q.part.collection, After: m.Next,
+		Limit: q.request.Limit,
+	}
 	w.ask(next, q.part)
 }
 

@@ -34,7 +34,9 @@ type streamClient struct {
 }
 
 func newStreamClient(r *run, i int) *streamClient {
-	l := &streamClient{run: r, rng: r.rand("listening", i), atomic: i%2 == 1, docs: map[string]map[string]string{}}
+	l := &streamClient{
+		run: r, rng: r.rand("listening", i), atomic: i%2 == 1, docs: map[string]map[string]string{},
+	}
 	l.name = fmt.Sprintf("stream client %d (atomic %v)", i, l.atomic)
 	return l
 }
@@ -72,14 +74,19 @@ func (l *streamClient) begin() bool {
 
 // list replaces the copy of a collection by what REST lists, and returns the list's cursor.
 func (l *streamClient) list(collection string) (string, bool) {
-	a, err := client.Do(l.ctx, "GET", client.DataURL(l.URL, l.Scope, "", "collection", collection, "rev", "1"), "")
+	a, err := client.Do(
+		l.ctx, "GET", client.DataURL(l.URL, l.Scope, "", "collection", collection, "rev", "1"), "",
+	)
 	if l.ctx.Err() != nil {
 		return "", false
 	}
 	var body struct{ Docs []json.RawMessage }
 	cursor := a.Header.Get("Second-Cursor")
 	if err != nil || a.Status != 200 || cursor == "" || json.Unmarshal([]byte(a.Body), &body) != nil {
-		l.fail("history/errors", "%s: the list of %s was answered %d %.200s %v", l.name, collection, a.Status, a.Body, err)
+		l.fail(
+			"history/errors", "%s: the list of %s was answered %d %.200s %v", l.name, collection, a.Status, a.Body,
+			err,
+		)
 		return "", false
 	}
 	l.count(func(c *Counts) { c.Lists++ })
@@ -271,7 +278,10 @@ func (r *run) sum(rule, name string, docs map[string]string) {
 func (r *run) restWriter(i int) {
 	w := newWriter(r, 100+i)
 	for r.writing() {
-		q := protocol.Request{Collection: collections[w.rng.IntN(2)], DocID: fmt.Sprintf("d%d", w.rng.IntN(ids)), Data: w.data()}
+		q := protocol.Request{
+			Collection: collections[w.rng.IntN(2)], DocID: fmt.Sprintf("d%d", w.rng.IntN(ids)),
+			Data: w.data(),
+		}
 		method, id, text := "PATCH", q.DocID, ""
 		switch w.rng.IntN(4) {
 		case 0, 1:

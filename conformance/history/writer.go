@@ -45,7 +45,9 @@ func (r *run) prepare() {
 	}
 	defer w.client.Close()
 	for i := range accounts {
-		w.call(protocol.Request{Type: protocol.TypeInsert, Collection: "sum", DocID: account(i), Data: value(balance)})
+		w.call(
+			protocol.Request{Type: protocol.TypeInsert, Collection: "sum", DocID: account(i), Data: value(balance)},
+		)
 	}
 }
 
@@ -72,7 +74,10 @@ func (w *writer) see(m protocol.Received) {
 		return
 	}
 	if w.settled[m.RequestID]++; w.settled[m.RequestID] > 1 || !w.owed[m.RequestID] {
-		w.fail("writes/settled", "%s: request %s was settled %d times, answered before: %v", w.name, m.RequestID, w.settled[m.RequestID], w.owed[m.RequestID])
+		w.fail(
+			"writes/settled", "%s: request %s was settled %d times, answered before: %v", w.name, m.RequestID,
+			w.settled[m.RequestID], w.owed[m.RequestID],
+		)
 	}
 	delete(w.owed, m.RequestID)
 	w.count(func(c *Counts) { c.Settled++ })
@@ -220,11 +225,15 @@ func (r *run) outside() {
 	kinds := []string{"insert", "update", "replace", "delete", "move"}
 	for n := 0; r.writing(); n++ {
 		ref := func() protocol.Ref {
-			return protocol.Ref{Scope: r.Scope, Collection: collections[rng.IntN(2)], ID: fmt.Sprintf("x%d", rng.IntN(ids))}
+			return protocol.Ref{
+				Scope: r.Scope, Collection: collections[rng.IntN(2)], ID: fmt.Sprintf("x%d", rng.IntN(ids)),
+			}
 		}
 		// A replace first makes sure that the others find their document.
 		first := conformance.Step{Kind: "replace", Ref: ref(), Data: fmt.Sprintf(`{"outside": %d}`, n)}
-		second := conformance.Step{Kind: kinds[rng.IntN(len(kinds))], Ref: first.Ref, Data: fmt.Sprintf(`{"outside": -%d}`, n)}
+		second := conformance.Step{
+			Kind: kinds[rng.IntN(len(kinds))], Ref: first.Ref, Data: fmt.Sprintf(`{"outside": -%d}`, n),
+		}
 		switch second.Kind {
 		case "insert":
 			second.Ref.ID = fmt.Sprintf("y%d", n)

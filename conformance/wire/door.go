@@ -43,7 +43,9 @@ func (d restDoor) Call(q protocol.Request) protocol.Received {
 	case protocol.TypeUpdate:
 		return d.read(q, http.StatusOK, d.r.rest("PATCH", d.url(q.DocID, "rev", "1"), client.Body(q), headers...))
 	case protocol.TypeDelete:
-		return d.read(q, http.StatusOK, d.r.rest("DELETE", d.url(q.DocID, "collection", q.Collection), "", headers...))
+		return d.read(
+			q, http.StatusOK, d.r.rest("DELETE", d.url(q.DocID, "collection", q.Collection), "", headers...),
+		)
 	case protocol.TypeDoc:
 		return d.read(q, http.StatusOK, d.r.rest("GET", d.url(q.DocID, "collection", q.Collection, "rev", "1"), ""))
 	case protocol.TypeList:
@@ -90,12 +92,17 @@ func (d restDoor) refused(q protocol.Request, what string, a client.Reply) (m pr
 		Error   protocol.Code
 		Message string
 	}
-	d.r.must(json.Unmarshal([]byte(a.Body), &body) == nil && body.Message != "", "%s: got %s want an error and a message", what, show(a.Body))
+	d.r.must(
+		json.Unmarshal([]byte(a.Body), &body) == nil && body.Message != "",
+		"%s: got %s want an error and a message", what, show(a.Body),
+	)
 	d.r.want("status of "+what+" for "+string(body.Error), a.Status, body.Error.Info().HTTP)
 	if q.Type == protocol.TypeDoc && body.Error == protocol.CodeNotFound {
 		m.Doc = []byte("null")
 		return m
 	}
-	m.Error = &protocol.ReceivedError{Code: body.Error, Message: body.Message, Retryable: body.Error.Info().Retryable}
+	m.Error = &protocol.ReceivedError{
+		Code: body.Error, Message: body.Message, Retryable: body.Error.Info().Retryable,
+	}
 	return m
 }

@@ -70,7 +70,9 @@ func (l *listener) live() {
 
 // event reads up to the next event about a document.
 func (l *listener) event(collection, id string) client.Block {
-	return l.until("an event of "+id, func(b client.Block) bool { return b.Collection == collection && subject(b) == id })
+	return l.until(
+		"an event of "+id, func(b client.Block) bool { return b.Collection == collection && subject(b) == id },
+	)
 }
 
 // subject is the id of the document that a block tells of.

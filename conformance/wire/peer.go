@@ -103,7 +103,9 @@ func (p *peer) until(what string, wanted func(protocol.Received) bool) protocol.
 // bookmark is the next bookmark after the change, answer or bookmark that was looked at last.
 // Changes before it have been looked at then.
 func (p *peer) bookmark() string {
-	m, at := p.from(p.mark, "a bookmark", func(m protocol.Received) bool { return m.Type == protocol.TypeBookmark })
+	m, at := p.from(
+		p.mark, "a bookmark", func(m protocol.Received) bool { return m.Type == protocol.TypeBookmark },
+	)
 	p.changed, p.mark = max(p.changed, at+1), at+1
 	return m.Cursor
 }
@@ -141,7 +143,10 @@ func (p *peer) reach(writer *peer, collection string) {
 
 // settled reads up to the settlement of a request.
 func (p *peer) settled(id string) {
-	p.until("settled of request "+id, func(m protocol.Received) bool { return m.Type == protocol.TypeSettled && m.RequestID == id })
+	p.until(
+		"settled of request "+id,
+		func(m protocol.Received) bool { return m.Type == protocol.TypeSettled && m.RequestID == id },
+	)
 }
 
 // changes are those of a collection that have been seen, from a message on.

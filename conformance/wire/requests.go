@@ -18,7 +18,10 @@ func upsert(collection, id, data string) protocol.Request {
 
 // find is an upsert by filter.
 func find(collection, filter, data string) protocol.Request {
-	return protocol.Request{Type: protocol.TypeUpsert, Collection: collection, Filter: []byte(filter), Data: []byte(data)}
+	return protocol.Request{
+		Type: protocol.TypeUpsert, Collection: collection, Filter: []byte(filter),
+		Data: []byte(data),
+	}
 }
 
 func remove(collection, id string) protocol.Request {

@@ -125,8 +125,14 @@ var changeRules = []Rule{
 					return m.Type == protocol.TypeChange && m.Collection == c && stamp(m.Doc).N == n
 				})
 				r.must(change >= 0, "write %d was settled before its change; seen: %s", n, p.story())
-				r.must(slices.ContainsFunc(p.seen[from+change:at], func(m protocol.Received) bool { return m.Type == protocol.TypeBookmark }),
-					"write %d was settled before the bookmark of its change; seen: %s", n, p.story())
+				r.must(
+					slices.ContainsFunc(
+						p.seen[from+change:at], func(m protocol.Received) bool { return m.Type == protocol.TypeBookmark },
+					),
+					"write %d was settled before the bookmark of its change; seen: %s",
+					n,
+					p.story(),
+				)
 			}
 		},
 	},

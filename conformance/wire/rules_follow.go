@@ -31,7 +31,10 @@ var followRules = []Rule{
 			c, other, nobody := r.named("notes"), r.named("other"), r.named("nobody")
 			writer.insert(c, "a", `{"n":1}`)
 			m := p.do(subscribe(c, "", ""))
-			r.must(!m.Resumed && len(m.Docs) == 1, "subscribe: got resumed %v and %d documents want the one there is", m.Resumed, len(m.Docs))
+			r.must(
+				!m.Resumed && len(m.Docs) == 1, "subscribe: got resumed %v and %d documents want the one there is",
+				m.Resumed, len(m.Docs),
+			)
 			m = p.do(subscribe(other, "x1", ""))
 			r.must(len(m.Docs) == 0, "subscribe to a document that is not there: got %s", m.Docs)
 			p.bookmark() // up to here what the answers held may be repeated
@@ -57,7 +60,9 @@ var followRules = []Rule{
 			written := writer.insert(c, "a", `{}`)
 			writer.insert(c, "b", `{}`)
 			m := p.do(subscribe(c, "a", ""))
-			r.must(len(m.Docs) == 1 && string(m.Docs[0]) == string(written.Doc), "docs: got %s want %s", m.Docs, written.Doc)
+			r.must(
+				len(m.Docs) == 1 && string(m.Docs[0]) == string(written.Doc), "docs: got %s want %s", m.Docs, written.Doc,
+			)
 			p.bookmark() // up to here what the answer held may be repeated
 			from := len(p.seen)
 			writer.do(update(c, "b", `{"n":1}`))
@@ -83,7 +88,10 @@ var followRules = []Rule{
 			writer.delete(c, "a")
 			again := r.dial("changes", "none")
 			m := again.do(subscribe(c, "", cursor))
-			r.must(m.Resumed && len(m.Docs) == 0, "subscribe: got resumed %v and %d documents want true and none", m.Resumed, len(m.Docs))
+			r.must(
+				m.Resumed && len(m.Docs) == 0, "subscribe: got resumed %v and %d documents want true and none", m.Resumed,
+				len(m.Docs),
+			)
 			again.reach(writer, c)
 			copied := map[string]string{}
 			fold(copied, c, append(p.seen, again.seen...))
@@ -138,7 +146,10 @@ var followRules = []Rule{
 			p.insert(c, "a", `{}`)
 			for _, cursor := range r.unusable() {
 				m := p.do(subscribe(c, "", cursor))
-				r.must(!m.Resumed && len(m.Docs) == 1, "subscribe with %s: got resumed %v and %d documents want false and one", show(cursor), m.Resumed, len(m.Docs))
+				r.must(
+					!m.Resumed && len(m.Docs) == 1, "subscribe with %s: got resumed %v and %d documents want false and one",
+					show(cursor), m.Resumed, len(m.Docs),
+				)
 			}
 		},
 	},
@@ -303,7 +314,10 @@ var cursorRules = []Rule{
 		ID:   "ws/cursor-with-none",
 		Says: "cursor in the URL with changes=none is refused",
 		Check: func(r *trial) {
-			r.refusal(r.upgrade(client.URL(r.target.URL, r.scope, "changes", "none", "cursor", "x")), protocol.CodeInvalidMessage)
+			r.refusal(
+				r.upgrade(client.URL(r.target.URL, r.scope, "changes", "none", "cursor", "x")),
+				protocol.CodeInvalidMessage,
+			)
 		},
 	},
 }

@@ -23,10 +23,18 @@ var handshakeRules = []Rule{
 			names := map[string]bool{}
 			for _, changes := range []string{"all", "none"} {
 				w := r.dial("changes", changes).Welcome // dialling fails where another message comes first
-				r.must(w.ConnectionID != "" && !names[w.ConnectionID], "connectionId: got %q want a name of its own", w.ConnectionID)
+				r.must(
+					w.ConnectionID != "" && !names[w.ConnectionID], "connectionId: got %q want a name of its own",
+					w.ConnectionID,
+				)
 				names[w.ConnectionID] = true
 				r.must(w.HeartbeatMS > 0 && w.HeartbeatMS <= 60_000, "heartbeatMs: got %d want 1 to 60000", w.HeartbeatMS)
-				r.must(w.Limits.DocumentBytes > 0 && w.Limits.FrameBytes >= w.Limits.DocumentBytes && w.Limits.Operations > 0 && w.Limits.Requests > 0, "limits: got %+v", w.Limits)
+				r.must(
+					w.Limits.DocumentBytes > 0 && w.Limits.FrameBytes >= w.Limits.DocumentBytes && w.Limits.Operations > 0 &&
+						w.Limits.Requests > 0,
+					"limits: got %+v",
+					w.Limits,
+				)
 				r.must(w.Features != nil, "features: got none want an array")
 				r.want("resumed without a cursor", w.Resumed, false)
 			}
@@ -125,9 +133,14 @@ var handshakeRules = []Rule{
 func (r *trial) upgrade(address string, headers ...string) client.Reply {
 	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
 	defer cancel()
-	headers = append(headers, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+	headers = append(
+		headers, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+	)
 	headers = slices.DeleteFunc(headers, func(h string) bool { return strings.HasSuffix(h, ": ") })
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http"+strings.TrimPrefix(address, "ws"), nil)
+	request, err := http.NewRequestWithContext(
+		ctx, http.MethodGet, "http"+strings.TrimPrefix(address, "ws"), nil,
+	)
 	r.must(err == nil, "%v", err)
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
@@ -141,7 +154,9 @@ func (r *trial) upgrade(address string, headers ...string) client.Reply {
 	}
 	body := make([]byte, 4096)
 	n, _ := answer.Body.Read(body) // the refusal is short
-	return client.Reply{Status: answer.StatusCode, Header: answer.Header, Body: strings.TrimSpace(string(body[:n]))}
+	return client.Reply{
+		Status: answer.StatusCode, Header: answer.Header, Body: strings.TrimSpace(string(body[:n])),
+	}
 }
 
 // refusal wants a refusal over HTTP: the status of the code, and {"error","message"} as JSON.

@@ -17,7 +17,12 @@ var pagingRules = []Rule{
 			for range 4 {
 				q := batch() // one transaction, mostly one time
 				for i := range 10 {
-					q.Operations = append(q.Operations, upsert(c, []string{"b", "B", "a", "A", "_", "-", "0", "aa", "Z", "a_"}[i]+fmt.Sprint(len(p.seen)), `{}`))
+					q.Operations = append(
+						q.Operations,
+						upsert(
+							c, []string{"b", "B", "a", "A", "_", "-", "0", "aa", "Z", "a_"}[i]+fmt.Sprint(len(p.seen)), `{}`,
+						),
+					)
 				}
 				p.do(q)
 			}
@@ -50,7 +55,10 @@ var pagingRules = []Rule{
 				p.insert(c, fmt.Sprintf("d%02d", i), fmt.Sprintf(`{"pad":%q}`, strings.Repeat("x", 100_000)))
 			}
 			docs := p.list(c)
-			r.must(len(docs) == 30 && len(byID(docs)) == 30, "documents: got %d, %d of them different, want 30", len(docs), len(byID(docs)))
+			r.must(
+				len(docs) == 30 && len(byID(docs)) == 30, "documents: got %d, %d of them different, want 30", len(docs),
+				len(byID(docs)),
+			)
 		},
 	},
 	{
@@ -138,7 +146,10 @@ func (p *peer) pages(collection string, limit int) (docs []string, pages int) {
 	for q.Limit = limit; ; {
 		m := p.do(q)
 		pages++
-		p.r.must(len(m.Docs) <= limit && (len(m.Docs) > 0 || m.Next == ""), "a page of at most %d: got %d documents", limit, len(m.Docs))
+		p.r.must(
+			len(m.Docs) <= limit && (len(m.Docs) > 0 || m.Next == ""), "a page of at most %d: got %d documents", limit,
+			len(m.Docs),
+		)
 		for _, d := range m.Docs {
 			docs = append(docs, string(d))
 		}

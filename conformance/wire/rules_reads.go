@@ -29,7 +29,9 @@ func (r *trial) busy(collection string, documents int, pad string) (stop func())
 		for n := 1; ctx.Err() == nil; n++ {
 			q := batch()
 			for i := range documents {
-				q.Operations = append(q.Operations, upsert(collection, fmt.Sprint("d", i), fmt.Sprintf(`{"n":%d,"pad":%q}`, n, pad)))
+				q.Operations = append(
+					q.Operations, upsert(collection, fmt.Sprint("d", i), fmt.Sprintf(`{"n":%d,"pad":%q}`, n, pad)),
+				)
 			}
 			if m, err := c.Call(r.ctx, q); err != nil || m.Error != nil {
 				r.Errorf("a write beside the rule failed: %v %+v", err, m.Error)
@@ -69,7 +71,9 @@ var readRules = []Rule{
 			c, p := r.named("notes"), r.dial()
 			q := batch()
 			for i := range 100 { // what makes a list take its time
-				q.Operations = append(q.Operations, insert(c, fmt.Sprint("filler", i), fmt.Sprintf(`{"pad":%q}`, strings.Repeat(pad, 30))))
+				q.Operations = append(
+					q.Operations, insert(c, fmt.Sprint("filler", i), fmt.Sprintf(`{"pad":%q}`, strings.Repeat(pad, 30))),
+				)
 			}
 			p.do(q)
 			p.upsert(c, "d0", `{"n":0}`)
@@ -104,13 +108,19 @@ var readRules = []Rule{
 				reader := r.dial()
 				writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n))
 				answer := reader.do(list(c))
-				r.must(len(answer.Docs) == 1 && stamp(answer.Docs[0]).N == n, "the list misses an acknowledged write: got %s", answer.Docs)
+				r.must(
+					len(answer.Docs) == 1 && stamp(answer.Docs[0]).N == n, "the list misses an acknowledged write: got %s",
+					answer.Docs,
+				)
 				cursor := reader.bookmark()
 				again := r.dial("cursor", cursor)
 				r.want("resumed", again.Welcome.Resumed, true)
 				again.reach(writer, c)
 				for _, m := range again.changes(c, 0) {
-					r.must(string(m.Doc) != string(answer.Docs[0]), "the bookmark after an answer is older than the answer: resumed from it, %s comes once more", m.Doc)
+					r.must(
+						string(m.Doc) != string(answer.Docs[0]),
+						"the bookmark after an answer is older than the answer: resumed from it, %s comes once more", m.Doc,
+					)
 				}
 				writer.delete(c, "last")
 				reader.Cut()
@@ -186,7 +196,10 @@ var readRules = []Rule{
 				for beaten := false; !beaten; { // a bookmark at the beginning comes for another reason
 					m := p.nextWithin(heartbeatTime(beat))
 					beaten = m.Type == protocol.TypeBookmark && time.Since(begun) >= beat/2
-					r.must(m.Type != protocol.TypeBookmark || m.Cursor != "" && len(m.Cursor) <= protocol.MaxCursor, "cursor: got %d characters want 1 to %d", len(m.Cursor), protocol.MaxCursor)
+					r.must(
+						m.Type != protocol.TypeBookmark || m.Cursor != "" && len(m.Cursor) <= protocol.MaxCursor,
+						"cursor: got %d characters want 1 to %d", len(m.Cursor), protocol.MaxCursor,
+					)
 				}
 			}
 		},
@@ -201,7 +214,9 @@ var readRules = []Rule{
 				written := string(writer.upsert(c, "a", fmt.Sprintf(`{"n":%d}`, n)).Doc)
 				r.want("read by another connection", string(reader.do(doc(c, "a")).Doc), written)
 				r.want("list by another connection", reader.list(c), []string{written})
-				r.want("read over REST", docOf(r.rest("GET", r.dataURL("a", "collection", c, "rev", "1"), "").Body), written)
+				r.want(
+					"read over REST", docOf(r.rest("GET", r.dataURL("a", "collection", c, "rev", "1"), "").Body), written,
+				)
 			}
 		},
 	},

@@ -47,7 +47,9 @@ var requestRules = []Rule{
 		Check: func(r *trial) {
 			c, p := r.named("notes"), r.dial("changes", "none")
 			requests := []protocol.Request{
-				list(c), doc(c, "a"), insert(c, "a", `{}`), update(c, "a", `{}`), upsert(c, "a", `{}`), batch(upsert(c, "a", `{}`)),
+				list(
+					c,
+				), doc(c, "a"), insert(c, "a", `{}`), update(c, "a", `{}`), upsert(c, "a", `{}`), batch(upsert(c, "a", `{}`)),
 				subscribe(c, "", ""), unsubscribe(c, ""), remove(c, "a"), {Type: protocol.TypePing},
 			}
 			want, got := map[string]string{}, map[string]string{}
@@ -96,7 +98,10 @@ var requestRules = []Rule{
 				m := p.answer(fmt.Sprint(100 + i))
 				r.must(m.Error != nil, "%s was carried out", text)
 				r.want("code", m.Error.Code, protocol.CodeInvalidMessage)
-				r.must(strings.Contains(m.Error.Message, "ifrev"), "message: got %q want the field's name in it", m.Error.Message)
+				r.must(
+					strings.Contains(m.Error.Message, "ifrev"), "message: got %q want the field's name in it",
+					m.Error.Message,
+				)
 			}
 			r.want("documents", len(p.list(c)), 1)
 		},
@@ -158,9 +163,15 @@ var requestRules = []Rule{
 				r.want("type of the answer", m.Type, bad.q.Type+protocol.ResponseSuffix)
 				r.want("retryable", m.Error.Retryable, bad.code.Info().Retryable)
 				r.must(m.Error.Message != "", "message: got none want a sentence")
-				r.must(len(m.Docs) == 0 && len(m.Results) == 0 && (m.Doc == nil || string(m.Doc) == "null"), "payload of a refusal: got %+v want none", m)
+				r.must(
+					len(m.Docs) == 0 && len(m.Results) == 0 && (m.Doc == nil || string(m.Doc) == "null"),
+					"payload of a refusal: got %+v want none", m,
+				)
 			}
-			r.must(len(p.list(c)) == 1 && strings.Contains(p.list(c)[0], `"n":1`), "a refused request had an effect: got %v", p.list(c))
+			r.must(
+				len(p.list(c)) == 1 && strings.Contains(p.list(c)[0], `"n":1`), "a refused request had an effect: got %v",
+				p.list(c),
+			)
 		},
 	},
 	{
@@ -216,7 +227,10 @@ var frameRules = []Rule{
 			p := r.dial()
 			p.sendText(`{"type":"second:data:insert","requestId":"mine","collection":"c","data":{"a":1,"a":2}}`)
 			m := p.answer("mine")
-			r.must(m.Error != nil && m.Error.Code == protocol.CodeInvalidDocument, "error: got %+v want invalid_document", m.Error)
+			r.must(
+				m.Error != nil && m.Error.Code == protocol.CodeInvalidDocument, "error: got %+v want invalid_document",
+				m.Error,
+			)
 		},
 	},
 	{
@@ -227,7 +241,10 @@ var frameRules = []Rule{
 			for i, text := range []string{`"source":"\ud800"`, `"source":1e400`, `"source":{"a":1,"a":2}`, `"source":9007199254740993`} {
 				p.sendText(fmt.Sprintf(`{"type":"second:data:ping","requestId":"r%d",%s}`, i, text))
 				m := p.answer(fmt.Sprint("r", i))
-				r.must(m.Error != nil && m.Error.Code == protocol.CodeInvalidDocument, "%s: got %+v want invalid_document", text, m.Error)
+				r.must(
+					m.Error != nil && m.Error.Code == protocol.CodeInvalidDocument, "%s: got %+v want invalid_document",
+					text, m.Error,
+				)
 			}
 		},
 	},

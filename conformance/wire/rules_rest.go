@@ -55,9 +55,30 @@ var exchanges = []exchange{
 	{"POST", "", `{"collection":"C","data":{"a":1,"a":2}}`, nil, 422, "invalid_document"},
 	{"POST", "", `{"collection":"C","data":{}}`, []string{`If-Match: *`}, 400, "invalid_message"},
 	{"POST", "", `{"collection":"C","data":{}}`, []string{`Idempotency-Key: `}, 400, "invalid_message"},
-	{"POST", "", `{"collection":"C","data":{}}`, []string{`Idempotency-Key: ` + long(129)}, 400, "invalid_message"},
-	{"POST", "", `{"collection":"C","data":{}}`, []string{`Idempotency-Key: a`, `Idempotency-Key: b`}, 400, "invalid_message"},
-	{"POST", "", `{"collection":"C","data":{}}`, []string{"Origin: http://evil.example", "Content-Type: application/json"}, 403, "forbidden"},
+	{
+		"POST",
+		"",
+		`{"collection":"C","data":{}}`,
+		[]string{`Idempotency-Key: ` + long(129)},
+		400,
+		"invalid_message",
+	},
+	{
+		"POST",
+		"",
+		`{"collection":"C","data":{}}`,
+		[]string{`Idempotency-Key: a`, `Idempotency-Key: b`},
+		400,
+		"invalid_message",
+	},
+	{
+		"POST",
+		"",
+		`{"collection":"C","data":{}}`,
+		[]string{"Origin: http://evil.example", "Content-Type: application/json"},
+		403,
+		"forbidden",
+	},
 	{"PATCH", "/d2", `{"collection":"C","data":{}}`, nil, 404, "not_found"},
 	{"PATCH", "/d1", `{"collection":"C-other","data":{}}`, nil, 404, "not_found"},
 	{"PATCH", "/d1?collection=C", `{"data":{}}`, nil, 400, "invalid_message"},
@@ -97,7 +118,10 @@ var restRules = []Rule{
 			for _, e := range exchanges {
 				r.exchange(e, c, strings.Trim(made.Header.Get("ETag"), `"`))
 			}
-			r.want("the collection after all that was refused", r.rest("GET", r.dataURL("", "collection", c), "").Body, before)
+			r.want(
+				"the collection after all that was refused", r.rest("GET", r.dataURL("", "collection", c), "").Body,
+				before,
+			)
 		},
 	},
 	{
@@ -107,8 +131,13 @@ var restRules = []Rule{
 			c := r.named("notes")
 			text := fmt.Sprintf(`{"collection":%q,"docId":"a","data":{"n":1}}`, c)
 			r.shape(r.exchanged("POST", "", text), 201, `{"doc":{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}}`)
-			r.shape(r.exchanged("PATCH", "a", text), 200, `{"doc":{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}}`)
-			r.shape(r.rest("GET", r.dataURL("", "collection", c), ""), 200, `{"docs":[{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}]}`)
+			r.shape(
+				r.exchanged("PATCH", "a", text), 200, `{"doc":{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}}`,
+			)
+			r.shape(
+				r.rest("GET", r.dataURL("", "collection", c), ""), 200,
+				`{"docs":[{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}]}`,
+			)
 			r.shape(r.rest("DELETE", r.dataURL("a", "collection", c), ""), 200, `{"ok":true}`)
 			r.shape(r.rest("GET", r.dataURL("", "collection", c), ""), 200, `{"docs":[]}`)
 		},
@@ -129,9 +158,18 @@ var restRules = []Rule{
 				r.want("ETag of "+a.method, got.Header.Get("ETag"), `"`+rev([]byte(docOf(got.Body)))+`"`)
 			}
 			plain := r.rest("GET", r.dataURL("a", "collection", c), "")
-			r.must(!strings.Contains(plain.Body, "_rev") && plain.Header.Get("ETag") != "", "without rev=1: got %s", plain.Body)
-			r.must(!strings.Contains(r.rest("GET", r.dataURL("", "collection", c), "").Body, "_rev"), "a list has _rev without rev=1")
-			r.must(strings.Contains(r.rest("GET", r.dataURL("", "collection", c, "rev", "1"), "").Body, "_rev"), "a list with rev=1 has none")
+			r.must(
+				!strings.Contains(plain.Body, "_rev") && plain.Header.Get("ETag") != "", "without rev=1: got %s",
+				plain.Body,
+			)
+			r.must(
+				!strings.Contains(r.rest("GET", r.dataURL("", "collection", c), "").Body, "_rev"),
+				"a list has _rev without rev=1",
+			)
+			r.must(
+				strings.Contains(r.rest("GET", r.dataURL("", "collection", c, "rev", "1"), "").Body, "_rev"),
+				"a list with rev=1 has none",
+			)
 		},
 	},
 	{
@@ -143,7 +181,9 @@ var restRules = []Rule{
 			r.rest("POST", r.dataURL(""), text)
 			r.want("status of PATCH", r.rest("PATCH", r.dataURL("a"), text, "If-Match: *").Status, 200)
 			r.want("status of PATCH of none", r.rest("PATCH", r.dataURL("b"), text, "If-Match: *").Status, 404)
-			r.want("status of DELETE", r.rest("DELETE", r.dataURL("a", "collection", c), "", "If-Match: *").Status, 200)
+			r.want(
+				"status of DELETE", r.rest("DELETE", r.dataURL("a", "collection", c), "", "If-Match: *").Status, 200,
+			)
 		},
 	},
 	{
@@ -160,9 +200,16 @@ var restRules = []Rule{
 			gone := r.rest("POST", r.dataURL(""), text, key)
 			r.want("status of a retry after a delete", gone.Status, 201)
 			r.want("body of a retry after a delete", gone.Body, `{"doc":null}`)
-			r.refusal(r.rest("POST", r.dataURL(""), strings.Replace(text, `"n":1`, `"n":2`, 1), key), protocol.CodeMutationMismatch)
+			r.refusal(
+				r.rest("POST", r.dataURL(""), strings.Replace(text, `"n":1`, `"n":2`, 1), key),
+				protocol.CodeMutationMismatch,
+			)
 			r.exchanged("POST", "", strings.Replace(text, `"a"`, `"b"`, 1))
-			once, again := r.rest("PATCH", r.dataURL("b"), text, key+"-2"), r.rest("PATCH", r.dataURL("b"), text, key+"-2")
+			once, again := r.rest(
+				"PATCH", r.dataURL("b"), text, key+"-2",
+			), r.rest(
+				"PATCH", r.dataURL("b"), text, key+"-2",
+			)
 			r.want("status and body of a retried update", again.Status == once.Status && again.Body == once.Body, true)
 			for range 2 {
 				r.shape(r.rest("DELETE", r.dataURL("b", "collection", c), "", key+"-3"), 200, `{"ok":true}`)
@@ -184,7 +231,9 @@ var restRules = []Rule{
 				body := r.rest("GET", r.dataURL("", query...), "").Body
 				r.want("collections, of the rule's own", r.collectionsIn(body), names)
 				for i, name := range names {
-					shape := fmt.Sprintf(`{"name":%q,"docs":[{"_id":"d","n":%d,"_createdAt":"T","_updatedAt":"T"}],"count":1}`, name, i)
+					shape := fmt.Sprintf(
+						`{"name":%q,"docs":[{"_id":"d","n":%d,"_createdAt":"T","_updatedAt":"T"}],"count":1}`, name, i,
+					)
 					r.must(strings.Contains(timeless(body), shape), "collections: got %s want %s in it", show(body), shape)
 				}
 			}
@@ -224,8 +273,14 @@ var restRules = []Rule{
 			draft := r.draft()
 			r.rest("POST", restDoor{r, draft}.url(""), fmt.Sprintf(`{"collection":%q,"docId":"a","data":{}}`, c))
 			r.want("published list", r.rest("GET", r.dataURL("", "collection", c), "").Body, `{"docs":[]}`)
-			r.want("collections of published, of the rule's own", r.collectionsIn(r.rest("GET", r.dataURL(""), "").Body), []string(nil))
-			r.must(strings.Contains(r.rest("GET", restDoor{r, draft}.url("", "collection", c), "").Body, `"_id":"a"`), "the draft lacks its document")
+			r.want(
+				"collections of published, of the rule's own", r.collectionsIn(r.rest("GET", r.dataURL(""), "").Body),
+				[]string(nil),
+			)
+			r.must(
+				strings.Contains(r.rest("GET", restDoor{r, draft}.url("", "collection", c), "").Body, `"_id":"a"`),
+				"the draft lacks its document",
+			)
 		},
 	},
 	{
@@ -234,7 +289,10 @@ var restRules = []Rule{
 		Check: func(r *trial) {
 			c := r.named("notes")
 			r.rest("POST", r.dataURL(""), fmt.Sprintf(`{"collection":%q,"docId":"a","data":{}}`, c))
-			upper := strings.Replace(r.dataURL("a", "collection", c), "/workspaces/"+r.scope.Workspace, "/workspaces/"+strings.ToUpper(r.scope.Workspace), 1)
+			upper := strings.Replace(
+				r.dataURL("a", "collection", c), "/workspaces/"+r.scope.Workspace,
+				"/workspaces/"+strings.ToUpper(r.scope.Workspace), 1,
+			)
 			r.want("status", r.rest("GET", upper, "").Status, 200)
 		},
 	},

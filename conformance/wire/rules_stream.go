@@ -25,7 +25,10 @@ var streamRules = []Rule{
 				r.want(name, l.Header.Get(name), want)
 			}
 			first := l.next()
-			r.must(first.Retry != "" && first.ID != "" && first.Data == "", "the stream opens with %+v want retry and id", first)
+			r.must(
+				first.Retry != "" && first.ID != "" && first.Data == "", "the stream opens with %+v want retry and id",
+				first,
+			)
 			r.dial("changes", "none").insert(c, "a", `{}`)
 			l.event(c, "a")
 			r.must(l.id() != first.ID, "the id stays after a change")
@@ -159,7 +162,10 @@ var streamRules = []Rule{
 			p.delete(c, "d03")
 			p.do(update(c, "d04", `{"moved":true}`))
 			copied := docsIn(r, first)
-			addAll(copied, docsIn(r, r.rest("GET", r.dataURL("", "collection", c, "limit", "100", "after", nextOf(r, first)), "")))
+			addAll(
+				copied,
+				docsIn(r, r.rest("GET", r.dataURL("", "collection", c, "limit", "100", "after", nextOf(r, first)), "")),
+			)
 			p.insert(c, "last", `{}`)
 			l := r.listen([]string{"cursor", first.Header.Get("Second-Cursor")})
 			l.event(c, "last")
@@ -281,7 +287,9 @@ var streamRules = []Rule{
 			data := append(protocol.AppendString([]byte(`{"t":`), text), '}')
 			r.dial("changes", "none").insert(c, "a", string(data))
 			b := l.event(c, "a")
-			r.must(strings.HasPrefix(string(b.Doc), `{"_id":"a",`+string(data[1:len(data)-1])), "it came as %s", b.Data)
+			r.must(
+				strings.HasPrefix(string(b.Doc), `{"_id":"a",`+string(data[1:len(data)-1])), "it came as %s", b.Data,
+			)
 			l.id()
 			for _, b := range l.seen[from:] {
 				r.must(b.Event == "" && b.ID != "evil", "the text became a line: %+v", b)
@@ -296,7 +304,10 @@ var streamRules = []Rule{
 			bad := r.scope
 			bad.App = "x__draft"
 			r.refusal(r.rest("GET", client.StreamURL(r.target.URL, bad), ""), protocol.CodeInvalidID)
-			r.refusal(r.rest("GET", client.StreamURL(r.target.URL, r.scope), "", "Origin: http://evil.example"), protocol.CodeForbidden)
+			r.refusal(
+				r.rest("GET", client.StreamURL(r.target.URL, r.scope), "", "Origin: http://evil.example"),
+				protocol.CodeForbidden,
+			)
 		},
 	},
 }
@@ -365,7 +376,10 @@ func (p *peer) bookmarkNow() string {
 
 func docsIn(r *trial, a client.Reply) map[string]string {
 	var answer struct{ Docs []json.RawMessage }
-	r.must(json.Unmarshal([]byte(a.Body), &answer) == nil && answer.Docs != nil, "a list: got %s want docs", show(a.Body))
+	r.must(
+		json.Unmarshal([]byte(a.Body), &answer) == nil && answer.Docs != nil, "a list: got %s want docs",
+		show(a.Body),
+	)
 	docs := map[string]string{}
 	for _, d := range answer.Docs {
 		docs[idOf(d)] = string(d)
@@ -375,7 +389,10 @@ func docsIn(r *trial, a client.Reply) map[string]string {
 
 func nextOf(r *trial, a client.Reply) string {
 	var answer struct{ Next string }
-	r.must(json.Unmarshal([]byte(a.Body), &answer) == nil && answer.Next != "", "a page that is not the last: got no next")
+	r.must(
+		json.Unmarshal([]byte(a.Body), &answer) == nil && answer.Next != "",
+		"a page that is not the last: got no next",
+	)
 	return answer.Next
 }
 
@@ -395,10 +412,16 @@ var resetRules = []Rule{
 			for _, cursor := range append(r.unusable(), "reset") {
 				l := r.listen(nil, "Last-Event-ID: "+cursor)
 				first := l.next()
-				r.must(first.ID == "reset" && first.Retry != "", "with %s the stream opens with %+v want retry and id: reset", show(cursor), first)
+				r.must(
+					first.ID == "reset" && first.Retry != "", "with %s the stream opens with %+v want retry and id: reset",
+					show(cursor), first,
+				)
 				second := l.next()
 				r.want("second event", second.Event, "reset")
-				r.must(second.Reason == "cursor_expired" && second.Data != "", "data of the reset: got %q want its reason", second.Data)
+				r.must(
+					second.Reason == "cursor_expired" && second.Data != "", "data of the reset: got %q want its reason",
+					second.Data,
+				)
 				l.Cut()
 			}
 		},

@@ -18,17 +18,25 @@ var upsertRules = []shared{
 		v.want("docId", m.DocID, "a")
 		v.data("read", v.get("a"), `{"m":2,"n":1}`)
 	}},
-	{"upsert-new-ids", "an upsert makes no document under an id outside the grammar or of the gateway's own form", func(v *visit) {
-		v.refuse(protocol.CodeNotFound, upsert(v.c, "0123456789abcdef01234567", `{}`))
-		v.refuse(protocol.CodeInvalidID, upsert(v.c, "a/b", `{}`))
-		v.refuse(protocol.CodeInvalidID, find(v.c+"\n", `{"n":1}`, `{}`))
-		v.want("documents", len(v.list(v.c)), 0)
-	}},
-	{"upsert-made", "an upsert by filter that finds nothing makes filter and data under a new id, and data wins", func(v *visit) {
-		m := v.ok(find(v.c, `{"k":1,"v":1}`, `{"v":2,"w":3}`))
-		v.must(m.Created && serverID.MatchString(m.DocID), "answer: got %+v", m)
-		v.data("read", v.get(m.DocID), `{"k":1,"v":2,"w":3}`)
-	}},
+	{
+		"upsert-new-ids",
+		"an upsert makes no document under an id outside the grammar or of the gateway's own form",
+		func(v *visit) {
+			v.refuse(protocol.CodeNotFound, upsert(v.c, "0123456789abcdef01234567", `{}`))
+			v.refuse(protocol.CodeInvalidID, upsert(v.c, "a/b", `{}`))
+			v.refuse(protocol.CodeInvalidID, find(v.c+"\n", `{"n":1}`, `{}`))
+			v.want("documents", len(v.list(v.c)), 0)
+		},
+	},
+	{
+		"upsert-made",
+		"an upsert by filter that finds nothing makes filter and data under a new id, and data wins",
+		func(v *visit) {
+			m := v.ok(find(v.c, `{"k":1,"v":1}`, `{"v":2,"w":3}`))
+			v.must(m.Created && serverID.MatchString(m.DocID), "answer: got %+v", m)
+			v.data("read", v.get(m.DocID), `{"k":1,"v":2,"w":3}`)
+		},
+	},
 	{"upsert-found", "an upsert by filter updates the document it finds and makes none", func(v *visit) {
 		v.insert("a", `{"k":1,"v":1}`)
 		v.insert("b", `{"k":2,"v":1}`)
@@ -38,14 +46,20 @@ var upsertRules = []shared{
 		v.want("documents", len(v.list(v.c)), 2)
 	}},
 	{"upsert-equality", "a filter is equality of canonical JSON: no value matches its likes", func(v *visit) {
-		values := []string{`1`, `"1"`, `true`, `"true"`, `null`, `"null"`, `0`, `false`, `""`, `[]`, `{}`, `[1]`, `[1,2]`, `{"a":1}`, `{"a":1,"b":2}`, `1.5`, `"é"`, `"É"`, `"e\u0301"`, `"a'b"`, `"%"`, `"x "`, `"x"`}
+		values := []string{
+			`1`, `"1"`, `true`, `"true"`, `null`, `"null"`, `0`, `false`, `""`, `[]`, `{}`, `[1]`, `[1,2]`, `{"a":1}`,
+			`{"a":1,"b":2}`, `1.5`, `"é"`, `"É"`, `"e\u0301"`, `"a'b"`, `"%"`, `"x "`, `"x"`,
+		}
 		for i, value := range values {
 			v.want("created for "+value, v.created(find(v.c, `{"v":`+value+`}`, fmt.Sprintf(`{"i":%d}`, i))), true)
 		}
 		for i, value := range values {
 			m := v.ok(find(v.c, `{"v":`+value+`}`, `{"again":true}`))
 			v.want("created again for "+value, m.Created, false)
-			v.must(strings.Contains(string(m.Doc), fmt.Sprintf(`"i":%d,`, i)), "found for %s: got %s want the one with i=%d", value, m.Doc, i)
+			v.must(
+				strings.Contains(string(m.Doc), fmt.Sprintf(`"i":%d,`, i)), "found for %s: got %s want the one with i=%d",
+				value, m.Doc, i,
+			)
 		}
 		v.want("same number, written otherwise", v.created(find(v.c, `{"v":1.0}`, `{}`)), false)
 	}},
@@ -73,20 +87,28 @@ var upsertRules = []shared{
 		first := idOf([]byte(v.list(v.c)[0])) // lists have the same order
 		v.want("document", v.ok(find(v.c, `{"k":1}`, `{"k":2}`)).DocID, first)
 	}},
-	{"upsert-filter-id", "a filter may name the id, alone and beside other fields, and overwrites no document that it does not match", func(v *visit) {
-		v.want("new document", v.ok(find(v.c, `{"_id":"a","k":1}`, `{}`)).DocID, "a")
-		v.data("read", v.get("a"), `{"k":1}`)
-		v.want("created", v.created(find(v.c, `{"_id":"a"}`, `{"n":1}`)), false)
-		v.refuse(protocol.CodeAlreadyExists, find(v.c, `{"_id":"a","k":2}`, `{"n":2}`))
-		v.refuse(protocol.CodeNotFound, find(v.c, `{"_id":"0123456789abcdef01234567"}`, `{}`))
-		v.data("read at the end", v.get("a"), `{"k":1,"n":1}`)
-	}},
-	{"upsert-operators", "a filter value that is an object with a $ name, or a field of times or revision, is invalid_filter", func(v *visit) {
-		for _, filter := range []string{`{"a":{"$gt":1}}`, `{"a":1,"b":{"$ne":null}}`, `{"_createdAt":"x"}`, `{"_updatedAt":"x"}`, `{"_rev":"x"}`} {
-			v.refuse(protocol.CodeInvalidFilter, find(v.c, filter, `{}`))
-		}
-		v.want("documents", len(v.list(v.c)), 0)
-	}},
+	{
+		"upsert-filter-id",
+		"a filter may name the id, alone and beside other fields, and overwrites no document that it does not match",
+		func(v *visit) {
+			v.want("new document", v.ok(find(v.c, `{"_id":"a","k":1}`, `{}`)).DocID, "a")
+			v.data("read", v.get("a"), `{"k":1}`)
+			v.want("created", v.created(find(v.c, `{"_id":"a"}`, `{"n":1}`)), false)
+			v.refuse(protocol.CodeAlreadyExists, find(v.c, `{"_id":"a","k":2}`, `{"n":2}`))
+			v.refuse(protocol.CodeNotFound, find(v.c, `{"_id":"0123456789abcdef01234567"}`, `{}`))
+			v.data("read at the end", v.get("a"), `{"k":1,"n":1}`)
+		},
+	},
+	{
+		"upsert-operators",
+		"a filter value that is an object with a $ name, or a field of times or revision, is invalid_filter",
+		func(v *visit) {
+			for _, filter := range []string{`{"a":{"$gt":1}}`, `{"a":1,"b":{"$ne":null}}`, `{"_createdAt":"x"}`, `{"_updatedAt":"x"}`, `{"_rev":"x"}`} {
+				v.refuse(protocol.CodeInvalidFilter, find(v.c, filter, `{}`))
+			}
+			v.want("documents", len(v.list(v.c)), 0)
+		},
+	},
 	{"upsert-paths", "with paths a filter reaches nested fields, and makes them", func(v *visit) {
 		id := v.ok(paths(find(v.c, `{"a.b":1}`, `{"a.c":2}`))).DocID
 		v.data("read", v.get(id), `{"a":{"b":1,"c":2}}`)
@@ -104,7 +126,9 @@ var upsertRules = []shared{
 	}},
 	{"upsert-together", "upserts of many connections by one filter make one document", func(v *visit) {
 		var asked []string
-		peers := []*peer{v.dial("changes", "none"), v.dial("changes", "none"), v.dial("changes", "none"), v.dial("changes", "none")}
+		peers := []*peer{
+			v.dial("changes", "none"), v.dial("changes", "none"), v.dial("changes", "none"), v.dial("changes", "none"),
+		}
 		for _, p := range peers {
 			asked = append(asked, p.send(find(v.c, `{"k":1}`, `{}`)))
 		}
@@ -117,35 +141,63 @@ var upsertRules = []shared{
 		v.want("documents made", made, 1)
 		v.want("documents", len(v.list(v.c)), 1)
 	}},
-	{"upsert-replayed", "a retry of an upsert gets the same id, created as the first time, and replayed", func(v *visit) {
-		q := under(find(v.c, `{"k":1}`, `{}`), "m-"+v.mark)
-		first, again := v.ok(q), v.ok(q)
-		v.must(first.Created && again.Created && again.DocID == first.DocID, "answers: got %+v and %+v", first, again)
-		v.want("replayed", []bool{first.Replayed, again.Replayed}, []bool{false, true})
-	}},
-	{"writes-plain-names", "without paths, an update's names with dots and dollars are just names", func(v *visit) {
-		v.insert("a", `{"a":{"b":1}}`)
-		v.data("answer", v.update("a", `{"a.b":2,"$set":{"x":1}}`), `{"$set":{"x":1},"a":{"b":1},"a.b":2}`)
-	}},
+	{
+		"upsert-replayed",
+		"a retry of an upsert gets the same id, created as the first time, and replayed",
+		func(v *visit) {
+			q := under(find(v.c, `{"k":1}`, `{}`), "m-"+v.mark)
+			first, again := v.ok(q), v.ok(q)
+			v.must(
+				first.Created && again.Created && again.DocID == first.DocID, "answers: got %+v and %+v", first, again,
+			)
+			v.want("replayed", []bool{first.Replayed, again.Replayed}, []bool{false, true})
+		},
+	},
+	{
+		"writes-plain-names",
+		"without paths, an update's names with dots and dollars are just names",
+		func(v *visit) {
+			v.insert("a", `{"a":{"b":1}}`)
+			v.data("answer", v.update("a", `{"a.b":2,"$set":{"x":1}}`), `{"$set":{"x":1},"a":{"b":1},"a.b":2}`)
+		},
+	},
 }
 
 var batchRules = []shared{
-	{"batch-sees", "each operation of a batch sees the ones before it, and is answered as it would be alone", func(v *visit) {
-		m := v.ok(batch(insert(v.c, "a", `{"n":1}`), update(v.c, "a", `{"m":2}`), find(v.c, `{"m":2}`, `{"l":3}`), remove(v.c, "a"), upsert(v.c, "a", `{"new":1}`)))
-		v.want("results", len(m.Results), 5)
-		v.data("second answer", string(m.Results[1].Doc), `{"m":2,"n":1}`)
-		v.must(m.Results[2].DocID == "a" && !m.Results[2].Created, "third answer: got %+v", m.Results[2])
-		v.must(m.Results[3].DocID == "a" && m.Results[3].Collection == v.c, "fourth answer: got %+v", m.Results[3])
-		v.want("created of the fifth", m.Results[4].Created, true)
-		v.data("read", v.get("a"), `{"new":1}`)
-	}},
-	{"batch-atomic", "a batch with an operation that is refused changes nothing, and the message names the operation", func(v *visit) {
-		d := v.insert("a", `{"n":1}`)
-		m := v.Call(batch(update(v.c, "a", `{"n":2}`), insert(v.c, "b", `{}`), remove(v.c, "x"), insert(v.c, "y", `{}`)))
-		v.must(m.Error != nil && m.Error.Code == protocol.CodeNotFound, "error: got %+v want not_found", m.Error)
-		v.must(strings.Contains(m.Error.Message, "operations[2]"), "message: got %q want operations[2] in it", m.Error.Message)
-		v.want("list", v.list(v.c), []string{d})
-	}},
+	{
+		"batch-sees",
+		"each operation of a batch sees the ones before it, and is answered as it would be alone",
+		func(v *visit) {
+			m := v.ok(
+				batch(
+					insert(v.c, "a", `{"n":1}`), update(v.c, "a", `{"m":2}`), find(v.c, `{"m":2}`, `{"l":3}`),
+					remove(v.c, "a"), upsert(v.c, "a", `{"new":1}`),
+				),
+			)
+			v.want("results", len(m.Results), 5)
+			v.data("second answer", string(m.Results[1].Doc), `{"m":2,"n":1}`)
+			v.must(m.Results[2].DocID == "a" && !m.Results[2].Created, "third answer: got %+v", m.Results[2])
+			v.must(m.Results[3].DocID == "a" && m.Results[3].Collection == v.c, "fourth answer: got %+v", m.Results[3])
+			v.want("created of the fifth", m.Results[4].Created, true)
+			v.data("read", v.get("a"), `{"new":1}`)
+		},
+	},
+	{
+		"batch-atomic",
+		"a batch with an operation that is refused changes nothing, and the message names the operation",
+		func(v *visit) {
+			d := v.insert("a", `{"n":1}`)
+			m := v.Call(
+				batch(update(v.c, "a", `{"n":2}`), insert(v.c, "b", `{}`), remove(v.c, "x"), insert(v.c, "y", `{}`)),
+			)
+			v.must(m.Error != nil && m.Error.Code == protocol.CodeNotFound, "error: got %+v want not_found", m.Error)
+			v.must(
+				strings.Contains(m.Error.Message, "operations[2]"), "message: got %q want operations[2] in it",
+				m.Error.Message,
+			)
+			v.want("list", v.list(v.c), []string{d})
+		},
+	},
 	{"batch-refused-untold", "of a batch that was refused nobody is told", func(v *visit) {
 		p := v.dial("changes", "none")
 		p.do(subscribe(v.c, "", ""))
@@ -171,21 +223,30 @@ var batchRules = []shared{
 			p.bookmark()
 			fold(copied, v.c, p.seen[from:])
 			v.oneState(copied)
-			v.must(len(copied) == 0 || len(copied) == 10, "at a bookmark the copy has %d of 10 documents of a batch", len(copied))
+			v.must(
+				len(copied) == 0 || len(copied) == 10, "at a bookmark the copy has %d of 10 documents of a batch",
+				len(copied),
+			)
 		}
 	}},
-	{"batch-one-mutation", "a batch has one mutation id: a retry has one effect and gets the same results", func(v *visit) {
-		q := under(batch(insert(v.c, "", `{"n":1}`), find(v.c, `{"k":1}`, `{}`)), "m-"+v.mark)
-		first, again := v.ok(q), v.ok(q)
-		v.must(len(again.Results) == 2 && again.Replayed, "the retry: got %+v", again)
-		for i := range first.Results {
-			v.want("id", idOf(again.Results[i].Doc), idOf(first.Results[i].Doc))
-		}
-		v.want("documents", len(v.list(v.c)), 2)
-	}},
+	{
+		"batch-one-mutation",
+		"a batch has one mutation id: a retry has one effect and gets the same results",
+		func(v *visit) {
+			q := under(batch(insert(v.c, "", `{"n":1}`), find(v.c, `{"k":1}`, `{}`)), "m-"+v.mark)
+			first, again := v.ok(q), v.ok(q)
+			v.must(len(again.Results) == 2 && again.Replayed, "the retry: got %+v", again)
+			for i := range first.Results {
+				v.want("id", idOf(again.Results[i].Doc), idOf(first.Results[i].Doc))
+			}
+			v.want("documents", len(v.list(v.c)), 2)
+		},
+	},
 	{"batch-own-mutations-refused", "an operation of a batch takes no mutationId of its own", func(v *visit) {
 		v.refuse(protocol.CodeInvalidMessage, batch(under(insert(v.c, "a", `{}`), "m-"+v.mark)))
-		v.refuse(protocol.CodeInvalidMessage, protocol.Request{Type: protocol.TypeBatch, Operations: []protocol.Request{}})
+		v.refuse(
+			protocol.CodeInvalidMessage, protocol.Request{Type: protocol.TypeBatch, Operations: []protocol.Request{}},
+		)
 	}},
 	{"batch-collections", "a batch may write to several collections, all or nothing", func(v *visit) {
 		other := v.named("other")

@@ -92,7 +92,8 @@ func (r *trial) tidy() {
 		if len(r.collections) == 0 {
 			return
 		}
-		if err := clearCollections(ctx, client.URL(r.target.URL, s, "changes", "none"), r.collections); err != nil && !r.Failed() {
+		if err := clearCollections(ctx, client.URL(r.target.URL, s, "changes", "none"), r.collections); err != nil &&
+			!r.Failed() {
 			r.Errorf("what the rule wrote could not be deleted: %v", err)
 		}
 	}
@@ -116,13 +117,20 @@ func clearCollections(ctx context.Context, address string, collections []string)
 
 // clearPage deletes the first page of a collection; more tells that there was one.
 func clearPage(ctx context.Context, c *client.Client, collection string) (more bool, err error) {
-	page, err := c.Call(ctx, protocol.Request{Type: protocol.TypeList, Collection: collection, Limit: max(1, c.Welcome.Limits.Operations)})
+	page, err := c.Call(
+		ctx,
+		protocol.Request{
+			Type: protocol.TypeList, Collection: collection, Limit: max(1, c.Welcome.Limits.Operations),
+		},
+	)
 	if err != nil || len(page.Docs) == 0 {
 		return false, err
 	}
 	batch := protocol.Request{Type: protocol.TypeBatch}
 	for _, doc := range page.Docs {
-		batch.Operations = append(batch.Operations, protocol.Request{Type: protocol.TypeDelete, Collection: collection, DocID: idOf(doc)})
+		batch.Operations = append(
+			batch.Operations, protocol.Request{Type: protocol.TypeDelete, Collection: collection, DocID: idOf(doc)},
+		)
 	}
 	answer, err := c.Call(ctx, batch)
 	if err == nil && answer.Error != nil {

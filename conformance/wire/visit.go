@@ -115,7 +115,9 @@ func (v *visit) list(collection string) (docs []string) {
 // parts are a document's.
 type parts struct{ id, data, created, updated, rev string }
 
-var document = regexp.MustCompile(`(?s)^\{"_id":("(?:[^"\\]|\\.)*")(?:,(.*))?,"_createdAt":"([^"]*)","_updatedAt":"([^"]*)","_rev":"([^"]+)"\}$`)
+var document = regexp.MustCompile(
+	`(?s)^\{"_id":("(?:[^"\\]|\\.)*")(?:,(.*))?,"_createdAt":"([^"]*)","_updatedAt":"([^"]*)","_rev":"([^"]+)"\}$`,
+)
 
 // split takes a document apart: the id first, then the data, then times and revision.
 func (r *trial) split(d string) parts {

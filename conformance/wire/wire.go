@@ -31,8 +31,10 @@ const patience = 150 * time.Second
 
 // Rules lists all rules, group by group.
 func Rules() []Rule {
-	return slices.Concat(handshakeRules, frameRules, requestRules, readRules, changeRules, followRules, cursorRules,
-		pagingRules, limitRules, doorRules(), restRules, streamRules, resetRules)
+	return slices.Concat(
+		handshakeRules, frameRules, requestRules, readRules, changeRules, followRules, cursorRules, pagingRules,
+		limitRules, doorRules(), restRules, streamRules, resetRules,
+	)
 }
 
 // Find returns the rule with that ID.

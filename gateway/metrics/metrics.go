@@ -44,8 +44,11 @@ type series interface{ Add(float64) }
 // New registers the metrics of one gateway. It panics when r has them already.
 func New(r prometheus.Registerer) *Metrics {
 	connections := gauges(r, "secondgate_connections", "Connections open, by door.", "door")
-	deliveries := counters(r, "secondgate_deliveries_total",
-		"Changes handed to connections to be sent, by door. Resets and replays of all documents do not count.", "door")
+	deliveries := counters(
+		r, "secondgate_deliveries_total",
+		"Changes handed to connections to be sent, by door. Resets and replays of all documents do not count.",
+		"door",
+	)
 	resets := counters(r, "secondgate_resets_total",
 		"Connections told that their copies are void, by reason.", "reason")
 	errors := counters(r, "secondgate_errors_total",
@@ -101,10 +104,12 @@ func (m *Metrics) Observe(h Hub) {
 	gauge := func(name, help string, value func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
-	gauge("secondgate_feed_lag_seconds",
+	gauge(
+		"secondgate_feed_lag_seconds",
 		"Time for which the feed is known to be behind: it is broken, or has not delivered a write of this process yet. "+
 			"0 when neither is known; commits of other processes that nobody has looked for yet do not show.",
-		func() float64 { return h.Lag(time.Now()).Seconds() })
+		func() float64 { return h.Lag(time.Now()).Seconds() },
+	)
 	gauge("secondgate_log_bytes", "Bytes of changes that are kept for followers, over all scopes.",
 		func() float64 { _, bytes := h.LogStats(); return float64(bytes) })
 	gauge("secondgate_log_entries", "Batches of changes that are kept for followers, over all scopes.",

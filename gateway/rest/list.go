@@ -137,7 +137,9 @@ func (h handler) fits(ctx context.Context, c *call, average int) bool {
 }
 
 // documentFrame is what an encoded document has beside its data and id: names, times and a comma.
-const documentFrame = len(`{"_id":"","_createdAt":"2006-01-02T15:04:05.000Z","_updatedAt":"2006-01-02T15:04:05.000Z"},`)
+const documentFrame = len(
+	`{"_id":"","_createdAt":"2006-01-02T15:04:05.000Z","_updatedAt":"2006-01-02T15:04:05.000Z"},`,
+)
 
 // walkOf is the walk that a list's URL asks for.
 func (h handler) walkOf(c *call) (*walk, *protocol.Error) {

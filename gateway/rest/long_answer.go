@@ -51,7 +51,9 @@ func (a *longAnswer) add(p []byte) *protocol.Error {
 }
 
 func errListTooLarge(limit int) *protocol.Error {
-	return protocol.Errorf(protocol.CodeListTooLarge, "the list is over %d bytes: page it with limit and after", limit)
+	return protocol.Errorf(
+		protocol.CodeListTooLarge, "the list is over %d bytes: page it with limit and after", limit,
+	)
 }
 
 func errPeerGone() *protocol.Error {

@@ -134,6 +134,8 @@ func answerJSON(w http.ResponseWriter, status int, body []byte) {
 }
 
 // retryUnavailable repeats what fails for a passing reason, for as long as a request may take.
-func retryUnavailable(ctx context.Context, attempt func(ctx context.Context) *protocol.Error) *protocol.Error {
+func retryUnavailable(
+	ctx context.Context, attempt func(ctx context.Context) *protocol.Error,
+) *protocol.Error {
 	return retry.Unavailable(ctx, store.RequestTime, attempt)
 }

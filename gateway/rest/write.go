@@ -20,7 +20,9 @@ import (
 // insert is POST …/data {collection, data, [docId]}.
 func (h handler) insert(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
 	if len(r.Header.Values("If-Match")) > 0 {
-		return protocol.Errorf(protocol.CodeInvalidMessage, "If-Match is for a document that exists: leave it out of POST")
+		return protocol.Errorf(
+			protocol.CodeInvalidMessage, "If-Match is for a document that exists: leave it out of POST",
+		)
 	}
 	request, refused := h.readBody(w, r, protocol.TypeInsert)
 	if refused != nil {
@@ -72,7 +74,9 @@ func (h handler) remove(c *call, w http.ResponseWriter, r *http.Request) *protoc
 // write carries a write out. A passing fault may leave it unknown whether the write happened, so
 // each has a mutation id, one of the gateway's own if the client gave none: trying again has one
 // effect.
-func (h handler) write(r *http.Request, c *call, request protocol.Request) (a protocol.Answer, refused *protocol.Error) {
+func (h handler) write(
+	r *http.Request, c *call, request protocol.Request,
+) (a protocol.Answer, refused *protocol.Error) {
 	if request.MutationID, refused = idempotencyKey(r); refused != nil {
 		return a, refused
 	}
@@ -89,7 +93,9 @@ func idempotencyKey(r *http.Request) (string, *protocol.Error) {
 		return "rest-" + rand.Text(), nil
 	}
 	if len(keys) > 1 || keys[0] == "" || len(keys[0]) > protocol.MaxName || !door.IsText(keys[0]) {
-		return "", protocol.Errorf(protocol.CodeInvalidMessage, "Idempotency-Key must be one text of 1 to %d bytes", protocol.MaxName)
+		return "", protocol.Errorf(
+			protocol.CodeInvalidMessage, "Idempotency-Key must be one text of 1 to %d bytes", protocol.MaxName,
+		)
 	}
 	return keys[0], nil
 }
@@ -106,7 +112,9 @@ func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 	if text == "*" {
 		return "", nil
 	}
-	malformed := protocol.Errorf(protocol.CodeInvalidMessage, `If-Match must be one ETag in quotes, such as "abc", or *`)
+	malformed := protocol.Errorf(
+		protocol.CodeInvalidMessage, `If-Match must be one ETag in quotes, such as "abc", or *`,
+	)
 	opaque, weak := strings.CutPrefix(text, "W/")
 	if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
 		return "", malformed
@@ -125,9 +133,13 @@ func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 
 // readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages:
 // those may send anything else to anywhere without being asked.
-func (h handler) readBody(w http.ResponseWriter, r *http.Request, t protocol.Type) (protocol.Request, *protocol.Error) {
+func (h handler) readBody(
+	w http.ResponseWriter, r *http.Request, t protocol.Type,
+) (protocol.Request, *protocol.Error) {
 	if r.Header.Get("Origin") != "" && !isJSON(r) {
-		return protocol.Request{}, protocol.Errorf(protocol.CodeInvalidMessage, "a page must send its body as application/json")
+		return protocol.Request{}, protocol.Errorf(
+			protocol.CodeInvalidMessage, "a page must send its body as application/json",
+		)
 	}
 	body, refused := h.takeBody(w, r)
 	if refused != nil {
@@ -149,7 +161,9 @@ func isJSON(r *http.Request) bool {
 // takeBody reads at most a frame's worth, within the time of a request.
 func (h handler) takeBody(w http.ResponseWriter, r *http.Request) ([]byte, *protocol.Error) {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(store.RequestTime)) // a connection without deadlines has the server's own
+	_ = control.SetReadDeadline(
+		time.Now().Add(store.RequestTime),
+	) // a connection without deadlines has the server's own
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.env.Limits.FrameBytes)))
 	var large *http.MaxBytesError
 	switch {

@@ -56,7 +56,9 @@ func payload(frame []byte) []byte {
 // the peer has taken no byte for the stall time, and after a close frame.
 func (c *Conn) Send(frame []byte) error {
 	if c.plain {
-		return c.ws.Write(context.Background(), websocket.MessageText, payload(frame)) // a deadline costs 11 allocations
+		return c.ws.Write(
+			context.Background(), websocket.MessageText, payload(frame),
+		) // a deadline costs 11 allocations
 	}
 	return c.wire.sendFrame(frame)
 }

@@ -114,7 +114,8 @@ func (f *incoming) headerSize() int {
 func (f *incoming) followable() bool {
 	const reserved = 0x70
 	opcode := f.header[0] & 0x0F
-	return f.header[0]&reserved == 0 && f.header[1]&masked != 0 && (opcode <= opBinary || opClose <= opcode && opcode <= opPong)
+	return f.header[0]&reserved == 0 && f.header[1]&masked != 0 &&
+		(opcode <= opBinary || opClose <= opcode && opcode <= opPong)
 }
 
 // begin reads a whole header. It returns false when the frame is empty and ends its message in the

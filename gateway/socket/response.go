@@ -22,7 +22,9 @@ func Respond(w http.ResponseWriter, r *http.Request, stall time.Duration) *Respo
 	if r.ProtoMajor != 1 || r.TLS != nil || !canTry {
 		return nil
 	}
-	conn, _, err := http.NewResponseController(w).Hijack() // bytes behind the request are dropped: there is no next answer
+	conn, _, err := http.NewResponseController(w).
+		Hijack()
+		// bytes behind the request are dropped: there is no next answer
 	if err != nil {
 		return nil
 	}

@@ -72,7 +72,9 @@ func (t *trier) write(message []byte) (int, error) {
 	if t.given {
 		return 0, net.ErrClosed
 	}
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, t.fd, uintptr(unsafe.Pointer(unsafe.SliceData(message))), uintptr(len(message)))
+	n, _, errno := syscall.RawSyscall(
+		syscall.SYS_WRITE, t.fd, uintptr(unsafe.Pointer(unsafe.SliceData(message))), uintptr(len(message)),
+	)
 	switch errno {
 	case 0:
 		return int(n), nil

@@ -169,7 +169,9 @@ func (s *Stream) send(list ...[]byte) error {
 // leave asks the client to connect again, at a time of its own, and ends the body well: EventSource
 // then does.
 func (s *Stream) leave() {
-	_ = s.body.Write(fmt.Appendf(nil, "retry: %d\n\n", door.RetryAfter())) // a peer that has gone needs no answer
+	_ = s.body.Write(
+		fmt.Appendf(nil, "retry: %d\n\n", door.RetryAfter()),
+	) // a peer that has gone needs no answer
 	_ = s.body.Close()
 	close(s.over)
 }

@@ -37,7 +37,9 @@ func (s *Store) ReplayCollections(
 }
 
 // retryRead holds a slot while it reads.
-func (s *Store) retryRead(ctx context.Context, read func(ctx context.Context) *protocol.Error) *protocol.Error {
+func (s *Store) retryRead(
+	ctx context.Context, read func(ctx context.Context) *protocol.Error,
+) *protocol.Error {
 	ctx, cancel := context.WithTimeout(ctx, RequestTime)
 	defer cancel()
 	free, err := s.slot(ctx)

@@ -30,7 +30,9 @@ func Damage(text string) (all []Damaged) {
 	return all
 }
 
-var samples = []any{nil, true, 5.5, "\x7f text", []any{}, []any{5.5}, map[string]any{}, map[string]any{"surplus": true}}
+var samples = []any{
+	nil, true, 5.5, "\x7f text", []any{}, []any{5.5}, map[string]any{}, map[string]any{"surplus": true},
+}
 
 // spoil hands each damaged form of v to found, which puts it in its place.
 func spoil(path string, v any, found func(what string, changed any)) {
