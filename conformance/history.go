@@ -23,7 +23,8 @@ type history struct {
 
 // minima are how often a history must do each thing to count as one.
 var minima = map[string]int{
-	"writes": 300, "refused": 10, "re-inserts": 5, "outside": 20, "transfers": 20, "lists": 60, "pages": 60, "sinces": 60,
+	"writes": 300, "refused": 10, "re-inserts": 5, "outside": 20,
+	"transfers": 20, "lists": 60, "pages": 60, "sinces": 60,
 	"batches": 100, "resumes": 30, "expired": 1, "forgets": 3,
 }
 
@@ -144,7 +145,9 @@ func (y *history) writing() {
 func (y *history) write(on *trial, n int) {
 	if on.rng.IntN(6) == 0 {
 		id := fmt.Sprint("again", on.rng.IntN(3))
-		if _, err := on.try(on.tx(alpha, ups("notes", id, `{}`), del("notes", id), ins("notes", id, fmt.Sprintf(`{"n":%d}`, n)))); err == nil {
+		if _, err := on.try(on.tx(
+			alpha, ups("notes", id, `{}`), del("notes", id), ins("notes", id, fmt.Sprintf(`{"n":%d}`, n)),
+		)); err == nil {
 			y.count("re-inserts", 1)
 		}
 	}

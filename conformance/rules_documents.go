@@ -64,7 +64,9 @@ var documentRules = []Rule{
 		ID:   "documents/old-times",
 		Says: "times far from now are kept",
 		Check: func(s *trial) {
-			for _, at := range []time.Time{time.Date(1971, 1, 1, 0, 0, 0, 1e6, time.UTC), time.Date(2999, 12, 31, 23, 59, 59, 999e6, time.UTC)} {
+			for _, at := range []time.Time{
+				time.Date(1971, 1, 1, 0, 0, 0, 1e6, time.UTC), time.Date(2999, 12, 31, 23, 59, 59, 999e6, time.UTC),
+			} {
 				tx := s.tx(alpha, ups("notes", "a"+at.Format("2006"), `{}`))
 				tx.At = at
 				_, err := s.try(tx)
@@ -126,7 +128,9 @@ var documentRules = []Rule{
 		Says: "names outside the grammar are no way to other documents",
 		Check: func(s *trial) {
 			s.insert(note("a"), `{}`)
-			for _, id := range []string{"", "%", "_%", "a%", "A'--", "../notes/a", "a\x00", "\xff", "é", `"`, "a/b", "w-1/app/notes/a"} {
+			for _, id := range []string{
+				"", "%", "_%", "a%", "A'--", "../notes/a", "a\x00", "\xff", "é", `"`, "a/b", "w-1/app/notes/a",
+			} {
 				s.same("get "+id, s.get(note(id)), nil)
 			}
 			for _, collection := range []string{"", "%", "note_", "NOTES", "notes\x00", "\xff", `no"tes`} {

@@ -16,7 +16,9 @@ var errorRules = []Rule{
 		Says: "a page position that was never given out is refused as invalid_cursor",
 		Check: func(s *trial) {
 			s.insert(note("a"), `{}`)
-			for _, after := range []string{"x", "!", "AAAA", " ", "null", base64.RawURLEncoding.EncodeToString([]byte("12345678"))} {
+			for _, after := range []string{
+				"x", "!", "AAAA", " ", "null", base64.RawURLEncoding.EncodeToString([]byte("12345678")),
+			} {
 				_, err := s.b.List(s.ctx, alpha, backends.Query{Collection: "notes", After: after})
 				s.code("list after "+after, err, protocol.CodeInvalidCursor)
 			}
@@ -31,12 +33,17 @@ var errorRules = []Rule{
 			ended, cancel := context.WithCancel(s.ctx)
 			cancel()
 			calls := map[string]func() error{
-				"get":         func() error { _, _, err := s.b.Get(ended, note("a"), nil); return err },
-				"list":        func() error { _, err := s.b.List(ended, alpha, backends.Query{Collection: "notes"}); return err },
+				"get": func() error { _, _, err := s.b.Get(ended, note("a"), nil); return err },
+				"list": func() error {
+					_, err := s.b.List(ended, alpha, backends.Query{Collection: "notes"})
+					return err
+				},
 				"collections": func() error { _, err := s.b.Collections(ended, alpha, nil); return err },
 				"since":       func() error { _, err := s.b.Since(ended, alpha, c, 1<<20); return err },
-				"write":       func() error { return s.b.Write(ended, []backends.Tx{s.tx(alpha, ups("notes", "b", `{}`))})[0].Err },
-				"find":        func() error { _, err := s.b.Find(ended, "k", "", "", 1); return err },
+				"write": func() error {
+					return s.b.Write(ended, []backends.Tx{s.tx(alpha, ups("notes", "b", `{}`))})[0].Err
+				},
+				"find": func() error { _, err := s.b.Find(ended, "k", "", "", 1); return err },
 			}
 			for name, call := range calls {
 				begun := time.Now()

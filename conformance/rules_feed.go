@@ -35,7 +35,10 @@ var feedRules = []Rule{
 		Check: func(s *trial) {
 			f := s.watch(nil)
 			s.insert(note("a"), `{"deep":[[]],"k":1.5,"l":"x","o":[],"title":1}`)
-			for _, patch := range []string{`{"n":"y","title":false}`, `{"o.k":null}`, `{"a":{"c":1,"e":2}}`, `{"a":{"b":0,"c":1,"d":[],"e":3}}`, `{"$ref":1,"":2,"l":{}}`} {
+			for _, patch := range []string{
+				`{"n":"y","title":false}`, `{"o.k":null}`, `{"a":{"c":1,"e":2}}`, `{"a":{"b":0,"c":1,"d":[],"e":3}}`,
+				`{"$ref":1,"":2,"l":{}}`,
+			} {
 				c := s.update(note("a"), patch)
 				s.same("after "+patch, last(f.until(s.now(), alpha), note("a")), c.Doc)
 			}

@@ -149,7 +149,9 @@ var ledgerRules = []Rule{
 		ID:   "ledger/find",
 		Says: "Find lists by key what has the prefix and comes after, at most so many",
 		Check: func(s *trial) {
-			for _, key := range []string{"b/1", "a/2", "a/1", "a/10", "a", "A/1", "a%/1", "a_/1", "aé/1", "a/\xf0\x9f\x8e\x88"} {
+			for _, key := range []string{
+				"b/1", "a/2", "a/1", "a/10", "a", "A/1", "a%/1", "a_/1", "aé/1", "a/\xf0\x9f\x8e\x88",
+			} {
 				s.put(entry("k", key, ""))
 			}
 			s.want(

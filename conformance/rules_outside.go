@@ -172,7 +172,9 @@ var outsideRules = []Rule{
 		Says: "data that the rules of JSON refuse is withheld as if it were not there, and stops " +
 			"nothing",
 		Check: func(s *trial) {
-			for i, data := range []string{rounded, `{"n":1e400}`, `{"a":` + strings.Repeat(`[`, 64) + strings.Repeat(`]`, 64) + `}`} {
+			for i, data := range []string{
+				rounded, `{"n":1e400}`, `{"a":` + strings.Repeat(`[`, 64) + strings.Repeat(`]`, 64) + `}`,
+			} {
 				bad, good := note(fmt.Sprint("bad", i)), note(fmt.Sprint("good", i))
 				changes := s.told(
 					true, Step{Kind: "insert", Ref: bad, Data: data}, Step{Kind: "insert", Ref: good, Data: `{}`},

@@ -95,7 +95,9 @@ var upsertRules = []Rule{
 		ID:   "upsert/fields",
 		Says: "filter fields may have any name",
 		Check: func(s *trial) {
-			for i, name := range []string{``, `a.b`, `$x`, `a'b`, `a\"b`, `__proto__`, `é`, `a b`, `a[0]`, `0`, `*`, `#`, `\\`, `a-b`} {
+			for i, name := range []string{
+				``, `a.b`, `$x`, `a'b`, `a\"b`, `__proto__`, `é`, `a b`, `a[0]`, `0`, `*`, `#`, `\\`, `a-b`,
+			} {
 				filter := fmt.Sprintf(`{"%s":%d}`, name, i)
 				s.want(
 					"operation for "+name, s.commit(alpha, find("notes", filter, newID(), `{}`))[0].Op, backends.Insert,

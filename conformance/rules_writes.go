@@ -83,8 +83,13 @@ var writeRules = []Rule{
 		ID:   "writes/outcome",
 		Says: "a write's outcome names document, operation and actor",
 		Check: func(s *trial) {
-			for i, c := range s.commit(alpha, ins("notes", "a", `{}`), upd("notes", "a", `{}`), del("notes", "a"), ups("notes", "a", `{}`), ups("notes", "a", `{}`)) {
-				want := []backends.Op{backends.Insert, backends.Update, backends.Delete, backends.Insert, backends.Update}[i]
+			for i, c := range s.commit(
+				alpha, ins("notes", "a", `{}`), upd("notes", "a", `{}`), del("notes", "a"), ups("notes", "a", `{}`),
+				ups("notes", "a", `{}`),
+			) {
+				want := []backends.Op{
+					backends.Insert, backends.Update, backends.Delete, backends.Insert, backends.Update,
+				}[i]
 				s.want(fmt.Sprint("operation ", i), c.Op, want)
 				s.want("document", c.Ref, note("a"))
 				s.want("actor", c.By, robot)

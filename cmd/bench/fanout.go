@@ -68,7 +68,8 @@ func benchFanout(p *plan) error {
 	for _, s := range sources {
 		fmt.Printf("  %-56s %-30s %s\n", s.name, s.cost, s.most)
 	}
-	raw, ws, plain, sse, scopes, collections := sources[0], sources[1], sources[2], sources[3], sources[4], sources[5]
+	raw, ws, plain := sources[0], sources[1], sources[2]
+	sse, scopes, collections := sources[3], sources[4], sources[5]
 	goal("CPU per million deliveries at 25k/s, b / a", ws.cost.over(raw.cost), true, 1.2)
 	goal("the same plain, c / a", plain.cost.over(raw.cost), true, 1.6)
 	goal("the same by SSE, d / a", sse.cost.over(raw.cost), true, 1.2)
@@ -122,7 +123,9 @@ func rawSource(*plan) (*source, error) {
 		for range n { // as long as a change of the gateway's
 			fmt.Fprintf(
 				&lines,
-				`{"type":"second:data:change","collection":"c","operation":"insert","docId":"%024d","doc":{"_id":"%024d",%s,"_createdAt":"2026-11-24T00:00:00.000Z","_updatedAt":"2026-11-24T00:00:00.000Z","_rev":"%022d"}}`+"\n",
+				`{"type":"second:data:change","collection":"c","operation":"insert","docId":"%024d",`+
+					`"doc":{"_id":"%024d",%s,"_createdAt":"2026-11-24T00:00:00.000Z",`+
+					`"_updatedAt":"2026-11-24T00:00:00.000Z","_rev":"%022d"}}`+"\n",
 				n, n, strings.Trim(stamped(), "{}"), n,
 			)
 		}
@@ -220,7 +223,10 @@ func gatewaySource(
 	s.send = func(n int) error {
 		for range n {
 			next++
-			if err := say(writers[next%scopes], fmt.Sprintf(`{"type":"second:data:insert","requestId":"r","collection":"c","data":%s}`, stamped())); err != nil {
+			if err := say(
+				writers[next%scopes],
+				fmt.Sprintf(`{"type":"second:data:insert","requestId":"r","collection":"c","data":%s}`, stamped()),
+			); err != nil {
 				return err
 			}
 		}

@@ -29,9 +29,10 @@ type listeners struct {
 
 // way is how listeners listen.
 type way struct {
-	open   func(address string) (net.Conn, error)
-	marker []byte // stands once in each change; its first byte is rare, or looking for it costs more than the delivery
-	pongs  bool   // the server wants to hear that they live
+	open func(address string) (net.Conn, error)
+	// marker stands once in each change. Its first byte is rare, or looking for it costs more than the delivery.
+	marker []byte
+	pongs  bool // the server wants to hear that they live
 }
 
 var (
@@ -73,7 +74,8 @@ func (l *listeners) keep(conn net.Conn) {
 func upgrade(address string) (net.Conn, error) {
 	return request(
 		address, "HTTP/1.1 101",
-		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+
+			"AAAAAAAAAAAAAAAAAAAAAA==\r\n",
 	)
 }
 
@@ -94,7 +96,8 @@ func request(address, wanted, fields string) (net.Conn, error) {
 	}
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", u.RequestURI(), u.Host, fields)
 	var head []byte
-	for one := make([]byte, 1); err == nil && !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, one[0]) {
+	end := []byte("\r\n\r\n")
+	for one := make([]byte, 1); err == nil && !bytes.HasSuffix(head, end); head = append(head, one[0]) {
 		_, err = io.ReadFull(conn, one)
 	}
 	if err == nil && !bytes.HasPrefix(head, []byte(wanted)) {

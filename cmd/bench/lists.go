@@ -143,7 +143,8 @@ func rowsOfSQLite(ctx context.Context, b backends.Backend) (*rows, error) {
 
 func copySQLite(ctx context.Context, db *sql.DB) (bytes int, err error) {
 	rows, err := db.QueryContext(ctx, `SELECT id, data, created_at, updated_at FROM app_data
-		WHERE workspace_id = ? AND app_id = ? AND collection = 'c' ORDER BY updated_at DESC, id`, scope.Workspace, scope.StoredApp())
+		WHERE workspace_id = ? AND app_id = ? AND collection = 'c' ORDER BY updated_at DESC, id`,
+		scope.Workspace, scope.StoredApp())
 	if err != nil {
 		return 0, err
 	}

@@ -48,20 +48,24 @@ func main() {
 	flag.IntVar(&p.callers, "callers", 32, "callers that write at once")
 	flag.StringVar(
 		&p.postgres, "postgres", "",
-		"URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and bench_plain are made anew (default: a server of its own)",
+		"URL of a PostgreSQL database to measure, with at least one parameter, whose schemas bench and "+
+			"bench_plain are made anew (default: a server of its own)",
 	)
 	flag.StringVar(
 		&p.mongodb, "mongodb", "",
-		"URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew (default: a server of its own)",
+		"URL of a MongoDB replica set to measure, whose databases bench and bench_plain are made anew "+
+			"(default: a server of its own)",
 	)
 	flag.StringVar(
 		&p.only, "only", "",
-		"measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, and what the drivers do by themselves: postgres, mongodb",
+		"measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, and "+
+			"what the drivers do by themselves: postgres, mongodb",
 	)
 	over := flag.String("over", "sqlite", "the databases to measure over, by commas: sqlite, postgres, mongodb")
 	flag.StringVar(
 		&p.url, "url", "",
-		"a gateway that runs, such as http://127.0.0.1:8080: only what can be measured from outside is then; it is written to in the workspace bench",
+		"a gateway that runs, such as http://127.0.0.1:8080: only what can be measured from outside is then; "+
+			"it is written to in the workspace bench",
 	)
 	flag.IntVar(&p.pid, "pid", 0, "its process, on this machine, for CPU and memory")
 	raw := flag.Bool("raw", false, "be the raw writer, the floor of fanout")

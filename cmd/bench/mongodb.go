@@ -36,7 +36,9 @@ func benchMongoDB(p *plan) error {
 		return err
 	}
 	defer func() { _ = floor.client.Disconnect(ctx) }()
-	for _, part := range []func(context.Context, *plan, *floorOf) error{mongoWrites, mongoHot, mongoUpserts, mongoLatency} {
+	for _, part := range []func(context.Context, *plan, *floorOf) error{
+		mongoWrites, mongoHot, mongoUpserts, mongoLatency,
+	} {
 		if err := part(ctx, p, floor); err != nil {
 			return err
 		}
@@ -193,13 +195,17 @@ func mongoWrites(ctx context.Context, p *plan, floor *floorOf) error {
 			return err
 		}
 		fmt.Printf(
-			"MongoDB, %d callers: writes of 300 bytes                       writes/s               CPU µs/write (client)\n",
+			"MongoDB, %d callers: writes of 300 bytes                       writes/s               CPU µs/write "+
+				"(client)\n",
 			q.callers,
 		)
 		for _, row := range []struct {
 			name string
 			r    rate
-		}{{"a  plain inserts by the driver, w:majority", plain}, {"Backend.Write without mutationId, feed on", without}, {"Backend.Write with mutationId, feed on", with}} {
+		}{
+			{"a  plain inserts by the driver, w:majority", plain},
+			{"Backend.Write without mutationId, feed on", without}, {"Backend.Write with mutationId, feed on", with},
+		} {
 			fmt.Printf("  %-56s %-22s %s\n", row.name, row.r.perSecond, row.r.cpu)
 		}
 		fmt.Printf("  %-58s %s\n", "writes/s without mutationId / a", without.perSecond.over(plain.perSecond))
@@ -215,7 +221,9 @@ func mongoHot(ctx context.Context, p *plan, floor *floorOf) error {
 	if err != nil {
 		return err
 	}
-	if _, err := floor.docs.InsertOne(ctx, bson.D{{Key: "_id", Value: "hot"}, {Key: "data", Value: bson.D{}}}); err != nil {
+	if _, err := floor.docs.InsertOne(
+		ctx, bson.D{{Key: "_id", Value: "hot"}, {Key: "data", Value: bson.D{}}},
+	); err != nil {
 		return err
 	}
 	now := protocol.Millis(time.Now())

@@ -31,7 +31,9 @@ func openPlain(ctx context.Context, file string) (*plain, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if _, err := conn.ExecContext(ctx, "CREATE TABLE plain (id TEXT PRIMARY KEY, data TEXT NOT NULL, created_at INTEGER, updated_at INTEGER)"); err != nil {
+	if _, err := conn.ExecContext(
+		ctx, "CREATE TABLE plain (id TEXT PRIMARY KEY, data TEXT NOT NULL, created_at INTEGER, updated_at INTEGER)",
+	); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	p := &plain{db, conn, make(chan plainWrite, 256), make(chan struct{})}

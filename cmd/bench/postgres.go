@@ -21,22 +21,32 @@ import (
 // statement.
 const (
 	plainTables = `CREATE SCHEMA bench_plain;
-CREATE TABLE bench_plain.app_data (workspace_id text COLLATE "C" NOT NULL, app_id text COLLATE "C" NOT NULL, collection text COLLATE "C" NOT NULL,
-	id text COLLATE "C" NOT NULL, data jsonb NOT NULL, created_at timestamptz(3) NOT NULL, updated_at timestamptz(3) NOT NULL,
+CREATE TABLE bench_plain.app_data (
+	workspace_id text COLLATE "C" NOT NULL, app_id text COLLATE "C" NOT NULL,
+	collection text COLLATE "C" NOT NULL,
+	id text COLLATE "C" NOT NULL, data jsonb NOT NULL,
+	created_at timestamptz(3) NOT NULL, updated_at timestamptz(3) NOT NULL,
 	PRIMARY KEY (workspace_id, app_id, collection, id));
-CREATE INDEX ON bench_plain.app_data ((workspace_id || ''), (app_id || ''), (collection || ''), updated_at DESC, id);
+CREATE INDEX ON bench_plain.app_data
+	((workspace_id || ''), (app_id || ''), (collection || ''), updated_at DESC, id);
 CREATE INDEX ON bench_plain.app_data USING gin (data jsonb_path_ops) WITH (fastupdate = off);
 CREATE TABLE bench_plain.by_hand (LIKE bench_plain.app_data INCLUDING ALL);
-CREATE TABLE bench_plain.changes (seq bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), workspace_id text COLLATE "C",
-	app_id text COLLATE "C", collection text COLLATE "C", id text COLLATE "C", op text COLLATE "C", actor text COLLATE "C");
+CREATE TABLE bench_plain.changes (
+	seq bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	workspace_id text COLLATE "C", app_id text COLLATE "C", collection text COLLATE "C", id text COLLATE "C",
+	op text COLLATE "C", actor text COLLATE "C");
 CREATE INDEX ON bench_plain.changes (xid);
 CREATE INDEX ON bench_plain.changes (workspace_id, app_id, xid);
-CREATE TABLE bench_plain.mutations (key bytea PRIMARY KEY, at timestamptz NOT NULL, digest bytea NOT NULL, result bytea NOT NULL);
+CREATE TABLE bench_plain.mutations (
+	key bytea PRIMARY KEY, at timestamptz NOT NULL, digest bytea NOT NULL, result bytea NOT NULL);
 CREATE INDEX ON bench_plain.mutations USING brin (at) WITH (pages_per_range = 16);`
 	plainInsert  = `INSERT INTO bench_plain.app_data VALUES ('bench', 'bench', 'c', $1, $2::text::jsonb, $3, $3)`
-	byHandInsert = `WITH m AS (INSERT INTO bench_plain.mutations VALUES ($4, $3, $5, $5) ON CONFLICT DO NOTHING RETURNING 1),
-	d AS (INSERT INTO bench_plain.by_hand SELECT 'bench', 'bench', 'c', $1, $2::text::jsonb, $3, $3 FROM m RETURNING 1)
-	INSERT INTO bench_plain.changes (workspace_id, app_id, collection, id, op) SELECT 'bench', 'bench', 'c', $1, 'insert' FROM d`
+	byHandInsert = `WITH m AS (
+		INSERT INTO bench_plain.mutations VALUES ($4, $3, $5, $5) ON CONFLICT DO NOTHING RETURNING 1),
+	d AS (INSERT INTO bench_plain.by_hand
+		SELECT 'bench', 'bench', 'c', $1, $2::text::jsonb, $3, $3 FROM m RETURNING 1)
+	INSERT INTO bench_plain.changes (workspace_id, app_id, collection, id, op)
+		SELECT 'bench', 'bench', 'c', $1, 'insert' FROM d`
 )
 
 func benchPostgres(p *plan) error {
@@ -44,7 +54,9 @@ func benchPostgres(p *plan) error {
 		return err
 	}
 	ctx := context.Background()
-	for _, part := range []func(context.Context, *plan) error{postgresWrites, postgresUpserts, postgresLatency, postgresScopes} {
+	for _, part := range []func(context.Context, *plan) error{
+		postgresWrites, postgresUpserts, postgresLatency, postgresScopes,
+	} {
 		if err := part(ctx, p); err != nil {
 			return err
 		}
@@ -82,8 +94,12 @@ func (p *plan) overPostgres() (*database, error) {
 		return nil, err
 	}
 	return &database{
-		name:  "PostgreSQL",
-		url:   func(ctx context.Context) (string, error) { return p.schema(ctx, fmt.Sprint("bench_", serial.Add(1))) },
+		name: "PostgreSQL",
+		url: func(ctx context.Context) (string, error) {
+			return p.schema(
+				ctx, fmt.Sprint("bench_", serial.Add(1)),
+			)
+		},
 		fresh: p.freshPostgres,
 		floor: func(ctx context.Context) (*floor, error) {
 			pool, err := p.plainPostgres(ctx)
@@ -114,7 +130,8 @@ func copyPostgres(ctx context.Context, conn *pgx.Conn) (bytes int, err error) {
 		created, updated time.Time
 	}
 	found, err := conn.Query(ctx, `SELECT id, data::text, created_at, updated_at FROM bench.app_data
-		WHERE workspace_id = $1 AND app_id = $2 AND collection = 'c' ORDER BY updated_at DESC, id`, scope.Workspace, scope.StoredApp())
+		WHERE workspace_id = $1 AND app_id = $2 AND collection = 'c' ORDER BY updated_at DESC, id`,
+		scope.Workspace, scope.StoredApp())
 	if err != nil {
 		return 0, err
 	}
@@ -187,14 +204,17 @@ func postgresWrites(ctx context.Context, p *plan) error {
 		return err
 	}
 	fmt.Printf(
-		"PostgreSQL, %d callers: writes of 300 bytes                    writes/s               CPU µs/write (client)\n",
+		"PostgreSQL, %d callers: writes of 300 bytes                    writes/s               CPU µs/write "+
+			"(client)\n",
 		p.callers,
 	)
 	for _, row := range []struct {
 		name string
 		r    rate
 	}{
-		{"a  plain INSERTs by pgx, same columns and indexes", plain}, {"b  the same rows by hand, in one statement", byHand},
+		{
+			"a  plain INSERTs by pgx, same columns and indexes", plain,
+		}, {"b  the same rows by hand, in one statement", byHand},
 		{"Backend.Write without mutationId, feed on", without}, {"Backend.Write with mutationId, feed on", with},
 	} {
 		fmt.Printf("  %-56s %-22s %s\n", row.name, row.r.perSecond, row.r.cpu)

@@ -107,7 +107,9 @@ func benchWrites(p *plan) error {
 		r    rate
 	}{
 		{floor.what, a}, {"b  Backend.Write in-process, mutationId and feed on", b},
-		{"c  the same through WebSocket (CPU: the server's)", c}, {"d  the same through REST (CPU: the server's)", d},
+		{
+			"c  the same through WebSocket (CPU: the server's)", c,
+		}, {"d  the same through REST (CPU: the server's)", d},
 		{"e  one WebSocket, 64 in flight (CPU: the server's)", e},
 	} {
 		allocs := row.r.allocs.String()
@@ -187,7 +189,9 @@ func (s *server) pipeline(p *plan, r *rate) error {
 	for time.Since(begin) < p.time || answered < sent {
 		for sent < answered+inFlight && time.Since(begin) < p.time {
 			n := serial.Add(1)
-			if err := say(t.conn, insertText(fmt.Sprint("r", sent, "."), fmt.Sprint("m", n), document(n))); err != nil {
+			if err := say(
+				t.conn, insertText(fmt.Sprint("r", sent, "."), fmt.Sprint("m", n), document(n)),
+			); err != nil {
 				return err
 			}
 			sent++

@@ -45,7 +45,8 @@ func (c *serve) listenAdmin() (net.Listener, error) {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && c.Admin == defaultAdmin:
 		slog.Warn(
-			"the default admin address is taken: there are no health checks and metrics; name another one with --admin",
+			"the default admin address is taken: there are no health checks and metrics; name another one with "+
+				"--admin",
 			"admin", c.Admin,
 		)
 		return nil, nil
@@ -55,7 +56,8 @@ func (c *serve) listenAdmin() (net.Listener, error) {
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && !c.NonLoopback {
 		_ = listener.Close()
 		return nil, fmt.Errorf(
-			"the admin address %s is reachable from other machines and nobody is authenticated: use 127.0.0.1, or pass --non-loopback if a firewall guards it",
+			"the admin address %s is reachable from other machines and nobody is authenticated: use 127.0.0.1, "+
+				"or pass --non-loopback if a firewall guards it",
 			c.Admin,
 		)
 	}

@@ -75,7 +75,8 @@ func (c *conform) rules() (rules []wire.Rule, err error) {
 func (c *conform) report(ctx context.Context, w io.Writer, target wire.Target, rules []wire.Rule) error {
 	broken, width, atOnce := 0, widest(rules), rulesAtOnce
 	if target.App != "" {
-		atOnce = 1 // in one app the rules are each other's traffic, and a client that resumes after too much of it is reset
+		// In one app the rules are each other's traffic: a client that resumes after too much of it is reset.
+		atOnce = 1
 	}
 	wire.Check(ctx, target, rules, atOnce, func(v wire.Verdict) {
 		if len(v.Failures) == 0 {

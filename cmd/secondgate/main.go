@@ -42,7 +42,8 @@ func main() {
 	if err != nil {
 		panic(err) // a defect of the struct above
 	}
-	parser.Exit = func(status int) { os.Exit(min(status, statusUsage)) } // the library says 80 for a wrong command line
+	// The library exits with 80 for a wrong command line.
+	parser.Exit = func(status int) { os.Exit(min(status, statusUsage)) }
 	parsed, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	if err := parsed.Run(); err != nil {

@@ -29,7 +29,8 @@ func (c *serve) openBackend(ctx context.Context, counts *metrics.Metrics) (backe
 		})
 	case isPostgres(scheme):
 		return postgres.Open(ctx, postgres.Options{
-			URL: c.Backend, Direct: c.BackendDirect, Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
+			URL: c.Backend, Direct: c.BackendDirect, Retention: c.Retention,
+			Withheld: counts.Withheld, Committed: counts.Committed,
 		})
 	case isMongo(scheme):
 		return mongodb.Open(ctx, mongodb.Options{
@@ -45,7 +46,8 @@ func isMongo(scheme string) bool { return scheme == "mongodb" || scheme == "mong
 
 func unsupported(address string) error {
 	return fmt.Errorf(
-		"the backend %q is not supported: write sqlite:PATH, postgres://USER@HOST/DATABASE or mongodb://HOST/DATABASE?replicaSet=NAME",
+		"the backend %q is not supported: write sqlite:PATH, postgres://USER@HOST/DATABASE or "+
+			"mongodb://HOST/DATABASE?replicaSet=NAME",
 		redact(address),
 	)
 }

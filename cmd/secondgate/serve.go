@@ -126,7 +126,8 @@ func (c *serve) listen() (net.Listener, error) {
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && !c.NonLoopback {
 		_ = listener.Close()
 		return nil, fmt.Errorf(
-			"%s is reachable from other machines and nobody is authenticated: listen on 127.0.0.1, or pass --non-loopback if a proxy guards it",
+			"%s is reachable from other machines and nobody is authenticated: listen on 127.0.0.1, or pass "+
+				"--non-loopback if a proxy guards it",
 			c.Listen,
 		)
 	}

@@ -16,7 +16,8 @@ const (
 	ids      = 25  // ids of the other collections, few enough to be deleted and inserted again
 )
 
-const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"
+const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, " +
+	"sed do eiusmod tempor incididunt ut labore"
 
 var collections = []string{"notes", "tasks", "sum"}
 

@@ -202,7 +202,12 @@ func fold(docs map[string]string, collection string, seen []protocol.Received) {
 			continue
 		}
 		switch {
-		case slices.Contains([]protocol.Type{protocol.TypeList + protocol.ResponseSuffix, protocol.TypeSubscribe + protocol.ResponseSuffix}, m.Type):
+		case slices.Contains(
+			[]protocol.Type{
+				protocol.TypeList + protocol.ResponseSuffix, protocol.TypeSubscribe + protocol.ResponseSuffix,
+			},
+			m.Type,
+		):
 			if !paging && !m.Resumed {
 				clear(docs)
 			}

@@ -29,7 +29,9 @@ func (t Target) Reach(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()
-	if _, err := client.Do(ctx, "GET", client.DataURL(t.URL, scope, "", "collection", "conformance"), ""); err != nil {
+	if _, err := client.Do(
+		ctx, "GET", client.DataURL(t.URL, scope, "", "collection", "conformance"), "",
+	); err != nil {
 		return fmt.Errorf("nobody answers at %s: %w", t.URL, err)
 	}
 	return nil

@@ -17,7 +17,10 @@ var changeRules = []Rule{
 			for _, step := range []struct {
 				q         protocol.Request
 				operation string
-			}{{insert(c, "a", `{"b":1,"a":[true,null]}`), "insert"}, {update(c, "a", `{"b":2}`), "update"}, {remove(c, "a"), "delete"}} {
+			}{
+				{insert(c, "a", `{"b":1,"a":[true,null]}`), "insert"}, {update(c, "a", `{"b":2}`), "update"},
+				{remove(c, "a"), "delete"},
+			} {
 				answer := writer.do(step.q)
 				for _, who := range []*peer{p, writer} { // the writer hears of it like everyone else
 					m := who.change(c, "a")
@@ -93,7 +96,9 @@ var changeRules = []Rule{
 			mutation := "settled-" + r.mark
 			var asked []string
 			for _, q := range []protocol.Request{
-				insert(c, "a", `{}`), update(c, "a", `{"n":1}`), upsert(c, "a", `{"n":2}`), batch(insert(c, "b", `{}`), remove(c, "z")),
+				insert(c, "a", `{}`), update(c, "a", `{"n":1}`), upsert(c, "a", `{"n":2}`), batch(
+					insert(c, "b", `{}`), remove(c, "z"),
+				),
 				under(insert(c, "m", `{}`), mutation), under(insert(c, "m", `{}`), mutation), remove(c, "a"),
 			} {
 				m := p.do(q)

@@ -160,7 +160,9 @@ var followRules = []Rule{
 		Check: func(r *trial) {
 			writer, p := r.dial("changes", "none"), r.dial("changes", "none")
 			c, other := r.named("notes"), r.named("other")
-			for _, q := range []protocol.Request{subscribe(c, "", ""), subscribe(c, "a", ""), subscribe(other, "", "")} {
+			for _, q := range []protocol.Request{
+				subscribe(c, "", ""), subscribe(c, "a", ""), subscribe(other, "", ""),
+			} {
 				p.do(q)
 			}
 			p.do(unsubscribe(c, ""))

@@ -44,7 +44,9 @@ var handshakeRules = []Rule{
 		ID:   "ws/subprotocol",
 		Says: "second.data.v1 or no subprotocol is accepted, only others are refused with 400",
 		Check: func(r *trial) {
-			for offer, want := range map[string]int{"": 101, protocol.Subprotocol: 101, "other.v1, " + protocol.Subprotocol: 101, "other.v1": 400} {
+			for offer, want := range map[string]int{
+				"": 101, protocol.Subprotocol: 101, "other.v1, " + protocol.Subprotocol: 101, "other.v1": 400,
+			} {
 				answer := r.upgrade(client.URL(r.target.URL, r.scope), "Sec-WebSocket-Protocol: "+offer)
 				r.want("status for "+show(offer), answer.Status, want)
 				if offer != "" && want == 101 {
@@ -63,7 +65,8 @@ var handshakeRules = []Rule{
 				return client.URL(r.target.URL, s, parameters...)
 			}
 			for address, code := range map[string]protocol.Code{
-				at("x__draft"): protocol.CodeInvalidID, at("%2e%2e"): protocol.CodeInvalidID, at("a%2Fb"): protocol.CodeInvalidID,
+				at("x__draft"): protocol.CodeInvalidID,
+				at("%2e%2e"):   protocol.CodeInvalidID, at("a%2Fb"): protocol.CodeInvalidID,
 				at(r.scope.App, "changes", "some"):                   protocol.CodeInvalidMessage,
 				at(r.scope.App, "changes", "none", "cursor", "AQID"): protocol.CodeInvalidMessage,
 			} {

@@ -49,7 +49,8 @@ var requestRules = []Rule{
 			requests := []protocol.Request{
 				list(
 					c,
-				), doc(c, "a"), insert(c, "a", `{}`), update(c, "a", `{}`), upsert(c, "a", `{}`), batch(upsert(c, "a", `{}`)),
+				), doc(c, "a"), insert(c, "a", `{}`), update(c, "a", `{}`),
+				upsert(c, "a", `{}`), batch(upsert(c, "a", `{}`)),
 				subscribe(c, "", ""), unsubscribe(c, ""), remove(c, "a"), {Type: protocol.TypePing},
 			}
 			want, got := map[string]string{}, map[string]string{}
@@ -92,7 +93,8 @@ var requestRules = []Rule{
 				`{"type":"second:data:delete","requestId":"%d","collection":"%s","docId":"a","ifrev":"x"}`,
 				`{"type":"second:data:insert","requestId":"%d","collection":"%s","data":{},"ifrev":"x"}`,
 				`{"type":"second:data:list","requestId":"%d","collection":"%s","ifrev":"x"}`,
-				`{"type":"second:data:batch","requestId":"%d","operations":[{"operation":"delete","collection":"%s","docId":"a","ifrev":"x"}]}`,
+				`{"type":"second:data:batch","requestId":"%d",` +
+					`"operations":[{"operation":"delete","collection":"%s","docId":"a","ifrev":"x"}]}`,
 			} {
 				p.sendText(fmt.Sprintf(text, 100+i, c))
 				m := p.answer(fmt.Sprint(100 + i))
@@ -144,14 +146,22 @@ var requestRules = []Rule{
 				{protocol.CodeInvalidDocument, insert(c, "b", `{"a":"\ud800"}`)},
 				{protocol.CodeInvalidMessage, insert(c, "b", `[]`)},
 				{protocol.CodeInvalidMessage, protocol.Request{Type: protocol.TypeInsert, Collection: c}},
-				{protocol.CodeInvalidMessage, protocol.Request{Type: protocol.TypeUpdate, Collection: c, Data: []byte(`{}`)}},
+				{
+					protocol.CodeInvalidMessage,
+					protocol.Request{Type: protocol.TypeUpdate, Collection: c, Data: []byte(`{}`)},
+				},
 				{protocol.CodeNotFound, update(c, "none", `{}`)},
 				{protocol.CodeNotFound, remove(c, "none")},
 				{protocol.CodeConflict, ifRev(update(c, "a", `{}`), "stale")},
 				{protocol.CodeConflict, ifRev(remove(c, "a"), "stale")},
 				{protocol.CodeInvalidFilter, find(c, `{"a":{"$gt":1}}`, `{}`)},
 				{protocol.CodeNotFound, upsert(c, strings.Repeat("a", 24), `{}`)},
-				{protocol.CodeInvalidMessage, protocol.Request{Type: protocol.TypeUpsert, Collection: c, DocID: "a", Filter: []byte(`{}`), Data: []byte(`{}`)}},
+				{
+					protocol.CodeInvalidMessage,
+					protocol.Request{
+						Type: protocol.TypeUpsert, Collection: c, DocID: "a", Filter: []byte(`{}`), Data: []byte(`{}`),
+					},
+				},
 				{protocol.CodeInvalidMessage, batch(batch())},
 				{protocol.CodeNotFound, batch(insert(c, "b", `{}`), remove(c, "none"))},
 				{protocol.CodeInvalidCursor, protocol.Request{Type: protocol.TypeList, Collection: c, After: "garbage"}},
@@ -207,8 +217,14 @@ var frameRules = []Rule{
 				frame string
 				code  protocol.Code
 			}{
-				{"{", protocol.CodeInvalidJSON}, {"", protocol.CodeInvalidJSON}, {"{} {}", protocol.CodeInvalidJSON}, {"[]", protocol.CodeInvalidMessage}, {"null", protocol.CodeInvalidMessage},
-				{`{"type":"second:data:ping"}`, protocol.CodeInvalidMessage}, {`{"type":"second:data:ping","requestId":7}`, protocol.CodeInvalidMessage},
+				{"{", protocol.CodeInvalidJSON}, {"", protocol.CodeInvalidJSON}, {
+					"{} {}", protocol.CodeInvalidJSON,
+				}, {"[]", protocol.CodeInvalidMessage}, {
+					"null", protocol.CodeInvalidMessage,
+				},
+				{`{"type":"second:data:ping"}`, protocol.CodeInvalidMessage}, {
+					`{"type":"second:data:ping","requestId":7}`, protocol.CodeInvalidMessage,
+				},
 				{`{"type":"second:data:ping","requestId":"a","requestId":"a"}`, protocol.CodeInvalidDocument},
 			} {
 				p.sendText(c.frame)
@@ -238,7 +254,9 @@ var frameRules = []Rule{
 		Says: "the rules of JSON hold for whole frames, not for data alone",
 		Check: func(r *trial) {
 			p := r.dial()
-			for i, text := range []string{`"source":"\ud800"`, `"source":1e400`, `"source":{"a":1,"a":2}`, `"source":9007199254740993`} {
+			for i, text := range []string{
+				`"source":"\ud800"`, `"source":1e400`, `"source":{"a":1,"a":2}`, `"source":9007199254740993`,
+			} {
 				p.sendText(fmt.Sprintf(`{"type":"second:data:ping","requestId":"r%d",%s}`, i, text))
 				m := p.answer(fmt.Sprint("r", i))
 				r.must(

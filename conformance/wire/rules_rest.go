@@ -148,7 +148,9 @@ var restRules = []Rule{
 		Check: func(r *trial) {
 			c := r.named("notes")
 			text := fmt.Sprintf(`{"collection":%q,"docId":"a","data":{}}`, c)
-			for _, a := range []struct{ method, id, body string }{{"POST", "", text}, {"PATCH", "a", text}, {"GET", "a", ""}} {
+			for _, a := range []struct{ method, id, body string }{
+				{"POST", "", text}, {"PATCH", "a", text}, {"GET", "a", ""},
+			} {
 				parameters := []string{"rev", "1"}
 				if a.method == "GET" {
 					parameters = append(parameters, "collection", c)
@@ -259,7 +261,9 @@ var restRules = []Rule{
 		Says: "no path is answered with a redirect, however it is written",
 		Check: func(r *trial) {
 			base := strings.TrimSuffix(r.dataURL(""), "?version=published")
-			for _, path := range []string{"", "/", "//", "/d1/", "/../data", "//d1", "/./d1", "/%2e%2e/d1", "/stream/", "/socket/"} {
+			for _, path := range []string{
+				"", "/", "//", "/d1/", "/../data", "//d1", "/./d1", "/%2e%2e/d1", "/stream/", "/socket/",
+			} {
 				a := r.rest("GET", base+path+"?collection=x", "")
 				r.must(a.Status < 300 || a.Status >= 400, "%s: got %d to %s", path, a.Status, a.Header.Get("Location"))
 			}

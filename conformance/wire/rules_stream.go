@@ -20,7 +20,8 @@ var streamRules = []Rule{
 		Check: func(r *trial) {
 			c, l := r.named("notes"), r.listen(nil)
 			for name, want := range map[string]string{
-				"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Content-Encoding": "",
+				"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform",
+				"X-Accel-Buffering": "no", "Content-Encoding": "",
 			} {
 				r.want(name, l.Header.Get(name), want)
 			}
@@ -45,8 +46,15 @@ var streamRules = []Rule{
 				q    protocol.Request
 				want string
 			}{
-				{insert(c, "a", `{"n":1}`), `{"type":"insert","collection":"C","doc":{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}}`},
-				{update(c, "a", `{"n":2}`), `{"type":"update","collection":"C","docId":"a","doc":{"_id":"a","n":2,"_createdAt":"T","_updatedAt":"T"}}`},
+				{
+					insert(c, "a", `{"n":1}`),
+					`{"type":"insert","collection":"C","doc":{"_id":"a","n":1,"_createdAt":"T","_updatedAt":"T"}}`,
+				},
+				{
+					update(c, "a", `{"n":2}`),
+					`{"type":"update","collection":"C","docId":"a",` +
+						`"doc":{"_id":"a","n":2,"_createdAt":"T","_updatedAt":"T"}}`,
+				},
 				{remove(c, "a"), `{"type":"delete","collection":"C","docId":"a"}`},
 			} {
 				if len(plain.seen) == 0 {

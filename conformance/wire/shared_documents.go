@@ -94,7 +94,9 @@ var documentRules = []shared{
 		"an id outside the grammar is no way to another document, and none is made under it",
 		func(v *visit) {
 			v.insert("a", `{}`)
-			for _, id := range []string{"%", "_%", "a%", "A'--", "../" + v.c + "/a", "é", `"`, "a/b", "..", ".", " a"} {
+			for _, id := range []string{
+				"%", "_%", "a%", "A'--", "../" + v.c + "/a", "é", `"`, "a/b", "..", ".", " a",
+			} {
 				v.want("document "+id, v.get(id), "")
 				v.refuse(protocol.CodeInvalidID, insert(v.c, id, `{}`))
 				v.refuse(protocol.CodeNotFound, update(v.c, id, `{}`))
@@ -151,7 +153,8 @@ func (v *visit) refusal(row vectors.Vector) protocol.Code {
 var jsonRules = []shared{
 	{
 		"json-kept",
-		"every kind of JSON that is kept comes back in its canonical form, byte for byte: answered, read, listed and told",
+		"every kind of JSON that is kept comes back in its canonical form, byte for byte: answered, read, " +
+			"listed and told",
 		func(v *visit) {
 			p := v.dial("changes", "none")
 			p.do(subscribe(v.c, "", ""))
@@ -198,7 +201,8 @@ var jsonRules = []shared{
 	},
 	{
 		"json-reserved",
-		"at the top of written data times and _rev are dropped, and _id is the document's or is dropped where there is none yet",
+		"at the top of written data times and _rev are dropped, and _id is the document's or is dropped " +
+			"where there is none yet",
 		func(v *visit) {
 			v.data(
 				"insert", v.insert("a", `{"_createdAt":1,"_updatedAt":2,"_rev":3,"_id":"a","b":{"_id":4,"_rev":5}}`),

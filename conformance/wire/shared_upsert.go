@@ -69,7 +69,9 @@ var upsertRules = []shared{
 		v.want("created with one", v.created(find(v.c, `{"v":null}`, `{}`)), false)
 	}},
 	{"upsert-fields", "filter fields may have any name", func(v *visit) {
-		for i, name := range []string{``, `a.b`, `$x`, `a'b`, `a\"b`, `__proto__`, `é`, `a b`, `a[0]`, `0`, `*`, `#`, `\\`, `a-b`} {
+		for i, name := range []string{
+			``, `a.b`, `$x`, `a'b`, `a\"b`, `__proto__`, `é`, `a b`, `a[0]`, `0`, `*`, `#`, `\\`, `a-b`,
+		} {
 			filter := fmt.Sprintf(`{"%s":%d}`, name, i)
 			v.want("created for "+name, v.created(find(v.c, filter, `{}`)), true)
 			v.want("created again for "+name, v.created(find(v.c, filter, `{}`)), false)
@@ -89,7 +91,8 @@ var upsertRules = []shared{
 	}},
 	{
 		"upsert-filter-id",
-		"a filter may name the id, alone and beside other fields, and overwrites no document that it does not match",
+		"a filter may name the id, alone and beside other fields, and overwrites no document that it does " +
+			"not match",
 		func(v *visit) {
 			v.want("new document", v.ok(find(v.c, `{"_id":"a","k":1}`, `{}`)).DocID, "a")
 			v.data("read", v.get("a"), `{"k":1}`)
@@ -103,7 +106,9 @@ var upsertRules = []shared{
 		"upsert-operators",
 		"a filter value that is an object with a $ name, or a field of times or revision, is invalid_filter",
 		func(v *visit) {
-			for _, filter := range []string{`{"a":{"$gt":1}}`, `{"a":1,"b":{"$ne":null}}`, `{"_createdAt":"x"}`, `{"_updatedAt":"x"}`, `{"_rev":"x"}`} {
+			for _, filter := range []string{
+				`{"a":{"$gt":1}}`, `{"a":1,"b":{"$ne":null}}`, `{"_createdAt":"x"}`, `{"_updatedAt":"x"}`, `{"_rev":"x"}`,
+			} {
 				v.refuse(protocol.CodeInvalidFilter, find(v.c, filter, `{}`))
 			}
 			v.want("documents", len(v.list(v.c)), 0)

@@ -92,7 +92,9 @@ func (r *trial) tidy() {
 		if len(r.collections) == 0 {
 			return
 		}
-		if err := clearCollections(ctx, client.URL(r.target.URL, s, "changes", "none"), r.collections); err != nil &&
+		if err := clearCollections(
+			ctx, client.URL(r.target.URL, s, "changes", "none"), r.collections,
+		); err != nil &&
 			!r.Failed() {
 			r.Errorf("what the rule wrote could not be deleted: %v", err)
 		}
@@ -146,4 +148,5 @@ func rev(doc json.RawMessage) string { return stamp(doc).Rev }
 
 func stamp(doc json.RawMessage) client.Stamps { return client.StampsOf(doc) }
 
-const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore"
+const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, " +
+	"sed do eiusmod tempor incididunt ut labore"

@@ -33,7 +33,9 @@ func doorRules() (rules []Rule) {
 }
 
 func sharedRules() (all []shared) {
-	for _, group := range [][]shared{documentRules, jsonRules, scopeRules, writeRules, mutationRules, listRules} {
+	for _, group := range [][]shared{
+		documentRules, jsonRules, scopeRules, writeRules, mutationRules, listRules,
+	} {
 		all = append(all, group...)
 	}
 	return all
@@ -116,7 +118,8 @@ func (v *visit) list(collection string) (docs []string) {
 type parts struct{ id, data, created, updated, rev string }
 
 var document = regexp.MustCompile(
-	`(?s)^\{"_id":("(?:[^"\\]|\\.)*")(?:,(.*))?,"_createdAt":"([^"]*)","_updatedAt":"([^"]*)","_rev":"([^"]+)"\}$`,
+	`(?s)^\{"_id":("(?:[^"\\]|\\.)*")(?:,(.*))?` +
+		`,"_createdAt":"([^"]*)","_updatedAt":"([^"]*)","_rev":"([^"]+)"\}$`,
 )
 
 // split takes a document apart: the id first, then the data, then times and revision.

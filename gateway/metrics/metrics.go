@@ -106,7 +106,8 @@ func (m *Metrics) Observe(h Hub) {
 	}
 	gauge(
 		"secondgate_feed_lag_seconds",
-		"Time for which the feed is known to be behind: it is broken, or has not delivered a write of this process yet. "+
+		"Time for which the feed is known to be behind: it is broken, or has not delivered a write of this "+
+			"process yet. "+
 			"0 when neither is known; commits of other processes that nobody has looked for yet do not show.",
 		func() float64 { return h.Lag(time.Now()).Seconds() },
 	)

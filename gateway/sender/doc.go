@@ -8,13 +8,13 @@
 //
 // # States
 //
-//	state    meaning                                      Wake        Serve     nothing left   more left  would wait
-//	held     not started                                  -           -         -              -          -
-//	idle     nobody sends, nothing is left                → queued    -         -              -          -
-//	queued   its shard will serve it                      -           → sending -              -          -
-//	sending  Next or Write runs                           → woken     -         → idle         → queued   goroutine
-//	woken    likewise, and a wake came since Next began   -           -         → queued       → queued   goroutine
-//	closed   nothing is sent any more                     -           -         -              -          -
+//	state    meaning                          Wake       Serve      nothing left  more left  would wait
+//	held     not started                      -          -          -             -          -
+//	idle     nobody sends, nothing is left    → queued   -          -             -          -
+//	queued   its shard will serve it          -          → sending  -             -          -
+//	sending  Next or Write runs               → woken    -          → idle        → queued   goroutine
+//	woken    likewise, after another wake     -          -          → queued      → queued   goroutine
+//	closed   nothing is sent any more         -          -          -             -          -
 //
 // "-" is no change. The goroutine goes on in the state that it took over. Without a shard, "→
 // queued" is a goroutine that sends on. [Sender.Close] leads to closed from every state and waits

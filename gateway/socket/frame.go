@@ -83,7 +83,7 @@ func (c *Conn) Write(message []byte) error {
 		return c.Send(Frame(append(make([]byte, HeaderSpace, HeaderSpace+len(message)), message...)))
 	}
 	var header [HeaderSpace]byte
-	header[0], header[1] = wholeText, 127 // which lengths below 64 KiB must not have, and copied lets through none
+	header[0], header[1] = wholeText, 127 // for 64 KiB and more (RFC 6455 §5.2)
 	if len(message) < 1<<16 {
 		header[1] = 126
 		binary.BigEndian.PutUint16(header[2:], uint16(len(message)))

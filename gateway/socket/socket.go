@@ -58,7 +58,9 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		CompressionMode:    websocket.CompressionDisabled,
 	}
 	if !o.Plain {
-		options.OnPingReceived = func(_ context.Context, payload []byte) bool { // it keeps conn, and must not keep w
+		options.OnPingReceived = func(
+			_ context.Context, payload []byte,
+		) bool { // it keeps conn, and must not keep w
 			conn.pong(payload)
 			return false // the library is not to
 		}

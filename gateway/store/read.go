@@ -26,7 +26,8 @@ func (s *Store) List(
 		return protocol.Answer{Request: r, Err: refused}, nil
 	}
 	page, err := s.backend.List(ctx, scope, backends.Query{
-		Collection: r.Collection, After: r.After, Limit: r.Limit, MaxBytes: bounds.MaxBytes, NotBefore: s.notBefore(bounds),
+		Collection: r.Collection, After: r.After, Limit: r.Limit,
+		MaxBytes: bounds.MaxBytes, NotBefore: s.notBefore(bounds),
 	})
 	if err != nil {
 		return protocol.Answer{Request: r, Err: s.Failure(r, err)}, nil
