@@ -165,7 +165,7 @@ func floodOfDials(t *testing.T, o *operated) {
 	dialing.Wait()
 	stop()
 	writing.Wait()
-	require.Greater(t, written, 10)
+	require.Positive(t, written, "nobody could write meanwhile")
 	t.Logf("%d writes were answered meanwhile", written)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
