@@ -120,6 +120,9 @@ type Change struct {
 	Before *protocol.Document
 	// By is zero for outside writers, and if the database does not know.
 	By Actor
+	// Merged: the change stands for several of its document and is the last of them. A client may
+	// have read a state in between.
+	Merged bool
 	// Commit is the driver's mark of the change's transaction, for Cursor.Covers.
 	Commit any
 }

@@ -41,6 +41,27 @@ var sinceRules = []Rule{
 		},
 	},
 	{
+		ID: "since/merged",
+		Says: "a change that stands for several of its document says that it is merged, and a " +
+			"document that changed once is not",
+		Check: func(s *trial) {
+			from := s.now()
+			s.commit(alpha, ins("notes", "once", `{}`))
+			s.commit(alpha, ins("notes", "twice", `{"n":1}`))
+			s.commit(alpha, upd("notes", "twice", `{"n":2}`))
+			s.commit(alpha, ins("notes", "again", `{}`))
+			s.commit(alpha, del("notes", "again"))
+			s.commit(alpha, ins("notes", "again", `{"n":2}`))
+			merged, seen := map[string]bool{}, map[string]int{}
+			for _, c := range s.since(alpha, from).Changes {
+				merged[c.Ref.ID], seen[c.Ref.ID] = c.Merged, seen[c.Ref.ID]+1
+			}
+			s.want("once is merged", merged["once"], false)
+			s.want("twice is merged, or told twice", merged["twice"] || seen["twice"] == 2, true)
+			s.want("again is merged, or told three times", merged["again"] || seen["again"] == 3, true)
+		},
+	},
+	{
 		ID:   "since/steps",
 		Says: "steps of Since from cursor to cursor lead from an empty copy to the whole scope",
 		Check: func(s *trial) {

@@ -20,6 +20,16 @@ func AppendEvent(dst []byte, collection, operation, docID string, doc *Document,
 	return append(dst, "}\n\n"...)
 }
 
+// AppendState appends a document as an insert and as an update: a client may ignore the one or the
+// other, depending on what it has. One that is gone is appended as a delete.
+func AppendState(dst []byte, collection, id string, doc *Document, rev bool) []byte {
+	if doc == nil {
+		return AppendEvent(dst, collection, "delete", id, nil, rev)
+	}
+	dst = AppendEvent(dst, collection, "insert", id, doc, rev)
+	return AppendEvent(dst, collection, "update", id, doc, rev)
+}
+
 // AppendDocument appends a document with its _rev or without.
 func AppendDocument(dst []byte, doc *Document, rev bool) []byte {
 	dst = slices.Grow(dst, doc.size())

@@ -53,6 +53,7 @@ func (b *BatchBuilder) Add(c backends.Change) bool {
 		if c.Op != backends.Delete && b.changes[i].Op != backends.Delete {
 			c.Op = b.changes[i].Op // a document that existed before is updated, one that did not is inserted
 		}
+		c.Merged = true
 	}
 	if b.weights[s]+n > b.maxScope || b.total+n > b.max {
 		b.lose(s)

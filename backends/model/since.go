@@ -83,15 +83,18 @@ func (s *store) difference(from, to *snapshot, wanted func(protocol.Ref) bool) b
 	slices.SortFunc(versions, func(a, b *version) int { return cmp.Compare(a.seq, b.seq) })
 	batch := backends.Batch{Cursor: cursor{s.epoch, to}}
 	batch.Lost = s.losePreImages(versions)
+	merged := map[protocol.Ref]bool{}
 	if s.dice.chance(s.options.Collapse) {
-		versions = collapse(versions)
+		versions = collapse(versions, merged)
 	}
 	if s.dice.chance(s.options.Mix) {
 		s.mix(versions)
 	}
 	for _, v := range versions {
 		if !slices.Contains(batch.Lost, v.ref.Scope) {
-			batch.Changes = append(batch.Changes, s.change(v))
+			c := s.change(v)
+			c.Merged = merged[v.ref]
+			batch.Changes = append(batch.Changes, c)
 		}
 	}
 	return batch
@@ -107,14 +110,16 @@ func (s *store) losePreImages(versions []*version) (lost []protocol.Scope) {
 	return lost
 }
 
-// collapse leaves out states that a later one has replaced.
-func collapse(versions []*version) (last []*version) {
+// collapse leaves out states that a later one has replaced, and notes the documents in merged.
+func collapse(versions []*version, merged map[protocol.Ref]bool) (last []*version) {
 	seen := map[protocol.Ref]struct{}{}
 	for _, v := range slices.Backward(versions) {
-		if _, replaced := seen[v.ref]; !replaced {
-			seen[v.ref] = struct{}{}
-			last = append(last, v)
+		if _, replaced := seen[v.ref]; replaced {
+			merged[v.ref] = true
+			continue
 		}
+		seen[v.ref] = struct{}{}
+		last = append(last, v)
 	}
 	slices.Reverse(last)
 	return last

@@ -29,10 +29,11 @@ const (
 	joinColumns = ` LEFT JOIN app_data AS d ON d.workspace_id = c.workspace_id AND d.app_id = c.app_id
 		AND d.collection = c.collection AND d.id = c.id`
 	joinTail  = " ORDER BY c.seq"
-	shortHead = "SELECT c.seq, c.op = 'insert'," + logColumns +
+	shortHead = "SELECT c.seq, c.op = 'insert', 0," + logColumns +
 		" FROM app_data_changes AS c" + joinColumns + " WHERE "
-	longHead = "SELECT c.seq, g.fresh," + logColumns + `
-		FROM (SELECT max(seq) AS last, min(seq) = min(CASE op WHEN 'insert' THEN seq END) AS fresh
+	longHead = "SELECT c.seq, g.fresh, g.merged," + logColumns + `
+		FROM (SELECT max(seq) AS last, min(seq) = min(CASE op WHEN 'insert' THEN seq END) AS fresh,
+		min(seq) < max(seq) AS merged
 		FROM app_data_changes WHERE `
 	longTail = ` GROUP BY workspace_id, app_id, collection, id) AS g
 		CROSS JOIN app_data_changes AS c ON c.seq = g.last` + joinColumns
@@ -44,9 +45,9 @@ const short = 2 * maxGroup
 // change reads a row of the difference. ok is false if a key is no text: clients never see such a
 // document.
 func (b *Backend) change(row []driver.Value) (change backends.Change, ok bool) {
-	var seq, fresh int64
+	var seq, fresh, merged int64
 	var actor, workspace, app, collection, id string
-	if scan(row, &seq, &fresh, &actor, &workspace, &app, &collection, &id) != nil {
+	if scan(row, &seq, &fresh, &merged, &actor, &workspace, &app, &collection, &id) != nil {
 		return change, false
 	}
 	for _, key := range [...]string{workspace, app, collection, id} {
@@ -58,12 +59,13 @@ func (b *Backend) change(row []driver.Value) (change backends.Change, ok bool) {
 		Ref:    protocol.Ref{Scope: protocol.StoredScope(workspace, app), Collection: collection, ID: id},
 		Op:     backends.Delete,
 		By:     backends.ParseActor(actor),
+		Merged: merged == 1,
 		Commit: seq,
 	}
-	if row[7] == nil {
+	if row[8] == nil {
 		return change, true
 	}
-	if change.Doc = b.document(change.Ref.Scope, collection, row[6:]); change.Doc != nil {
+	if change.Doc = b.document(change.Ref.Scope, collection, row[7:]); change.Doc != nil {
 		change.Op = backends.Update
 		if fresh == 1 {
 			change.Op = backends.Insert

@@ -106,6 +106,33 @@ var streamRules = []Rule{
 		},
 	},
 	{
+		ID: "sse/merged",
+		Says: "a document that was inserted and changed during a cut comes as an insert and as an " +
+			"update: its newest state reaches clients that ignore the one or the other",
+		Check: func(r *trial) {
+			c, p, l := r.named("notes"), r.dial("changes", "none"), r.listen(nil)
+			p.insert(c, "before", `{}`)
+			l.event(c, "before")
+			id := l.id()
+			l.Cut()
+			p.insert(c, "a", `{"n":1}`)
+			p.do(update(c, "a", `{"n":2}`))
+			p.insert(c, "last", `{}`)
+			again := r.listen(nil, "Last-Event-ID: "+id)
+			again.event(c, "last")
+			again.id()
+			var types []string
+			var last client.Block
+			for _, b := range again.of(c, 0) {
+				if subject(b) == "a" {
+					types, last = append(types, b.Type), b
+				}
+			}
+			r.want("the events of the document", types, []string{"insert", "update"})
+			r.want("the state of its update", stamp(last.Doc).N, 2)
+		},
+	},
+	{
 		ID:   "sse/resume-under-load",
 		Says: "whenever a stream is cut, the last id goes on without a gap",
 		Check: func(r *trial) {

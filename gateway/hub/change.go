@@ -29,13 +29,19 @@ func (c *Change) JSON() []byte {
 	return c.frame
 }
 
-// Event is the change as an event of an event stream, whose document carries _rev or not.
+// Event is the change as an event of an event stream, whose document carries _rev or not. A merged
+// change goes out as an insert and as an update: the client may have read a state in between, and
+// then ignores an insert; or it lacks the document, and then ignores an update.
 func (c *Change) Event(rev bool) []byte {
 	e := &c.events[0]
 	if rev {
 		e = &c.events[1]
 	}
 	e.once.Do(func() {
+		if c.Merged {
+			e.text = protocol.AppendState(nil, c.Ref.Collection, c.Ref.ID, c.Doc, rev)
+			return
+		}
 		e.text = protocol.AppendEvent(nil, c.Ref.Collection, c.Op.String(), c.Ref.ID, c.Doc, rev)
 	})
 	return e.text

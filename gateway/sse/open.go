@@ -184,7 +184,7 @@ func (s *Stream) sendRecent() error {
 	last := latest(changes)
 	s.env.Metrics.Delivered(metrics.Stream, len(last))
 	for _, c := range last {
-		buffer = appendState(buffer[:0], c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
+		buffer = protocol.AppendState(buffer[:0], c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
 		if err := s.body.Write(buffer); err != nil {
 			return err
 		}

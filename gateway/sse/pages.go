@@ -173,7 +173,7 @@ func (r *replay) page(ctx context.Context, p access.Principal, key pageKey) (*pa
 	}
 	made := &page{next: a.Next, cursor: at}
 	for i := range a.Docs {
-		made.text = appendState(made.text, key.collection, a.Docs[i].ID, &a.Docs[i], key.rev)
+		made.text = protocol.AppendState(made.text, key.collection, a.Docs[i].ID, &a.Docs[i], key.rev)
 	}
 	r.keep(key, made)
 	return made, nil

@@ -45,7 +45,7 @@ func (s *Stream) sendGone(at backends.Cursor) backends.Cursor {
 	}
 	var buffer []byte
 	for _, r := range gone {
-		buffer = appendState(buffer[:0], r.Collection, r.ID, nil, s.rev)
+		buffer = protocol.AppendState(buffer[:0], r.Collection, r.ID, nil, s.rev)
 		if s.body.Write(buffer) != nil {
 			return at
 		}

@@ -101,7 +101,7 @@ func (s *Stream) text(c *hub.Change) []byte {
 	if s.awaited == nil {
 		return c.Event(s.rev)
 	}
-	return appendState(nil, c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
+	return protocol.AppendState(nil, c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
 }
 
 // id is the id that is owed, if one may stand here.
