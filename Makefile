@@ -7,7 +7,7 @@ run: ## build and serve on SQLite (needs Go only)
 build: ## build bin/secondgate
 	@ci/build.sh
 
-test: ## set up what the tests need and run all of them
+test: ## set up what the tests need, run every check and test, and list the slowest
 	@ci/test.sh
 
 lint: ## gofmt, go vet, staticcheck, go mod tidy
@@ -16,7 +16,7 @@ lint: ## gofmt, go vet, staticcheck, go mod tidy
 layers: ## check which package may import which
 	@ci/layers.sh
 
-conformance: ## hold a gateway to the protocol's rules: URL=http://… make conformance, or one of its own
+conformance: ## hold a gateway of its own, or the one at URL=http://…, to the protocol's rules
 	@ci/conformance.sh
 
 autobahn: ## run the genuine Autobahn test suite (needs Python 2.7)
@@ -25,13 +25,13 @@ autobahn: ## run the genuine Autobahn test suite (needs Python 2.7)
 fuzz: ## fuzz the decoders for a minute each
 	@ci/fuzz.sh
 
-crash-sqlite: ## kill -9 the gateway 100 times under load
+crash-sqlite: ## kill -9 the gateway 100 times under load, over SQLite
 	@ci/crash.sh 100
 
-stress-postgres: ## let 24 writers loose on PostgreSQL while readers are killed 500 times
+stress-postgres: ## run 24 writers on PostgreSQL while readers are killed 500 times
 	@ci/stress.sh 50000
 
-differential: ## carry 100,000 random writes out on all four databases and compare every answer
+differential: ## carry out 100,000 random writes on all four databases and compare every answer
 	@ci/differential.sh 100000
 
 crash-postgres: ## kill -9 the gateway 60 times under load, over PostgreSQL
@@ -46,7 +46,7 @@ crash-mongodb: ## kill -9 the gateway 60 times under load, over MongoDB
 test-postgres-matrix: ## test the PostgreSQL driver on every major version
 	@ci/postgres-matrix.sh
 
-bench: ## measure writes, fan-out, lists and upserts beside their floors
+bench: ## measure writes, fan-out, delays, lists, upserts and memory beside their floors
 	@ci/bench.sh
 
 help: ## list these words

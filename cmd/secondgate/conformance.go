@@ -23,8 +23,8 @@ const (
 type conform struct {
 	URL       string   `help:"The gateway, such as http://127.0.0.1:8080." name:"url"`
 	Workspace string   `help:"Workspace to write to. Every rule deletes what it wrote." default:"conformance"`
-	App       string   `help:"App to write to; without it each rule makes up one of its own."`
-	Only      []string `help:"Rules to run, by their names; without it all of them." placeholder:"RULE"`
+	App       string   `help:"App to write to. Without it each rule makes up one of its own."`
+	Only      []string `help:"Rules to run, by their names. Without it all of them run." placeholder:"RULE"`
 	List      bool     `help:"List the rules and run none."`
 }
 

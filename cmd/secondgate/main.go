@@ -19,9 +19,9 @@ var version = "dev"
 // commands is the command line. Every flag can be set in the environment and in a file too: see
 // configFile.
 type commands struct {
-	Config      string           `help:"JSON file that sets flags by their names; the command line and the environment go before it." placeholder:"FILE" type:"path"`
+	Config      string           `help:"JSON file that sets flags by their names; the command line and the environment override it." placeholder:"FILE" type:"path"`
 	Serve       serve            `cmd:"" help:"Serve a database to clients."`
-	Check       check            `cmd:"" help:"Tell what would go wrong with a database, and how to mend it."`
+	Check       check            `cmd:"" help:"Report what would go wrong with a database, and how to mend it."`
 	Healthcheck healthcheck      `cmd:"" help:"Ask a running gateway whether it is ready: exit status 0 if so."`
 	Conformance conform          `cmd:"" help:"Hold a running gateway to the protocol's rules: exit status 0 if all hold, 1 if not, 2 if they could not be tried."`
 	Version     kong.VersionFlag `help:"Print the version and exit." short:"v" env:"-"`

@@ -36,17 +36,17 @@ const (
 type serve struct {
 	Listen        string        `help:"Address to serve on; port 0 takes a free one." default:"127.0.0.1:8080"`
 	Admin         string        `help:"Address of health checks, metrics and profiles; empty for none." default:"127.0.0.1:8081"`
-	Backend       string        `help:"The database: sqlite:PATH or postgres://…" default:"sqlite:./data/secondgate.db" secret:""`
+	Backend       string        `help:"The database: sqlite:PATH, postgres://… or mongodb://…" default:"sqlite:./data/secondgate.db" secret:""`
 	BackendDirect string        `help:"URL of the same PostgreSQL without a pooler in between, for LISTEN." secret:""`
-	AllowedHost   []string      `help:"Host header to serve beside those of a loopback address, port included."`
-	AllowedOrigin []string      `help:"Origin of pages that may connect beside the gateway's own."`
+	AllowedHost   []string      `help:"Host header to serve besides those of a loopback address, port included."`
+	AllowedOrigin []string      `help:"Origin of pages that may connect besides the gateway's own."`
 	Forward       *url.URL      `help:"URL of a web app that gets every request that is not the gateway's, such as http://127.0.0.1:3000."`
 	TLSCert       string        `name:"tls-cert" help:"Certificate file (PEM) to serve HTTPS and HTTP/2 with; read again when it changes." placeholder:"FILE"`
 	TLSKey        string        `name:"tls-key" help:"Key file (PEM) of the certificate." placeholder:"FILE"`
 	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
 	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
-	DrainDelay    time.Duration `help:"How long to say not ready and go on serving before stopping, so that a proxy can notice." default:"0s"`
-	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone, a goroutine each: slower, and independent of their insides."`
+	DrainDelay    time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
+	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
 	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
 	LogFormat     string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
 	LogLevel      string        `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
