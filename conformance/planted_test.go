@@ -58,13 +58,25 @@ var planted = []struct {
 	{"an acknowledged write is lost", "history/model", with(writeLost)},
 	{"a mutation id is forgotten", "mutation/once", writes(func(tx *backends.Tx) { tx.Mutation = "" })},
 	{"a mutation id is forgotten", "mutation/cut", writes(func(tx *backends.Tx) { tx.Mutation = "" })},
-	{"a mutation's digest is not compared", "mutation/mismatch", writes(func(tx *backends.Tx) { tx.Digest = [32]byte{} })},
-	{"mutations of all principals are one", "scopes/mutations", writes(func(tx *backends.Tx) { tx.Principal, tx.Digest = "", [32]byte{} })},
-	{"ifRev is ignored", "concurrency/if-rev", writes(func(tx *backends.Tx) { each(tx, func(w *backends.Write) { w.IfRev = "" }) })},
+	{
+		"a mutation's digest is not compared", "mutation/mismatch",
+		writes(func(tx *backends.Tx) { tx.Digest = [32]byte{} }),
+	},
+	{
+		"mutations of all principals are one", "scopes/mutations",
+		writes(func(tx *backends.Tx) { tx.Principal, tx.Digest = "", [32]byte{} }),
+	},
+	{
+		"ifRev is ignored", "concurrency/if-rev",
+		writes(func(tx *backends.Tx) { each(tx, func(w *backends.Write) { w.IfRev = "" }) }),
+	},
 	{"an upsert makes two documents", "concurrency/one-upsert", with(upsertTwice)},
 	{"a batch is no transaction", "batch/all-or-nothing", with(writeApart)},
 	{"a batch is no transaction", "batch/one-moment", with(writeApart)},
-	{"a rolled-back transaction of a stranger is shown", "outside/rolled-back", func(h conformance.Harness) conformance.Harness { return committing{h} }},
+	{
+		"a rolled-back transaction of a stranger is shown", "outside/rolled-back",
+		func(h conformance.Harness) conformance.Harness { return committing{h} },
+	},
 	{"a cursor is valid in a restored backup", "restore/future", with(resumesAll)},
 	{"a cursor's number counts without its tag", "restore/reissued", with(resumesAll)},
 	{"trimmed history is resumed silently", "retention/expired", with(resumesAll)},
@@ -117,7 +129,10 @@ type planting struct {
 }
 
 func (p *planting) plant(b backends.Backend) backends.Backend {
-	f := &faulty{Backend: b, list: b.List, get: b.Get, count: b.Collections, write: b.Write, since: b.Since, gone: b.Gone, watch: b.Watch, parse: b.Cursor, take: b.Take}
+	f := &faulty{
+		Backend: b, list: b.List, get: b.Get, count: b.Collections, write: b.Write, since: b.Since,
+		gone: b.Gone, watch: b.Watch, parse: b.Cursor, take: b.Take,
+	}
 	p.bug(f)
 	return f
 }
@@ -149,11 +164,15 @@ func (f *faulty) List(ctx context.Context, s protocol.Scope, q backends.Query) (
 	return f.list(ctx, s, q)
 }
 
-func (f *faulty) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+func (f *faulty) Get(
+	ctx context.Context, r protocol.Ref, notBefore backends.Cursor,
+) (*protocol.Document, backends.Cursor, error) {
 	return f.get(ctx, r, notBefore)
 }
 
-func (f *faulty) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+func (f *faulty) Collections(
+	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
+) (map[string]int, error) {
 	return f.count(ctx, s, notBefore)
 }
 
@@ -161,11 +180,15 @@ func (f *faulty) Write(ctx context.Context, txs []backends.Tx) []backends.Outcom
 	return f.write(ctx, txs)
 }
 
-func (f *faulty) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+func (f *faulty) Since(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+) (backends.Batch, error) {
 	return f.since(ctx, s, from, maxBytes)
 }
 
-func (f *faulty) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+func (f *faulty) Gone(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, max int,
+) ([]protocol.Ref, backends.Cursor, error) {
 	return f.gone(ctx, s, from, max)
 }
 
@@ -197,7 +220,9 @@ func listUnbound(f *faulty) {
 }
 
 func getUnbound(f *faulty) {
-	f.get = func(ctx context.Context, r protocol.Ref, _ backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+	f.get = func(
+		ctx context.Context, r protocol.Ref, _ backends.Cursor,
+	) (*protocol.Document, backends.Cursor, error) {
 		return f.Backend.Get(ctx, r, nil)
 	}
 }
@@ -238,14 +263,18 @@ func pageSkips(f *faulty) {
 // The bugs of Since and of cursors.
 
 func sinceOfAnother(f *faulty) {
-	f.since = func(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+	f.since = func(
+		ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+	) (backends.Batch, error) {
 		s.Draft = true
 		return f.Backend.Since(ctx, s, from, maxBytes)
 	}
 }
 
 func sinceCut(f *faulty) {
-	f.since = func(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+	f.since = func(
+		ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+	) (backends.Batch, error) {
 		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
 		batch.Changes = batch.Changes[:max(0, len(batch.Changes)-1)]
 		return batch, err
@@ -254,7 +283,9 @@ func sinceCut(f *faulty) {
 
 // goneWrong forgets that a document was made again.
 func goneWrong(f *faulty) {
-	f.gone = func(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+	f.gone = func(
+		ctx context.Context, s protocol.Scope, from backends.Cursor, max int,
+	) ([]protocol.Ref, backends.Cursor, error) {
 		refs, at, err := f.Backend.Gone(ctx, s, from, max)
 		return append(refs, protocol.Ref{Scope: s, Collection: "notes", ID: "a"}), at, err
 	}
@@ -269,7 +300,9 @@ func resumesAll(f *faulty) {
 		}
 		return f.somewhere(ctx)
 	}
-	f.since = func(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+	f.since = func(
+		ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+	) (backends.Batch, error) {
 		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
 		if err != nil {
 			batch.Cursor, err = f.somewhere(ctx)
@@ -350,7 +383,10 @@ func upsertTwice(f *faulty) {
 			if found := backends.Newest(*w.Filter, page.Docs); found != nil {
 				w.ID = found.ID
 			} else {
-				*w = backends.Write{Op: backends.Insert, Collection: w.Collection, ID: w.NewID, Data: protocol.Merge(w.Filter.Object(), w.Data)}
+				*w = backends.Write{
+					Op: backends.Insert, Collection: w.Collection, ID: w.NewID,
+					Data: protocol.Merge(w.Filter.Object(), w.Data),
+				}
 			}
 		})
 		return f.Backend.Write(ctx, []backends.Tx{tx})
@@ -384,7 +420,9 @@ func takeTwice(f *faulty) {
 
 // feeds plants a bug into every feed: mangle is given the batches one by one and returns those to
 // tell instead.
-func feeds(mangle func(*faultyFeed, backends.Batch) []backends.Batch) func(conformance.Harness) conformance.Harness {
+func feeds(
+	mangle func(*faultyFeed, backends.Batch) []backends.Batch,
+) func(conformance.Harness) conformance.Harness {
 	return with(func(f *faulty) {
 		shared := &memory{}
 		f.watch = func(ctx context.Context, from backends.Cursor) (backends.Feed, error) {

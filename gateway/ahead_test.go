@@ -23,7 +23,9 @@ func TestBookmarkOfAListAheadOfTheFeed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	schema := postgrestest.Schema(t)
-	b, err := postgres.Open(ctx, postgres.Options{URL: schema, Poll: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	b, err := postgres.Open(
+		ctx, postgres.Options{URL: schema, Poll: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
+	)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	c, err := client.Dial(ctx, client.URL(serve(t, b), protocol.Scope{Workspace: "w", App: "a"}))

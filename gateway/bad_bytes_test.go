@@ -36,7 +36,13 @@ func badBytes() (rows []badInput) {
 		{"an encoding of nobody's", "POST " + dataPath + " HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
 		{"headers without end", head + "Host: @\r\n" + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 1200), 431},
 	} {
-		rows = append(rows, badInput{door: "bytes", name: r.name, status: r.status, send: func(b *badDoor) verdict { return b.bytes(r.text) }})
+		rows = append(
+			rows,
+			badInput{
+				door: "bytes", name: r.name, status: r.status,
+				send: func(b *badDoor) verdict { return b.bytes(r.text) },
+			},
+		)
 	}
 	return rows
 }
@@ -91,7 +97,13 @@ func badSocketBytes() (rows []badInput) {
 		{"a close code of nobody's", masked(0x88, "\x03\xed"), 1002},
 		{"a close of one byte", masked(0x88, "x"), 1002},
 	} {
-		rows = append(rows, badInput{door: "socket bytes", name: r.name, status: r.code, send: func(b *badDoor) verdict { return b.socketBytes(r.frame) }})
+		rows = append(
+			rows,
+			badInput{
+				door: "socket bytes", name: r.name, status: r.code,
+				send: func(b *badDoor) verdict { return b.socketBytes(r.frame) },
+			},
+		)
 	}
 	return rows
 }
@@ -102,8 +114,11 @@ func (b *badDoor) socketBytes(frame []byte) verdict {
 	bystander := b.dial()
 	conn := b.connect()
 	address := strings.TrimPrefix(b.url, "http://")
-	_, err := io.WriteString(conn, "GET "+dataPath+"/socket HTTP/1.1\r\nHost: "+address+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	_, err := io.WriteString(
+		conn,
+		"GET "+dataPath+"/socket HTTP/1.1\r\nHost: "+address+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	)
 	require.NoError(b, err)
 	in := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(in, nil)

@@ -19,14 +19,23 @@ func badHandshakes() (rows []badInput) {
 		status             int
 		code, says         string
 	}{
-		{"app ends like a draft", "GET", "/api/workspaces/w/apps/a__draft/data/socket", nil, 400, "invalid_id", "__draft"},
+		{
+			"app ends like a draft", "GET", "/api/workspaces/w/apps/a__draft/data/socket", nil, 400, "invalid_id",
+			"__draft",
+		},
 		{"app of dots", "GET", "/api/workspaces/w/apps/%2e%2e/data/socket", nil, 400, "invalid_id", ""},
 		{"workspace with a slash", "GET", "/api/workspaces/a%2Fb/apps/a/data/socket", nil, 400, "invalid_id", ""},
 		{"workspace with U+0000", "GET", "/api/workspaces/%00/apps/a/data/socket", nil, 400, "invalid_id", ""},
 		{"changes of another kind", "GET", socket + "?changes=some", nil, 400, "invalid_message", "all or none"},
 		{"cursor with none", "GET", socket + "?changes=none&cursor=AA", nil, 400, "invalid_message", "subscribe"},
-		{"another subprotocol", "GET", socket, []string{"Sec-WebSocket-Protocol: graphql-ws"}, 400, "invalid_message", protocol.Subprotocol},
-		{"a strange page", "GET", socket, []string{"Origin: http://evil.example"}, 403, "forbidden", "allowed origins"},
+		{
+			"another subprotocol", "GET", socket, []string{"Sec-WebSocket-Protocol: graphql-ws"}, 400,
+			"invalid_message", protocol.Subprotocol,
+		},
+		{
+			"a strange page", "GET", socket, []string{"Origin: http://evil.example"}, 403, "forbidden",
+			"allowed origins",
+		},
 		{"a page of no origin", "GET", socket, []string{"Origin: null"}, 403, "forbidden", "allowed origins"},
 		{"a strange host", "GET", socket, []string{"Host: evil.example"}, 403, "forbidden", "allowed hosts"},
 		{"POST", "POST", socket, nil, 405, "invalid_message", "POST"},
@@ -35,9 +44,19 @@ func badHandshakes() (rows []badInput) {
 		{"no key", "GET", socket, []string{"Sec-WebSocket-Key: "}, 400, "", ""},
 		{"a key that is too short", "GET", socket, []string{"Sec-WebSocket-Key: AAAA"}, 400, "", ""},
 	} {
-		rows = append(rows, badInput{door: "handshake", name: r.name, status: r.status, code: r.code, says: r.says, send: func(b *badDoor) verdict {
-			return b.upgrade(r.method, r.path, r.headers)
-		}})
+		rows = append(
+			rows,
+			badInput{
+				door:   "handshake",
+				name:   r.name,
+				status: r.status,
+				code:   r.code,
+				says:   r.says,
+				send: func(b *badDoor) verdict {
+					return b.upgrade(r.method, r.path, r.headers)
+				},
+			},
+		)
 	}
 	return rows
 }
@@ -74,25 +93,64 @@ func (b *badDoor) upgrade(method, path string, headers []string) verdict {
 func badStreams() (rows []badInput) {
 	const stream = dataPath + "/stream"
 	for _, c := range []restCase{
-		{"app ends like a draft", "GET", "^/api/workspaces/w/apps/a__draft/data/stream", "", nil, 400, "invalid_id"},
+		{
+			"app ends like a draft", "GET", "^/api/workspaces/w/apps/a__draft/data/stream", "", nil, 400, "invalid_id",
+		},
 		{"workspace of dots", "GET", "^/api/workspaces/../apps/a/data/stream", "", nil, 400, "invalid_id"},
-		{"workspace of encoded dots", "GET", "^/api/workspaces/%2e%2e/apps/a/data/stream", "", nil, 400, "invalid_id"},
+		{
+			"workspace of encoded dots", "GET", "^/api/workspaces/%2e%2e/apps/a/data/stream", "", nil, 400,
+			"invalid_id",
+		},
 		{"with a body", "GET", "/stream", "{}", nil, 400, "invalid_message"},
 		{"POST", "POST", "/stream", "{}", nil, 405, "invalid_message"},
 		{"DELETE means a document of that name", "DELETE", "/stream?collection=c", "", nil, 404, "not_found"},
 		{"a strange page", "GET", "/stream", "", []string{"Origin: http://evil.example"}, 403, "forbidden"},
 		{"below it", "GET", "/stream/x", "", nil, 404, "not_found"},
 	} {
-		rows = append(rows, badInput{door: "stream", name: c.name, status: c.status, code: c.want, send: func(b *badDoor) verdict { return b.rest(c) }})
+		rows = append(
+			rows,
+			badInput{
+				door: "stream", name: c.name, status: c.status, code: c.want,
+				send: func(b *badDoor) verdict { return b.rest(c) },
+			},
+		)
 	}
 	for name, cursor := range cursorsBad() {
 		for _, way := range []string{"header", "query"} {
-			rows = append(rows, badInput{door: "stream", name: name + ", by " + way, status: 200, code: "cursor_expired", send: func(b *badDoor) verdict {
-				query, headers := "", []string{"Last-Event-ID: " + cursor(b)}
-				if way == "query" {
-					query, headers = "?cursor="+cursor(b), nil
-				}
-				w := openStream(b.T, b.Context(), b.url+stream+query, headers...)
+			rows = append(
+				rows,
+				badInput{
+					door:   "stream",
+					name:   name + ", by " + way,
+					status: 200,
+					code:   "cursor_expired",
+					send: func(b *badDoor) verdict {
+						query, headers := "", []string{"Last-Event-ID: " + cursor(b)}
+						if way == "query" {
+							query, headers = "?cursor="+cursor(b), nil
+						}
+						w := openStream(b.T, b.Context(), b.url+stream+query, headers...)
+						defer w.cut()
+						for block := range w.in {
+							if block.Event == "reset" {
+								return verdict{w.status, block.Reason, "a reset"}
+							}
+						}
+						return verdict{status: w.status}
+					},
+				},
+			)
+		}
+	}
+	return append(
+		rows,
+		badInput{
+			door:   "stream",
+			name:   "query malformed",
+			status: 200,
+			code:   "cursor_expired",
+			send: func(b *badDoor) verdict {
+				w := openStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
 				defer w.cut()
 				for block := range w.in {
 					if block.Event == "reset" {
@@ -100,17 +158,7 @@ func badStreams() (rows []badInput) {
 					}
 				}
 				return verdict{status: w.status}
-			}})
-		}
-	}
-	return append(rows, badInput{door: "stream", name: "query malformed", status: 200, code: "cursor_expired", send: func(b *badDoor) verdict {
-		w := openStream(b.T, b.Context(), b.url+stream+"?cursor=%zz")
-		defer w.cut()
-		for block := range w.in {
-			if block.Event == "reset" {
-				return verdict{w.status, block.Reason, "a reset"}
-			}
-		}
-		return verdict{status: w.status}
-	}})
+			},
+		},
+	)
 }

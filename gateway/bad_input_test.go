@@ -48,7 +48,9 @@ type badDoor struct {
 var internals = regexp.MustCompile(`(?i)sql|goroutine|panic|\.go:|runtime|0x[0-9a-f]{6}|/tmp|nil pointer|EOF`)
 
 func badInputs(t *testing.T) []badInput {
-	return slices.Concat(badREST(), badFrames(t), badSocketRequests(), badHandshakes(), badStreams(), badBytes(), badSocketBytes())
+	return slices.Concat(
+		badREST(), badFrames(t), badSocketRequests(), badHandshakes(), badStreams(), badBytes(), badSocketBytes(),
+	)
 }
 
 func TestBadInput(t *testing.T) {
@@ -89,7 +91,9 @@ func newBadDoor(t *testing.T, h *sqlitetest.Harness, url string) *badDoor {
 	first := c.do("POST", dataPath, `{"collection":"c","docId":"d1","data":{"n":1,"a":{"b":1,"l":[1,2]}}}`)
 	require.Equal(t, 201, first.status)
 	b.rev = first.header.Get("ETag")
-	require.Equal(t, 201, c.do("POST", dataPath, `{"collection":"c","docId":"d3","data":{}}`, "Idempotency-Key: used").status)
+	require.Equal(
+		t, 201, c.do("POST", dataPath, `{"collection":"c","docId":"d3","data":{}}`, "Idempotency-Key: used").status,
+	)
 	b.foreign = c.do("GET", "/api/workspaces/w/apps/other/data?collection=c", "").header.Get("Second-Cursor")
 	other := rest{t, serve(t, h.Open(t))}
 	b.strange = other.do("GET", dataPath+"?collection=c", "").header.Get("Second-Cursor")
@@ -100,7 +104,9 @@ func newBadDoor(t *testing.T, h *sqlitetest.Harness, url string) *badDoor {
 // futureCursor is one of the same database, far beyond its newest change, as a restored backup
 // meets.
 func futureCursor(t *testing.T, c rest) string {
-	raw, err := protocol.DecodeCursor(here, c.do("GET", dataPath+"?collection=c", "").header.Get("Second-Cursor"))
+	raw, err := protocol.DecodeCursor(
+		here, c.do("GET", dataPath+"?collection=c", "").header.Get("Second-Cursor"),
+	)
 	require.NoError(t, err)
 	const nameBytes, tagBytes = 1 + 8, 4 // of a cursor of SQLite: whose it is, then the position, then its tag
 	tag := slices.Clone(raw[len(raw)-tagBytes:])

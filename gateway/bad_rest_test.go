@@ -15,30 +15,73 @@ func badREST() (rows []badInput) {
 		if c.status < 400 || strings.Contains(c.path, "..") {
 			continue
 		}
-		rows = append(rows, badInput{door: "rest", name: c.name, status: c.status, code: c.want, send: func(b *badDoor) verdict { return b.rest(c) }})
+		rows = append(
+			rows,
+			badInput{
+				door: "rest", name: c.name, status: c.status, code: c.want,
+				send: func(b *badDoor) verdict { return b.rest(c) },
+			},
+		)
 	}
 	return rows
 }
 
 var moreBadREST = []restCase{
-	{"key of another request", "POST", "", `{"collection":"c","docId":"d4","data":{}}`, []string{"Idempotency-Key: used"}, 422, "mutation_mismatch"},
-	{"key of another verb", "DELETE", "/d1?collection=c", "", []string{"Idempotency-Key: used"}, 422, "mutation_mismatch"},
-	{"id as a prototype's name is fine, its collection unknown", "GET", "/__proto__?collection=constructor", "", nil, 404, "not_found"},
-	{"a path through an array by name", "PATCH", "/d1", `{"collection":"c","data":{"a.l.x":1}}`, nil, 422, "invalid_document"},
-	{"a path far beyond an array", "PATCH", "/d1", `{"collection":"c","data":{"a.l.999999":1}}`, nil, 422, "invalid_document"},
-	{"two paths, one through the other", "PATCH", "/d1", `{"collection":"c","data":{"a":1,"a.b":2}}`, nil, 422, "invalid_document"},
-	{"patch, too deep", "PATCH", "/d1", `{"collection":"c","data":{"a":` + strings.Repeat(`{"a":`, 64) + `1` + strings.Repeat("}", 64) + `}}`, nil, 422, "invalid_document"},
-	{"patch, result too large", "PATCH", "/d1", `{"collection":"c","data":{"a":"` + strings.Repeat("x", 1999) + `"}}`, nil, 413, "too_large"},
-	{"a name twice, escaped", "POST", "", `{"collection":"c","data":{"a":1,"\u0061":2}}`, nil, 422, "invalid_document"},
+	{
+		"key of another request", "POST", "", `{"collection":"c","docId":"d4","data":{}}`,
+		[]string{"Idempotency-Key: used"}, 422, "mutation_mismatch",
+	},
+	{
+		"key of another verb", "DELETE", "/d1?collection=c", "", []string{"Idempotency-Key: used"}, 422,
+		"mutation_mismatch",
+	},
+	{
+		"id as a prototype's name is fine, its collection unknown", "GET", "/__proto__?collection=constructor", "",
+		nil, 404, "not_found",
+	},
+	{
+		"a path through an array by name", "PATCH", "/d1", `{"collection":"c","data":{"a.l.x":1}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"a path far beyond an array", "PATCH", "/d1", `{"collection":"c","data":{"a.l.999999":1}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"two paths, one through the other", "PATCH", "/d1", `{"collection":"c","data":{"a":1,"a.b":2}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"patch, too deep", "PATCH", "/d1",
+		`{"collection":"c","data":{"a":` + strings.Repeat(`{"a":`, 64) + `1` + strings.Repeat("}", 64) + `}}`, nil,
+		422, "invalid_document",
+	},
+	{
+		"patch, result too large", "PATCH", "/d1",
+		`{"collection":"c","data":{"a":"` + strings.Repeat("x", 1999) + `"}}`, nil, 413, "too_large",
+	},
+	{
+		"a name twice, escaped", "POST", "", `{"collection":"c","data":{"a":1,"\u0061":2}}`, nil, 422,
+		"invalid_document",
+	},
 	{"a byte order mark", "POST", "", "\ufeff{}", nil, 400, "invalid_json"},
 	{"a comment", "POST", "", `{"collection":"c","data":{/*x*/}}`, nil, 400, "invalid_json"},
 	{"NaN", "POST", "", `{"collection":"c","data":{"a":NaN}}`, nil, 400, "invalid_json"},
 	{"a trailing comma", "POST", "", `{"collection":"c","data":{"a":1,}}`, nil, 400, "invalid_json"},
 	{"a leading zero", "POST", "", `{"collection":"c","data":{"a":01}}`, nil, 400, "invalid_json"},
-	{"app of 129 characters", "GET", "^/api/workspaces/w/apps/" + longID + "/data?collection=c", "", nil, 400, "invalid_id"},
-	{"workspace with a space", "GET", "^/api/workspaces/w%20w/apps/a/data?collection=c", "", nil, 400, "invalid_id"},
+	{
+		"app of 129 characters", "GET", "^/api/workspaces/w/apps/" + longID + "/data?collection=c", "", nil, 400,
+		"invalid_id",
+	},
+	{
+		"workspace with a space", "GET", "^/api/workspaces/w%20w/apps/a/data?collection=c", "", nil, 400,
+		"invalid_id",
+	},
 	{"after of another kind", "GET", "?collection=c&after=%00", "", nil, 400, "invalid_cursor"},
-	{"limit beyond an integer", "GET", "?collection=c&limit=99999999999999999999", "", nil, 400, "invalid_message"},
+	{
+		"limit beyond an integer", "GET", "?collection=c&limit=99999999999999999999", "", nil, 400,
+		"invalid_message",
+	},
 	{"limit negative", "GET", "?collection=c&limit=-1", "", nil, 400, "invalid_message"},
 	{"the agents' endpoint", "POST", "^/api/internal/app-data-write", `{}`, nil, 404, "not_found"},
 	{"two origins", "GET", "?collection=c", "", []string{"Origin: @", "Origin: @"}, 403, "forbidden"},
@@ -76,7 +119,9 @@ func (b *badDoor) serves(same bool) {
 	b.Helper()
 	reused := false
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }}
-	q, err := http.NewRequestWithContext(httptrace.WithClientTrace(b.Context(), trace), "GET", b.url+dataPath+"/d1?collection=c", nil)
+	q, err := http.NewRequestWithContext(
+		httptrace.WithClientTrace(b.Context(), trace), "GET", b.url+dataPath+"/d1?collection=c", nil,
+	)
 	require.NoError(b, err)
 	answer, err := b.http.Do(q)
 	require.NoError(b, err)

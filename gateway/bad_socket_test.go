@@ -64,40 +64,103 @@ func badSocketRequests() (rows []badInput) {
 	}
 	for _, r := range []struct{ name, frame, code, says string }{
 		{"id taken", request("insert", `"docId":"d1","data":{}`), "already_exists", "already"},
-		{"id of the server's form", request("insert", `"docId":"0123456789abcdef01234567","data":{}`), "invalid_id", "24"},
+		{
+			"id of the server's form", request("insert", `"docId":"0123456789abcdef01234567","data":{}`), "invalid_id",
+			"24",
+		},
 		{"id with a slash", request("insert", `"docId":"a/b","data":{}`), "invalid_id", ""},
 		{"id of dots", request("insert", `"docId":"..","data":{}`), "invalid_id", ""},
 		{"id of encoded dots", request("insert", `"docId":"%2e%2e","data":{}`), "invalid_id", ""},
 		{"id too long", request("insert", `"docId":"`+longID+`","data":{}`), "invalid_id", "128"},
 		{"id with U+0000", request("insert", `"docId":"a\u0000","data":{}`), "invalid_document", ""},
-		{"collection too long", `{"type":"second:data:insert","requestId":"r","collection":"` + longID + `","data":{}}`, "invalid_id", "128"},
-		{"collection with a control character", `{"type":"second:data:insert","requestId":"r","collection":"a\u0007","data":{}}`, "invalid_id", "control"},
+		{
+			"collection too long",
+			`{"type":"second:data:insert","requestId":"r","collection":"` + longID + `","data":{}}`, "invalid_id",
+			"128",
+		},
+		{
+			"collection with a control character",
+			`{"type":"second:data:insert","requestId":"r","collection":"a\u0007","data":{}}`, "invalid_id", "control",
+		},
 		{"another's _id", request("insert", `"docId":"d9","data":{"_id":"d8"}`), "invalid_document", "_id"},
 		{"update of none", request("update", `"docId":"d2","data":{}`), "not_found", "d2"},
-		{"update, another revision", request("update", `"docId":"d1","data":{},"ifRev":"x"`), "conflict", "read it again"},
+		{
+			"update, another revision", request("update", `"docId":"d1","data":{},"ifRev":"x"`), "conflict",
+			"read it again",
+		},
 		{"delete of none", request("delete", `"docId":"d2"`), "not_found", "d2"},
 		{"delete, another revision", request("delete", `"docId":"d1","ifRev":"x"`), "conflict", "read it again"},
-		{"update, a scalar in the path", request("update", `"docId":"d1","data":{"n.x":1},"paths":true`), "invalid_document", ""},
-		{"update, result too large", request("update", `"docId":"d1","data":{"a":"`+strings.Repeat("x", 1999)+`"}`), "too_large", "2000"},
+		{
+			"update, a scalar in the path", request("update", `"docId":"d1","data":{"n.x":1},"paths":true`),
+			"invalid_document", "",
+		},
+		{
+			"update, result too large", request("update", `"docId":"d1","data":{"a":"`+strings.Repeat("x", 1999)+`"}`),
+			"too_large", "2000",
+		},
 		{"data too large", request("insert", `"data":{"a":"`+strings.Repeat("x", 2100)+`"}`), "too_large", "2000"},
-		{"data too deep", request("insert", `"data":{"a":`+strings.Repeat("[", 64)+strings.Repeat("]", 64)+`}`), "invalid_document", "64"},
-		{"filter, an operator", request("upsert", `"filter":{"n":{"$gt":0}},"data":{}`), "invalid_filter", "operator"},
+		{
+			"data too deep", request("insert", `"data":{"a":`+strings.Repeat("[", 64)+strings.Repeat("]", 64)+`}`),
+			"invalid_document", "64",
+		},
+		{
+			"filter, an operator", request("upsert", `"filter":{"n":{"$gt":0}},"data":{}`), "invalid_filter",
+			"operator",
+		},
 		{"filter, a reserved name", request("upsert", `"filter":{"_rev":"x"},"data":{}`), "invalid_filter", "_rev"},
-		{"filter, id no string", request("upsert", `"filter":{"_id":{"$ne":null}},"data":{}`), "invalid_filter", ""},
-		{"upsert of a server's id that is none", request("upsert", `"docId":"0123456789abcdef01234567","data":{}`), "not_found", ""},
-		{"upsert, filter's id taken", request("upsert", `"filter":{"_id":"d1","n":7},"data":{}`), "already_exists", ""},
-		{"after of none", `{"type":"second:data:list","requestId":"r","collection":"c","after":"x"}`, "invalid_cursor", "next"},
-		{"mutation of another request", request("insert", `"docId":"d5","data":{},"mutationId":"used"`), "mutation_mismatch", "mutationId"},
-		{"batch, the second is refused", `{"type":"second:data:batch","requestId":"r","operations":[{"operation":"insert","collection":"c","docId":"d6","data":{}},{"operation":"delete","collection":"c","docId":"d2"}]}`, "not_found", "operations[1]"},
-		{"batch, the same id twice", `{"type":"second:data:batch","requestId":"r","operations":[{"operation":"insert","collection":"c","docId":"d6","data":{}},{"operation":"insert","collection":"c","docId":"d6","data":{}}]}`, "already_exists", "operations[1]"},
-		{"batch, a revision of before", `{"type":"second:data:batch","requestId":"r","operations":[{"operation":"update","collection":"c","docId":"d1","data":{"n":2}},{"operation":"update","collection":"c","docId":"d1","data":{"n":3},"ifRev":"x"}]}`, "conflict", "operations[1]"},
-		{"subscribe while all is followed", `{"type":"second:data:subscribe","requestId":"r","collection":"c"}`, "invalid_message", "changes=none"},
-		{"unsubscribe while all is followed", `{"type":"second:data:unsubscribe","requestId":"r","collection":"c"}`, "invalid_message", "nothing to unsubscribe"},
-		{"__proto__ as a field of a request", `{"type":"second:data:ping","requestId":"r","__proto__":{}}`, "invalid_message", "__proto__"},
+		{
+			"filter, id no string", request("upsert", `"filter":{"_id":{"$ne":null}},"data":{}`), "invalid_filter", "",
+		},
+		{
+			"upsert of a server's id that is none", request("upsert", `"docId":"0123456789abcdef01234567","data":{}`),
+			"not_found", "",
+		},
+		{
+			"upsert, filter's id taken", request("upsert", `"filter":{"_id":"d1","n":7},"data":{}`), "already_exists",
+			"",
+		},
+		{
+			"after of none", `{"type":"second:data:list","requestId":"r","collection":"c","after":"x"}`,
+			"invalid_cursor", "next",
+		},
+		{
+			"mutation of another request", request("insert", `"docId":"d5","data":{},"mutationId":"used"`),
+			"mutation_mismatch", "mutationId",
+		},
+		{
+			"batch, the second is refused",
+			`{"type":"second:data:batch","requestId":"r","operations":[{"operation":"insert","collection":"c","docId":"d6","data":{}},{"operation":"delete","collection":"c","docId":"d2"}]}`,
+			"not_found", "operations[1]",
+		},
+		{
+			"batch, the same id twice",
+			`{"type":"second:data:batch","requestId":"r","operations":[{"operation":"insert","collection":"c","docId":"d6","data":{}},{"operation":"insert","collection":"c","docId":"d6","data":{}}]}`,
+			"already_exists", "operations[1]",
+		},
+		{
+			"batch, a revision of before",
+			`{"type":"second:data:batch","requestId":"r","operations":[{"operation":"update","collection":"c","docId":"d1","data":{"n":2}},{"operation":"update","collection":"c","docId":"d1","data":{"n":3},"ifRev":"x"}]}`,
+			"conflict", "operations[1]",
+		},
+		{
+			"subscribe while all is followed", `{"type":"second:data:subscribe","requestId":"r","collection":"c"}`,
+			"invalid_message", "changes=none",
+		},
+		{
+			"unsubscribe while all is followed", `{"type":"second:data:unsubscribe","requestId":"r","collection":"c"}`,
+			"invalid_message", "nothing to unsubscribe",
+		},
+		{
+			"__proto__ as a field of a request", `{"type":"second:data:ping","requestId":"r","__proto__":{}}`,
+			"invalid_message", "__proto__",
+		},
 	} {
-		rows = append(rows, badInput{door: "socket", name: r.name, code: r.code, says: r.says, send: func(b *badDoor) verdict {
-			return b.frame(r.frame, "r")
-		}})
+		rows = append(
+			rows,
+			badInput{door: "socket", name: r.name, code: r.code, says: r.says, send: func(b *badDoor) verdict {
+				return b.frame(r.frame, "r")
+			}},
+		)
 	}
 	return append(rows, badCursors()...)
 }
@@ -106,23 +169,29 @@ func badSocketRequests() (rows []badInput) {
 // answers with the documents.
 func badCursors() (rows []badInput) {
 	for name, cursor := range cursorsBad() {
-		rows = append(rows, badInput{door: "resume", name: name, code: "cursor_expired", send: func(b *badDoor) verdict {
-			c := b.dial("cursor", cursor(b))
-			require.False(b, c.Welcome.Resumed)
-			m, err := c.Next(b.Context())
-			require.NoError(b, err)
-			require.Equal(b, protocol.TypeReset, m.Type)
-			b.alive(c)
-			return verdict{code: m.Reason, message: "a reset"}
-		}}, badInput{door: "subscribe", name: name, code: "", send: func(b *badDoor) verdict {
-			c := b.dial("changes", "none")
-			m, err := c.Call(b.Context(), protocol.Request{Type: protocol.TypeSubscribe, Collection: "c", Cursor: cursor(b)})
-			require.NoError(b, err)
-			require.False(b, m.Resumed)
-			require.Len(b, m.Docs, 2)
-			b.alive(c)
-			return verdict{}
-		}})
+		rows = append(
+			rows,
+			badInput{door: "resume", name: name, code: "cursor_expired", send: func(b *badDoor) verdict {
+				c := b.dial("cursor", cursor(b))
+				require.False(b, c.Welcome.Resumed)
+				m, err := c.Next(b.Context())
+				require.NoError(b, err)
+				require.Equal(b, protocol.TypeReset, m.Type)
+				b.alive(c)
+				return verdict{code: m.Reason, message: "a reset"}
+			}},
+			badInput{door: "subscribe", name: name, code: "", send: func(b *badDoor) verdict {
+				c := b.dial("changes", "none")
+				m, err := c.Call(
+					b.Context(), protocol.Request{Type: protocol.TypeSubscribe, Collection: "c", Cursor: cursor(b)},
+				)
+				require.NoError(b, err)
+				require.False(b, m.Resumed)
+				require.Len(b, m.Docs, 2)
+				b.alive(c)
+				return verdict{}
+			}},
+		)
 	}
 	return rows
 }

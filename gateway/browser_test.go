@@ -126,7 +126,10 @@ var scenarios = []scenario{
 			require.Equal(w, before.Answers, b.state().Answers, "it is answered while the database is away")
 			w.backend.away(0)
 			s := b.until("all answers", func(s tabState) bool { return len(s.Answers) == len(before.Answers)+4 })
-			require.ElementsMatch(w, []string{fmt.Sprint("list of ", len(before.Rows)), "inserted page", "updated d1", "deleted true"}, s.Answers[len(before.Answers):])
+			require.ElementsMatch(
+				w, []string{fmt.Sprint("list of ", len(before.Rows)), "inserted page", "updated d1", "deleted true"},
+				s.Answers[len(before.Answers):],
+			)
 			w.settle(b)
 		},
 	},
@@ -173,7 +176,10 @@ type world struct {
 func newWorld(t *testing.T, browser context.Context, s scenario) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioTime)
 	t.Cleanup(cancel)
-	w := &world{T: t, ctx: ctx, browser: browser, backend: newFaulty((sqlitetest.Harness{}).Open(t)), config: s.change}
+	w := &world{
+		T: t, ctx: ctx, browser: browser, backend: newFaulty((sqlitetest.Harness{}).Open(t)),
+		config: s.change,
+	}
 	w.proxy = newProxy(t)
 	w.page = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
 		out.Header().Set("Content-Type", "text/html")
@@ -244,7 +250,9 @@ func (w *world) change(rounds int) {
 		w.made++
 		w.write("POST", "", fmt.Sprintf(`{"collection":"c","docId":%q,"data":{"n":0,"pad":%q}}`, id, w.pad), 201)
 		w.living = append(w.living, id)
-		w.write("PATCH", "/"+w.living[len(w.living)/2], fmt.Sprintf(`{"collection":"c","data":{"n":%d}}`, w.made), 200)
+		w.write(
+			"PATCH", "/"+w.living[len(w.living)/2], fmt.Sprintf(`{"collection":"c","data":{"n":%d}}`, w.made), 200,
+		)
 		w.write("PATCH", "/"+id, `{"collection":"c","data":{"late":true}}`, 200)
 		if w.made%3 == 0 && len(w.living) > 6 { // d0 to d2 stay
 			w.write("DELETE", "/"+w.living[3]+"?collection=c", "", 200)

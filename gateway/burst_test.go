@@ -63,7 +63,9 @@ func TestBurstReachesAll(t *testing.T) {
 
 // streamRequest opens an event stream.
 func streamRequest(url string) string {
-	return fmt.Sprintf("GET %s/stream HTTP/1.1\r\nHost: %s\r\n\r\n", dataPath, strings.TrimPrefix(url, "http://"))
+	return fmt.Sprintf(
+		"GET %s/stream HTTP/1.1\r\nHost: %s\r\n\r\n", dataPath, strings.TrimPrefix(url, "http://"),
+	)
 }
 
 // changesIn counts the changes that come until there are enough; begun hears of the opening.
@@ -89,7 +91,9 @@ func insertSome(t *testing.T, b backends.Backend, n int) {
 	for range n {
 		_, err := backends.WriteOne(context.Background(), b, backends.Tx{
 			Scope: here, At: protocol.Millis(time.Now()),
-			Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: protocol.NewID(time.Now()), Data: []byte(`{}`)}},
+			Writes: []backends.Write{
+				{Op: backends.Insert, Collection: "c", ID: protocol.NewID(time.Now()), Data: []byte(`{}`)},
+			},
 		})
 		if err != nil {
 			t.Error(err)

@@ -198,7 +198,13 @@ func TestListIsLittleMoreThanItsDocuments(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Cut()
 	for i := range 3000 {
-		_, err := c.Call(ctx, protocol.Request{Type: protocol.TypeInsert, Collection: "c", Data: fmt.Appendf(nil, `{"n":%d,"text":%q}`, i, strings.Repeat("x", 250))})
+		_, err := c.Call(
+			ctx,
+			protocol.Request{
+				Type: protocol.TypeInsert, Collection: "c",
+				Data: fmt.Appendf(nil, `{"n":%d,"text":%q}`, i, strings.Repeat("x", 250)),
+			},
+		)
 		require.NoError(t, err)
 	}
 	r, err := http.Get(client.DataURL(url, here, "", "collection", "c"))
@@ -211,7 +217,10 @@ func TestListIsLittleMoreThanItsDocuments(t *testing.T) {
 
 	sent := 0
 	for after := ""; ; {
-		require.NoError(t, c.SendText(ctx, fmt.Appendf(nil, `{"type":"second:data:list","requestId":"1","collection":"c"%s}`, after)))
+		require.NoError(
+			t,
+			c.SendText(ctx, fmt.Appendf(nil, `{"type":"second:data:list","requestId":"1","collection":"c"%s}`, after)),
+		)
 		frame, err := c.NextFrame(ctx)
 		for err == nil && !bytes.Contains(frame, []byte("list-response")) {
 			frame, err = c.NextFrame(ctx)

@@ -26,7 +26,9 @@ type failing struct {
 	err error
 }
 
-func (f failing) Get(context.Context, protocol.Ref, backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+func (f failing) Get(
+	context.Context, protocol.Ref, backends.Cursor,
+) (*protocol.Document, backends.Cursor, error) {
 	return nil, nil, f.err
 }
 func (f failing) List(context.Context, protocol.Scope, backends.Query) (backends.Page, error) {
@@ -94,7 +96,9 @@ var workingExchanges = []asked{
 	{"DELETE", dataPath + "/d?collection=c", "", []string{stranger}},
 	{"DELETE", dataPath + "/d?collection=c", "", []string{"Idempotency-Key: k"}},
 	{"DELETE", dataPath + "/d?collection=c", "", nil},
-	{"POST", dataPath, `{"collection":"c","docId":"d","data":{"n":1}}`, []string{"Idempotency-Key: k"}}, // null by now
+	{
+		"POST", dataPath, `{"collection":"c","docId":"d","data":{"n":1}}`, []string{"Idempotency-Key: k"},
+	}, // null by now
 	{"OPTIONS", dataPath, "", nil},
 	{"OPTIONS", dataPath, "", []string{stranger}},
 	{"OPTIONS", dataPath + "/d", "", nil},
@@ -107,7 +111,15 @@ var workingExchanges = []asked{
 	{"GET", dataPath + "/socket", "", nil},
 	{"GET", dataPath + "/socket?changes=x", "", nil},
 	{"GET", dataPath + "/socket", "", []string{stranger}},
-	{"GET", dataPath + "/socket", "", []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}},
+	{
+		"GET",
+		dataPath + "/socket",
+		"",
+		[]string{
+			"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+			"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+		},
+	},
 	{"GET", "/.well-known/secondgate/openapi.json", "", nil},
 	{"GET", "/.well-known/secondgate/none.json", "", nil},
 	{"GET", "/.well-known/secondgate/openapi.json", "", []string{stranger}},
@@ -138,7 +150,13 @@ func TestOpenAPI(t *testing.T) {
 		d.exchange(working, q)
 	}
 	for i := range 3 { // over ListBytes
-		d.exchange(working, asked{"POST", dataPath, fmt.Sprintf(`{"collection":"big","docId":"d%d","data":{"pad":%q}}`, i, strings.Repeat("x", 1900)), nil})
+		d.exchange(
+			working,
+			asked{
+				"POST", dataPath,
+				fmt.Sprintf(`{"collection":"big","docId":"d%d","data":{"pad":%q}}`, i, strings.Repeat("x", 1900)), nil,
+			},
+		)
 	}
 	d.exchange(working, asked{"GET", dataPath + "?collection=big", "", nil})
 	d.exchange(working, asked{"HEAD", dataPath + "?collection=big", "", nil})
@@ -149,7 +167,9 @@ func TestOpenAPI(t *testing.T) {
 		url := serve(t, failing{(&sqlitetest.Harness{}).Open(t), err})
 		if protocol.CodeOf(err) == protocol.CodeUnavailable {
 			// A text that is a cursor, if not of a database that is there.
-			d.exchange(url, asked{"GET", dataPath + "/socket?cursor=" + protocol.EncodeCursor(here, []byte("?")), "", nil})
+			d.exchange(
+				url, asked{"GET", dataPath + "/socket?cursor=" + protocol.EncodeCursor(here, []byte("?")), "", nil},
+			)
 		}
 		for _, q := range failingExchanges {
 			away.Go(func() { d.exchange(url, q) }) // those that are away take 10 s

@@ -185,7 +185,9 @@ func TestSocketSchemas(t *testing.T) {
 		for _, text := range followed {
 			some.ask(text, true)
 		}
-		resumed := some.ask(`{"type":"second:data:subscribe","requestId":"r","collection":"c","cursor":"`+*m.cursor+`"}`, true)
+		resumed := some.ask(
+			`{"type":"second:data:subscribe","requestId":"r","collection":"c","cursor":"`+*m.cursor+`"}`, true,
+		)
 		require.True(t, resumed.Resumed)
 		b.loseNext()
 		some.ask(`{"type":"second:data:insert","requestId":"r","collection":"c","data":{}}`, true)

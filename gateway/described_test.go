@@ -31,7 +31,11 @@ var openAPI = sync.OnceValues(func() (*openapi3.T, error) {
 	openapi3filter.RegisterBodyDecoder("application/schema+json", openapi3filter.JSONBodyDecoder)
 	loader := openapi3.NewLoader()
 	loader.IsExternalRefsAllowed = true
-	loader.ReadFromURIFunc = func(_ *openapi3.Loader, at *url.URL) ([]byte, error) { return api.Files.ReadFile(at.Path) }
+	loader.ReadFromURIFunc = func(
+		_ *openapi3.Loader, at *url.URL,
+	) ([]byte, error) {
+		return api.Files.ReadFile(at.Path)
+	}
 	spec, err := loader.LoadFromFile("openapi.json")
 	if err != nil {
 		return nil, err
@@ -51,14 +55,19 @@ func routeOf(t rule.T, method string, path string) *routers.Route {
 			continue
 		}
 		item := spec.Paths.Value(template)
-		return &routers.Route{Spec: spec, Path: template, PathItem: item, Method: method, Operation: item.GetOperation(method)}
+		return &routers.Route{
+			Spec: spec, Path: template, PathItem: item, Method: method,
+			Operation: item.GetOperation(method),
+		}
 	}
 	return nil
 }
 
 func matches(template, path string) bool {
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
-	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" })
+	return slices.EqualFunc(
+		want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" },
+	)
 }
 
 // describes holds an answer to openapi.json: the operation has its status, with these headers and
@@ -94,7 +103,10 @@ func responds(t rule.T, q *http.Request, a reply, route *routers.Route) (schema 
 		Status:                 a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	}
-	require.NoError(t, openapi3filter.ValidateResponse(q.Context(), input), "%s %s: %d %.500s", q.Method, q.URL, a.status, a.body)
+	require.NoError(
+		t, openapi3filter.ValidateResponse(q.Context(), input), "%s %s: %d %.500s", q.Method, q.URL, a.status,
+		a.body,
+	)
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if content := route.Operation.Responses.Status(a.status).Value.Content[kind]; content != nil {
 		return content.Schema.Ref

@@ -46,7 +46,10 @@ func tryStream(t rule.T, ctx context.Context, url string, headers ...string) (*e
 	if err != nil {
 		return nil, err
 	}
-	return &eventStream{t: t, ctx: ctx, header: stream.Header, status: stream.Status, in: stream.Blocks, cut: stream.Cut}, nil
+	return &eventStream{
+		t: t, ctx: ctx, header: stream.Header, status: stream.Status, in: stream.Blocks,
+		cut: stream.Cut,
+	}, nil
 }
 
 // next is the next block; false at the end.
@@ -88,7 +91,9 @@ func (w *eventStream) untilID() string {
 
 func (w *eventStream) untilDoc(id string) event {
 	w.t.Helper()
-	return w.until("document "+id, func(b event) bool { return b.DocID == id || b.Doc != nil && idOf(b.Doc) == id })
+	return w.until(
+		"document "+id, func(b event) bool { return b.DocID == id || b.Doc != nil && idOf(b.Doc) == id },
+	)
 }
 
 // story is what was seen, for people.

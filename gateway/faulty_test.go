@@ -138,7 +138,9 @@ func (b *faulty) Write(ctx context.Context, txs []backends.Tx) []backends.Outcom
 	return out
 }
 
-func (b *faulty) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+func (b *faulty) Collections(
+	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
+) (map[string]int, error) {
 	if err := b.fault(); err != nil {
 		return nil, err
 	}

@@ -25,8 +25,10 @@ func webApp(t *testing.T) *url.URL {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("App", "yes")
 		w.WriteHeader(http.StatusTeapot)
-		fmt.Fprintf(w, "%s %s|%s|%s|%s|%s|%s", r.Method, r.URL.RequestURI(), r.Host, r.Header.Get("X-Forwarded-Host"),
-			r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Cookie"), body)
+		fmt.Fprintf(
+			w, "%s %s|%s|%s|%s|%s|%s", r.Method, r.URL.RequestURI(), r.Host, r.Header.Get("X-Forwarded-Host"),
+			r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Cookie"), body,
+		)
 	})
 	events := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -47,16 +49,18 @@ func webApp(t *testing.T) *url.URL {
 			}
 		}
 	})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // no mux, which redirects
-		switch r.URL.Path {
-		case "/events":
-			events(w, r)
-		case "/echo":
-			echo(w, r)
-		default:
-			page(w, r)
-		}
-	}))
+	server := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // no mux, which redirects
+			switch r.URL.Path {
+			case "/events":
+				events(w, r)
+			case "/echo":
+				echo(w, r)
+			default:
+				page(w, r)
+			}
+		}),
+	)
 	t.Cleanup(server.Close)
 	to, err := url.Parse(server.URL)
 	require.NoError(t, err)
@@ -73,12 +77,27 @@ func TestForward(t *testing.T) {
 	host := strings.TrimPrefix(c.url, "http://")
 	for _, row := range []struct{ name, method, path, body, want string }{
 		{"a page", "GET", "/", "", "GET /|HOST|HOST|http|a=1|"},
-		{"query and path as they are", "GET", "/x%2Fy//z/?a=b;c&d=%zz", "", "GET /x%2Fy//z/?a=b;c&d=%zz|HOST|HOST|http|a=1|"},
+		{
+			"query and path as they are", "GET", "/x%2Fy//z/?a=b;c&d=%zz", "",
+			"GET /x%2Fy//z/?a=b;c&d=%zz|HOST|HOST|http|a=1|",
+		},
 		{"a body", "POST", "/api/auth/login", "who", "POST /api/auth/login|HOST|HOST|http|a=1|who"},
-		{"another part of an app", "GET", "/api/workspaces/w/apps/a/app-tools", "", "GET /api/workspaces/w/apps/a/app-tools|HOST|HOST|http|a=1|"},
-		{"the app itself", "DELETE", "/api/workspaces/w/apps/a", "", "DELETE /api/workspaces/w/apps/a|HOST|HOST|http|a=1|"},
-		{"a longer name than data", "GET", "/api/workspaces/w/apps/a/database", "", "GET /api/workspaces/w/apps/a/database|HOST|HOST|http|a=1|"},
-		{"another internal endpoint", "POST", "/api/internal/agent-runs", "", "POST /api/internal/agent-runs|HOST|HOST|http|a=1|"},
+		{
+			"another part of an app", "GET", "/api/workspaces/w/apps/a/app-tools", "",
+			"GET /api/workspaces/w/apps/a/app-tools|HOST|HOST|http|a=1|",
+		},
+		{
+			"the app itself", "DELETE", "/api/workspaces/w/apps/a", "",
+			"DELETE /api/workspaces/w/apps/a|HOST|HOST|http|a=1|",
+		},
+		{
+			"a longer name than data", "GET", "/api/workspaces/w/apps/a/database", "",
+			"GET /api/workspaces/w/apps/a/database|HOST|HOST|http|a=1|",
+		},
+		{
+			"another internal endpoint", "POST", "/api/internal/agent-runs", "",
+			"POST /api/internal/agent-runs|HOST|HOST|http|a=1|",
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			answer := rest{t, c.url}.do(row.method, row.path, row.body, "Cookie: a=1", "X-Forwarded-For: 10.1.2.3")
@@ -92,7 +111,9 @@ func TestForward(t *testing.T) {
 		require.Equal(t, "GET /|"+host+"|app.example|https||", answer.body)
 	})
 	t.Run("a page of another origin is the app's to judge", func(t *testing.T) {
-		require.Equal(t, http.StatusTeapot, rest{t, c.url}.do("GET", "/", "", "Origin: https://other.example").status)
+		require.Equal(
+			t, http.StatusTeapot, rest{t, c.url}.do("GET", "/", "", "Origin: https://other.example").status,
+		)
 	})
 }
 
@@ -105,9 +126,13 @@ func TestForwardNotOurs(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"PUT", dataPath, 405}, {"GET", dataPath + "/a/b", 404}, {"GET", dataPath + "/", 404}, {"GET", dataPath + "/stream/x", 404},
+		{"PUT", dataPath, 405}, {"GET", dataPath + "/a/b", 404}, {"GET", dataPath + "/", 404}, {
+			"GET", dataPath + "/stream/x", 404,
+		},
 		{"POST", "/api/internal/app-data-write", 404}, {"POST", "/api/internal/app-data-read", 404},
-		{"GET", "/.well-known/secondgate/openapi.json", 200}, {"GET", "/.well-known/secondgate/none", 404}, {"PUT", "/.well-known/secondgate/none", 405},
+		{
+			"GET", "/.well-known/secondgate/openapi.json", 200,
+		}, {"GET", "/.well-known/secondgate/none", 404}, {"PUT", "/.well-known/secondgate/none", 405},
 	} {
 		answer := c.do(row.method, row.path, "")
 		require.Equal(t, row.status, answer.status, row.path)

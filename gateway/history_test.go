@@ -51,9 +51,14 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 		},
 	}
 	if testing.Short() {
-		run.Duration, run.Least = 4*time.Second, history.Counts{Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2, IDs: 20, StreamResumes: 2}
+		run.Duration, run.Least = 4*time.Second, history.Counts{
+			Writes: 15, Lists: 20, Bookmarks: 50, Resumes: 2, Resubscribes: 2,
+			IDs: 20, StreamResumes: 2,
+		}
 	}
-	if isServer(h) { // psql is started anew for each outside write, and forgetting voids every cursor from before
+	if isServer(
+		h,
+	) { // psql is started anew for each outside write, and forgetting voids every cursor from before
 		run.Least = run.Least.Over(4)
 		if testing.Short() {
 			run.Least.Resubscribes = 0

@@ -38,7 +38,8 @@ func readsDatabase(backend *types.Interface, t types.Type) bool {
 	for _, name := range []string{"Get", "List", "Since", "Gone", "Watch"} {
 		want, _, _ := types.LookupFieldOrMethod(backend, true, nil, name)
 		method, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
-		if found, ok := method.(*types.Func); ok && types.Identical(found.Signature(), want.(*types.Func).Signature()) {
+		if found, ok := method.(*types.Func); ok &&
+			types.Identical(found.Signature(), want.(*types.Func).Signature()) {
 			return true
 		}
 	}
@@ -66,7 +67,9 @@ func ways(loaded []*packages.Package) (found []string) {
 	return found
 }
 
-var doors = []string{"gateway/ws", "gateway/sse", "gateway/rest", "gateway/proxy", "gateway/door", "gateway/sender"}
+var doors = []string{
+	"gateway/ws", "gateway/sse", "gateway/rest", "gateway/proxy", "gateway/door", "gateway/sender",
+}
 
 func TestNoDoorHasAWayToTheDatabaseBesideTheStore(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,9 @@ func (p *peer) refused(q protocol.Request) protocol.Code {
 
 func (p *peer) insert(collection, id, data string) protocol.Received {
 	p.r.Helper()
-	return p.do(protocol.Request{Type: protocol.TypeInsert, Collection: collection, DocID: id, Data: []byte(data)})
+	return p.do(
+		protocol.Request{Type: protocol.TypeInsert, Collection: collection, DocID: id, Data: []byte(data)},
+	)
 }
 
 func (p *peer) list(collection string) protocol.Received {

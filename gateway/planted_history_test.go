@@ -80,7 +80,9 @@ func TestHistoryCatches(t *testing.T) {
 			}
 			return b
 		}},
-		{"a torn transaction", "bookmarks/exact bookmarks/whole-transactions", func(f *batchFeed, b backends.Batch) backends.Batch {
+		{"a torn transaction", "bookmarks/exact bookmarks/whole-transactions", func(
+			f *batchFeed, b backends.Batch,
+		) backends.Batch {
 			if len(b.Changes) > 1 {
 				f.last, f.rest = b, b.Changes[1:]
 				b.Changes = b.Changes[:1]
@@ -92,15 +94,21 @@ func TestHistoryCatches(t *testing.T) {
 			b.Changes, f.last = f.last.Changes, backends.Batch{Changes: held}
 			return b
 		}},
-		{"the changes of a document out of order", "bookmarks/exact", func(f *batchFeed, b backends.Batch) backends.Batch {
+		{"the changes of a document out of order", "bookmarks/exact", func(
+			f *batchFeed, b backends.Batch,
+		) backends.Batch {
 			if f.n%10 == 0 {
-				b.Changes = append(b.Changes[:len(b.Changes):len(b.Changes)], f.last.Changes...) // the states of before come again
+				b.Changes = append(
+					b.Changes[:len(b.Changes):len(b.Changes)], f.last.Changes...,
+				) // the states of before come again
 			}
 			f.last = b
 			return b
 		}},
 	} {
-		for kind, h := range map[string]history.History{"sockets": {SocketClients: 6}, "streams": {StreamClients: 6}} {
+		for kind, h := range map[string]history.History{
+			"sockets": {SocketClients: 6}, "streams": {StreamClients: 6},
+		} {
 			t.Run(bug.name+"/"+kind, func(t *testing.T) { checkCatches(t, h, bug.rules, bug.fault) })
 		}
 	}
@@ -108,7 +116,9 @@ func TestHistoryCatches(t *testing.T) {
 
 // checkCatches wants the clients of a history to notice the fault, by one of the rules about
 // bookmarks or ids.
-func checkCatches(t *testing.T, run history.History, rules string, fault func(*batchFeed, backends.Batch) backends.Batch) {
+func checkCatches(
+	t *testing.T, run history.History, rules string, fault func(*batchFeed, backends.Batch) backends.Batch,
+) {
 	h := &sqlitetest.Harness{}
 	b := h.Open(t)
 	run.Oracle = h.Oracle(t, b)

@@ -28,7 +28,9 @@ type sick struct {
 	feed             chan struct{} // breaks the feed
 }
 
-func (b *sick) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+func (b *sick) Get(
+	ctx context.Context, r protocol.Ref, notBefore backends.Cursor,
+) (*protocol.Document, backends.Cursor, error) {
 	if b.hang.Load() {
 		<-ctx.Done()
 		time.Sleep(50 * time.Millisecond) // it takes no notice at first
@@ -103,7 +105,9 @@ func TestReady(t *testing.T) {
 	require.ErrorContains(t, ready(), "the feed of the database is broken")
 	require.Positive(t, value(t, registry, "secondgate_feed_lag_seconds"))
 	b.away.Store(false)
-	require.Eventually(t, func() bool { return ready() == nil }, time.Minute, 5*time.Millisecond, "it is opened again")
+	require.Eventually(
+		t, func() bool { return ready() == nil }, time.Minute, 5*time.Millisecond, "it is opened again",
+	)
 	require.Zero(t, value(t, registry, "secondgate_feed_lag_seconds"))
 
 	g.Drain()
@@ -126,7 +130,10 @@ func TestFeedLag(t *testing.T) {
 	require.Positive(t, first)
 	require.Greater(t, value(t, registry, "secondgate_feed_lag_seconds"), first)
 	release()
-	require.Eventually(t, func() bool { return value(t, registry, "secondgate_feed_lag_seconds") == 0 }, time.Minute, time.Millisecond)
+	require.Eventually(
+		t, func() bool { return value(t, registry, "secondgate_feed_lag_seconds") == 0 }, time.Minute,
+		time.Millisecond,
+	)
 }
 
 // value is a metric's without labels.

@@ -28,14 +28,18 @@ func (l *lagging) List(ctx context.Context, s protocol.Scope, q backends.Query) 
 	return l.faulty.List(ctx, s, q)
 }
 
-func (l *lagging) Get(ctx context.Context, r protocol.Ref, notBefore backends.Cursor) (*protocol.Document, backends.Cursor, error) {
+func (l *lagging) Get(
+	ctx context.Context, r protocol.Ref, notBefore backends.Cursor,
+) (*protocol.Document, backends.Cursor, error) {
 	if notBefore == nil || l.page.Cursor.Reached(notBefore) {
 		return nil, l.page.Cursor, nil
 	}
 	return l.faulty.Get(ctx, r, notBefore)
 }
 
-func (l *lagging) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+func (l *lagging) Collections(
+	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
+) (map[string]int, error) {
 	if notBefore == nil || l.page.Cursor.Reached(notBefore) {
 		return map[string]int{}, nil
 	}
@@ -46,7 +50,9 @@ func (l *lagging) Collections(ctx context.Context, s protocol.Scope, notBefore b
 // shows.
 func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 	t.Parallel()
-	for name, ahead := range map[string]bool{"from the log": false, "from the database, ahead of the hub": true} {
+	for name, ahead := range map[string]bool{
+		"from the log": false, "from the database, ahead of the hub": true,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -54,8 +60,12 @@ func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 			scope := protocol.Scope{Workspace: "w", App: "a"}
 			b := &lagging{faulty: newFaulty((&sqlitetest.Harness{}).Open(t))}
 			write := func(id string) {
-				_, err := backends.WriteOne(ctx, b.Backend, backends.Tx{Scope: scope, At: time.Now(), Writes: []backends.Write{
-					{Op: backends.Insert, Collection: "c", ID: id, Data: []byte(`{}`)}}})
+				_, err := backends.WriteOne(
+					ctx,
+					b.Backend,
+					backends.Tx{Scope: scope, At: time.Now(), Writes: []backends.Write{
+						{Op: backends.Insert, Collection: "c", ID: id, Data: []byte(`{}`)}}},
+				)
 				require.NoError(t, err)
 			}
 			list := func() backends.Page {
@@ -71,7 +81,9 @@ func TestRESTReadsAreNotOlderThanStreams(t *testing.T) {
 				defer b.holdFeed()()
 			}
 			write("told")
-			stream, err := client.OpenStream(ctx, client.StreamURL(url, scope, "cursor", protocol.EncodeCursor(scope, old.Append(nil))))
+			stream, err := client.OpenStream(
+				ctx, client.StreamURL(url, scope, "cursor", protocol.EncodeCursor(scope, old.Append(nil))),
+			)
 			require.NoError(t, err)
 			defer stream.Cut()
 			for told := ""; told != "told"; {

@@ -121,16 +121,28 @@ var restCases = []restCase{
 	{"list", "GET", "?collection=empty", "", nil, 200, `{"docs":[]}`},
 	{"list, version unknown means published", "GET", "?collection=empty&version=x", "", nil, 200, `{"docs":[]}`},
 	{"doc", "GET", "/d1?collection=c", "", nil, 200, docD1},
-	{"doc, workspace in upper case", "GET", "^/api/workspaces/W/apps/a/data/d1?collection=c", "", nil, 200, docD1},
+	{
+		"doc, workspace in upper case", "GET", "^/api/workspaces/W/apps/a/data/d1?collection=c", "", nil, 200,
+		docD1,
+	},
 	{"doc, id encoded needlessly", "GET", "/%641?collection=c", "", nil, 200, docD1},
 	{"doc, without collection", "GET", "/d1", "", nil, 400, "invalid_message"},
 	{"doc, empty collection", "GET", "/d1?collection=", "", nil, 400, "invalid_message"},
 	{"doc, another collection's", "GET", "/d1?collection=other", "", nil, 404, "not_found"},
 	{"doc, unknown", "GET", "/d2?collection=c", "", nil, 404, "not_found"},
 	{"doc, draft scope", "GET", "/d1?collection=c&version=draft", "", nil, 404, "not_found"},
-	{"doc, slash in the id", "GET", "/a%2Fb?collection=c", "", nil, 200, `{"doc":{"_id":"a/b","n":2,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"doc, dots as the id", "GET", "/%2e%2e?collection=c", "", nil, 200, `{"doc":{"_id":"..","n":3,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"doc, dots and slashes as the id", "GET", "/%2e%2e%2F%2e%2e%2Fb%2Fdata%2Fx?collection=c", "", nil, 404, "not_found"},
+	{
+		"doc, slash in the id", "GET", "/a%2Fb?collection=c", "", nil, 200,
+		`{"doc":{"_id":"a/b","n":2,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"doc, dots as the id", "GET", "/%2e%2e?collection=c", "", nil, 200,
+		`{"doc":{"_id":"..","n":3,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"doc, dots and slashes as the id", "GET", "/%2e%2e%2F%2e%2e%2Fb%2Fdata%2Fx?collection=c", "", nil, 404,
+		"not_found",
+	},
 	{"doc, NUL in the id", "GET", "/%00?collection=c", "", nil, 400, "invalid_id"},
 	{"doc, NUL in the collection", "GET", "/d1?collection=%00", "", nil, 400, "invalid_id"},
 	{"doc, no UTF-8 in the id", "GET", "/%ff?collection=c", "", nil, 400, "invalid_id"},
@@ -143,7 +155,10 @@ var restCases = []restCase{
 	{"two slashes", "GET", "//d1?collection=c", "", nil, 404, "not_found"},
 	{"real dots", "GET", "/../data/d1?collection=c", "", nil, 404, "not_found"},
 	{"query malformed", "GET", "?collection=%zz", "", nil, 400, "invalid_message"},
-	{"app ends like a draft", "GET", "^/api/workspaces/w/apps/a__draft/data?collection=c", "", nil, 400, "invalid_id"},
+	{
+		"app ends like a draft", "GET", "^/api/workspaces/w/apps/a__draft/data?collection=c", "", nil, 400,
+		"invalid_id",
+	},
 	{"app with a slash", "GET", "^/api/workspaces/w/apps/a%2Fb/data?collection=c", "", nil, 400, "invalid_id"},
 	{"app of dots", "GET", "^/api/workspaces/w/apps/%2e%2e/data?collection=c", "", nil, 400, "invalid_id"},
 	{"workspace of blanks", "GET", "^/api/workspaces/%20/apps/a/data?collection=c", "", nil, 400, "invalid_id"},
@@ -154,25 +169,79 @@ var restCases = []restCase{
 	{"after malformed", "GET", "?collection=c&after=x", "", nil, 400, "invalid_cursor"},
 	{"doc, If-Match stale", "GET", "/d1?collection=c", "", []string{`If-Match: "x"`}, 412, "conflict"},
 
-	{"insert", "POST", "", `{"collection":"c","data":{"x":1}}`, nil, 201, `{"doc":{"_id":"ID","x":1,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert with an id", "POST", "", `{"collection":"c","docId":"d9","data":{}}`, nil, 201, `{"doc":{"_id":"d9","_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert of a copied row", "POST", "", `{"collection":"c","data":{"_id":"d1","_createdAt":1,"_updatedAt":2,"_rev":3,"x":1}}`, nil, 201, `{"doc":{"_id":"ID","x":1,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert, unknown fields", "POST", "", `{"collection":"c","data":{},"version":"draft","mutationId":5,"ifRev":{}}`, nil, 201, `{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert, a dot is a name", "POST", "", `{"collection":"c","data":{"a.b":1}}`, nil, 201, `{"doc":{"_id":"ID","a.b":1,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert as text", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: text/plain"}, 201, `{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: application/json; charset=utf-8", "Origin: @"}, 201, `{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`},
-	{"insert as text by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: text/plain", "Origin: @"}, 400, "invalid_message"},
-	{"insert untyped by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Origin: @"}, 400, "invalid_message"},
-	{"insert by a strange page", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: application/json", "Origin: http://evil.example"}, 403, "forbidden"},
-	{"insert by a page of no origin", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: application/json", "Origin: null"}, 403, "forbidden"},
+	{
+		"insert", "POST", "", `{"collection":"c","data":{"x":1}}`, nil, 201,
+		`{"doc":{"_id":"ID","x":1,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert with an id", "POST", "", `{"collection":"c","docId":"d9","data":{}}`, nil, 201,
+		`{"doc":{"_id":"d9","_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert of a copied row", "POST", "",
+		`{"collection":"c","data":{"_id":"d1","_createdAt":1,"_updatedAt":2,"_rev":3,"x":1}}`, nil, 201,
+		`{"doc":{"_id":"ID","x":1,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert, unknown fields", "POST", "",
+		`{"collection":"c","data":{},"version":"draft","mutationId":5,"ifRev":{}}`, nil, 201,
+		`{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert, a dot is a name", "POST", "", `{"collection":"c","data":{"a.b":1}}`, nil, 201,
+		`{"doc":{"_id":"ID","a.b":1,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert as text", "POST", "", `{"collection":"c","data":{}}`, []string{"Content-Type: text/plain"}, 201,
+		`{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert by a page", "POST", "", `{"collection":"c","data":{}}`,
+		[]string{"Content-Type: application/json; charset=utf-8", "Origin: @"}, 201,
+		`{"doc":{"_id":"ID","_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"insert as text by a page", "POST", "", `{"collection":"c","data":{}}`,
+		[]string{"Content-Type: text/plain", "Origin: @"}, 400, "invalid_message",
+	},
+	{
+		"insert untyped by a page", "POST", "", `{"collection":"c","data":{}}`, []string{"Origin: @"}, 400,
+		"invalid_message",
+	},
+	{
+		"insert by a strange page", "POST", "", `{"collection":"c","data":{}}`,
+		[]string{"Content-Type: application/json", "Origin: http://evil.example"}, 403, "forbidden",
+	},
+	{
+		"insert by a page of no origin", "POST", "", `{"collection":"c","data":{}}`,
+		[]string{"Content-Type: application/json", "Origin: null"}, 403, "forbidden",
+	},
 	{"insert, id taken", "POST", "", `{"collection":"c","docId":"d1","data":{}}`, nil, 409, "already_exists"},
-	{"insert, id of the server's form", "POST", "", `{"collection":"c","docId":"0123456789abcdef01234567","data":{}}`, nil, 400, "invalid_id"},
-	{"insert, id outside the grammar", "POST", "", `{"collection":"c","docId":"a/b2","data":{}}`, nil, 400, "invalid_id"},
-	{"insert, id too long", "POST", "", `{"collection":"c","docId":"` + longID + `","data":{}}`, nil, 400, "invalid_id"},
+	{
+		"insert, id of the server's form", "POST", "",
+		`{"collection":"c","docId":"0123456789abcdef01234567","data":{}}`, nil, 400, "invalid_id",
+	},
+	{
+		"insert, id outside the grammar", "POST", "", `{"collection":"c","docId":"a/b2","data":{}}`, nil, 400,
+		"invalid_id",
+	},
+	{
+		"insert, id too long", "POST", "", `{"collection":"c","docId":"` + longID + `","data":{}}`, nil, 400,
+		"invalid_id",
+	},
 	{"insert, id no string", "POST", "", `{"collection":"c","docId":1,"data":{}}`, nil, 400, "invalid_message"},
-	{"insert, another's _id", "POST", "", `{"collection":"c","docId":"d9","data":{"_id":"d8"}}`, nil, 422, "invalid_document"},
-	{"insert, collection too long", "POST", "", `{"collection":"` + longID + `","data":{}}`, nil, 400, "invalid_id"},
-	{"insert, collection with a control character", "POST", "", `{"collection":"a\n","data":{}}`, nil, 400, "invalid_id"},
+	{
+		"insert, another's _id", "POST", "", `{"collection":"c","docId":"d9","data":{"_id":"d8"}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"insert, collection too long", "POST", "", `{"collection":"` + longID + `","data":{}}`, nil, 400,
+		"invalid_id",
+	},
+	{
+		"insert, collection with a control character", "POST", "", `{"collection":"a\n","data":{}}`, nil, 400,
+		"invalid_id",
+	},
 	{"insert, no body", "POST", "", "", nil, 400, "invalid_json"},
 	{"insert, no JSON", "POST", "", `{"collection":`, nil, 400, "invalid_json"},
 	{"insert, two values", "POST", "", `{} {}`, nil, 400, "invalid_json"},
@@ -185,43 +254,127 @@ var restCases = []restCase{
 	{"insert, no data", "POST", "", `{"collection":"c"}`, nil, 400, "invalid_message"},
 	{"insert, data an array", "POST", "", `{"collection":"c","data":[]}`, nil, 400, "invalid_message"},
 	{"insert, data null", "POST", "", `{"collection":"c","data":null}`, nil, 400, "invalid_message"},
-	{"insert, a name twice", "POST", "", `{"collection":"c","data":{"a":1,"a":2}}`, nil, 422, "invalid_document"},
-	{"insert, a lone surrogate", "POST", "", `{"collection":"c","data":{"a":"\ud800"}}`, nil, 422, "invalid_document"},
+	{
+		"insert, a name twice", "POST", "", `{"collection":"c","data":{"a":1,"a":2}}`, nil, 422, "invalid_document",
+	},
+	{
+		"insert, a lone surrogate", "POST", "", `{"collection":"c","data":{"a":"\ud800"}}`, nil, 422,
+		"invalid_document",
+	},
 	{"insert, U+0000", "POST", "", `{"collection":"c","data":{"a":"\u0000"}}`, nil, 422, "invalid_document"},
-	{"insert, no UTF-8", "POST", "", "{\"collection\":\"c\",\"data\":{\"a\":\"\xff\"}}", nil, 422, "invalid_document"},
-	{"insert, a number out of range", "POST", "", `{"collection":"c","data":{"a":1e999}}`, nil, 422, "invalid_document"},
-	{"insert, an integer that is rounded", "POST", "", `{"collection":"c","data":{"a":9007199254740993}}`, nil, 422, "invalid_document"},
-	{"insert, too deep", "POST", "", `{"collection":"c","data":{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}}`, nil, 422, "invalid_document"},
-	{"insert, document too large", "POST", "", `{"collection":"c","data":{"a":"` + strings.Repeat("x", 3000) + `"}}`, nil, 413, "too_large"},
-	{"insert, body too large", "POST", "", `{"collection":"c","data":{},"z":"` + strings.Repeat("x", 9000) + `"}`, nil, 413, "too_large"},
-	{"insert with If-Match", "POST", "", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 400, "invalid_message"},
-	{"insert, key empty", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: `}, 400, "invalid_message"},
-	{"insert, key too long", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: ` + longID}, 400, "invalid_message"},
-	{"insert, two keys", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: a`, `Idempotency-Key: b`}, 400, "invalid_message"},
+	{
+		"insert, no UTF-8", "POST", "", "{\"collection\":\"c\",\"data\":{\"a\":\"\xff\"}}", nil, 422,
+		"invalid_document",
+	},
+	{
+		"insert, a number out of range", "POST", "", `{"collection":"c","data":{"a":1e999}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"insert, an integer that is rounded", "POST", "", `{"collection":"c","data":{"a":9007199254740993}}`, nil,
+		422, "invalid_document",
+	},
+	{
+		"insert, too deep", "POST", "",
+		`{"collection":"c","data":{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"insert, document too large", "POST", "",
+		`{"collection":"c","data":{"a":"` + strings.Repeat("x", 3000) + `"}}`, nil, 413, "too_large",
+	},
+	{
+		"insert, body too large", "POST", "",
+		`{"collection":"c","data":{},"z":"` + strings.Repeat("x", 9000) + `"}`, nil, 413, "too_large",
+	},
+	{
+		"insert with If-Match", "POST", "", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 400,
+		"invalid_message",
+	},
+	{
+		"insert, key empty", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: `}, 400,
+		"invalid_message",
+	},
+	{
+		"insert, key too long", "POST", "", `{"collection":"c","data":{}}`, []string{`Idempotency-Key: ` + longID},
+		400, "invalid_message",
+	},
+	{
+		"insert, two keys", "POST", "", `{"collection":"c","data":{}}`,
+		[]string{`Idempotency-Key: a`, `Idempotency-Key: b`}, 400, "invalid_message",
+	},
 
-	{"patch", "PATCH", "/d1", `{"collection":"c","data":{"n":2}}`, nil, 200, `{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":2,"_createdAt":"T","_updatedAt":"T"}}`},
+	{
+		"patch", "PATCH", "/d1", `{"collection":"c","data":{"n":2}}`, nil, 200,
+		`{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":2,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
 	{"patch, nothing", "PATCH", "/d1", `{"collection":"c","data":{}}`, nil, 200, docD1},
-	{"patch, null is kept", "PATCH", "/d1", `{"collection":"c","data":{"n":null}}`, nil, 200, `{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":null,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"patch, a path", "PATCH", "/d1", `{"collection":"c","data":{"a.b":2,"a.l.1":3,"p.q":4}}`, nil, 200, `{"doc":{"_id":"d1","a":{"b":2,"l":[1,3]},"n":1,"p":{"q":4},"_createdAt":"T","_updatedAt":"T"}}`},
-	{"patch, a scalar in the path", "PATCH", "/d1", `{"collection":"c","data":{"n.x":2}}`, nil, 422, "invalid_document"},
-	{"patch, docId in the body is ignored", "PATCH", "/d1", `{"collection":"c","docId":"a/b","data":{}}`, nil, 200, docD1},
-	{"patch, slash in the id", "PATCH", "/a%2Fb", `{"collection":"c","data":{"n":4}}`, nil, 200, `{"doc":{"_id":"a/b","n":4,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"patch, dots as the id", "PATCH", "/%2E%2e", `{"collection":"c","data":{"n":4}}`, nil, 200, `{"doc":{"_id":"..","n":4,"_createdAt":"T","_updatedAt":"T"}}`},
-	{"patch, another's _id", "PATCH", "/d1", `{"collection":"c","data":{"_id":"d2"}}`, nil, 422, "invalid_document"},
+	{
+		"patch, null is kept", "PATCH", "/d1", `{"collection":"c","data":{"n":null}}`, nil, 200,
+		`{"doc":{"_id":"d1","a":{"b":1,"l":[1,2]},"n":null,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"patch, a path", "PATCH", "/d1", `{"collection":"c","data":{"a.b":2,"a.l.1":3,"p.q":4}}`, nil, 200,
+		`{"doc":{"_id":"d1","a":{"b":2,"l":[1,3]},"n":1,"p":{"q":4},"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"patch, a scalar in the path", "PATCH", "/d1", `{"collection":"c","data":{"n.x":2}}`, nil, 422,
+		"invalid_document",
+	},
+	{
+		"patch, docId in the body is ignored", "PATCH", "/d1", `{"collection":"c","docId":"a/b","data":{}}`, nil,
+		200, docD1,
+	},
+	{
+		"patch, slash in the id", "PATCH", "/a%2Fb", `{"collection":"c","data":{"n":4}}`, nil, 200,
+		`{"doc":{"_id":"a/b","n":4,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"patch, dots as the id", "PATCH", "/%2E%2e", `{"collection":"c","data":{"n":4}}`, nil, 200,
+		`{"doc":{"_id":"..","n":4,"_createdAt":"T","_updatedAt":"T"}}`,
+	},
+	{
+		"patch, another's _id", "PATCH", "/d1", `{"collection":"c","data":{"_id":"d2"}}`, nil, 422,
+		"invalid_document",
+	},
 	{"patch, unknown", "PATCH", "/d2", `{"collection":"c","data":{}}`, nil, 404, "not_found"},
 	{"patch, another collection's", "PATCH", "/d1", `{"collection":"other","data":{}}`, nil, 404, "not_found"},
 	{"patch, no collection", "PATCH", "/d1?collection=c", `{"data":{}}`, nil, 400, "invalid_message"},
 	{"patch, data a string", "PATCH", "/d1", `{"collection":"c","data":"x"}`, nil, 400, "invalid_message"},
 	{"patch, no JSON", "PATCH", "/d1", `x`, nil, 400, "invalid_json"},
 	{"patch, any revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 200, docD1},
-	{"patch, any revision of none", "PATCH", "/d2", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 404, "not_found"},
-	{"patch, the revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "@rev"`}, 200, docD1},
-	{"patch, the revision, weak", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: W/"@rev"`}, 412, "conflict"},
-	{"patch, another revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "x"`}, 412, "conflict"},
-	{"patch, the empty revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: ""`}, 412, "conflict"},
-	{"patch, revision unquoted", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: @rev`}, 400, "invalid_message"},
-	{"patch, two revisions", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "a", "b"`}, 400, "invalid_message"},
-	{"patch, If-Match empty", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: `}, 400, "invalid_message"},
+	{
+		"patch, any revision of none", "PATCH", "/d2", `{"collection":"c","data":{}}`, []string{`If-Match: *`}, 404,
+		"not_found",
+	},
+	{
+		"patch, the revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "@rev"`}, 200,
+		docD1,
+	},
+	{
+		"patch, the revision, weak", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: W/"@rev"`},
+		412, "conflict",
+	},
+	{
+		"patch, another revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "x"`}, 412,
+		"conflict",
+	},
+	{
+		"patch, the empty revision", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: ""`}, 412,
+		"conflict",
+	},
+	{
+		"patch, revision unquoted", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: @rev`}, 400,
+		"invalid_message",
+	},
+	{
+		"patch, two revisions", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: "a", "b"`}, 400,
+		"invalid_message",
+	},
+	{
+		"patch, If-Match empty", "PATCH", "/d1", `{"collection":"c","data":{}}`, []string{`If-Match: `}, 400,
+		"invalid_message",
+	},
 
 	{"delete", "DELETE", "/d1?collection=c", "", nil, 200, `{"ok":true}`},
 	{"delete, slash in the id", "DELETE", "/a%2fb?collection=c", "", nil, 200, `{"ok":true}`},
@@ -231,13 +384,19 @@ var restCases = []restCase{
 	{"delete, another collection's", "DELETE", "/d1?collection=other", "", nil, 404, "not_found"},
 	{"delete, the revision", "DELETE", "/d1?collection=c", "", []string{`If-Match: "@rev"`}, 200, `{"ok":true}`},
 	{"delete, another revision", "DELETE", "/d1?collection=c", "", []string{`If-Match: "x"`}, 412, "conflict"},
-	{"delete, If-Match malformed", "DELETE", "/d1?collection=c", "", []string{`If-Match: x`}, 400, "invalid_message"},
+	{
+		"delete, If-Match malformed", "DELETE", "/d1?collection=c", "", []string{`If-Match: x`}, 400,
+		"invalid_message",
+	},
 
 	{"wrong method on the list", "DELETE", "?collection=c", "", nil, 405, "invalid_message"},
 	{"wrong method on a document", "POST", "/d1", `{"collection":"c","data":{}}`, nil, 405, "invalid_message"},
 	{"PUT", "PUT", "/d1", `{"collection":"c","data":{}}`, nil, 405, "invalid_message"},
 	{"a method of nobody's", "FROB", "/d1", "", nil, 405, "invalid_message"},
-	{"a draft's document is another", "PATCH", "/d1?version=draft", `{"collection":"c","data":{}}`, nil, 404, "not_found"},
+	{
+		"a draft's document is another", "PATCH", "/d1?version=draft", `{"collection":"c","data":{}}`, nil, 404,
+		"not_found",
+	},
 }
 
 func harnesses() map[string]conformance.Harness {
@@ -307,7 +466,10 @@ func (c restCase) run(t *testing.T, h conformance.Harness) {
 // A client that goes away, or never ends its body, leaves nothing behind; TestMain looks for leaks.
 func TestRESTChunked(t *testing.T) {
 	client := rest{t, serve(t, (&sqlitetest.Harness{}).Open(t), small)}
-	q, err := http.NewRequestWithContext(t.Context(), "POST", client.url+dataPath, struct{ io.Reader }{bytes.NewReader([]byte(`{"collection":"c","data":{}}`))})
+	q, err := http.NewRequestWithContext(
+		t.Context(), "POST", client.url+dataPath,
+		struct{ io.Reader }{bytes.NewReader([]byte(`{"collection":"c","data":{}}`))},
+	)
 	require.NoError(t, err)
 	answer, err := http.DefaultTransport.RoundTrip(q)
 	require.NoError(t, err)

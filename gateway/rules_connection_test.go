@@ -33,10 +33,15 @@ var connectionRules = []gatewayRule{
 			}{
 				{address, "", 101}, {address, r.url, 101}, {strings.ToUpper(address), "", 101},
 				{"evil.example", "", 403}, {"evil.example", "http://evil.example", 403}, {address, "null", 403},
-				{address, "http://evil.example", 403}, {address, "https://" + address, 403}, {address, r.url + ".evil.example", 403},
+				{address, "http://evil.example", 403}, {address, "https://" + address, 403}, {
+					address, r.url + ".evil.example", 403,
+				},
 				{"localhost", "", 403}, {address, r.url + "/", 403},
 			} {
-				r.must(r.upgrade(c.host, c.origin, "", "") == c.want, "host %q with origin %q did not answer %d", c.host, c.origin, c.want)
+				r.must(
+					r.upgrade(c.host, c.origin, "", "") == c.want, "host %q with origin %q did not answer %d", c.host,
+					c.origin, c.want,
+				)
 			}
 		},
 	},
@@ -53,12 +58,19 @@ var connectionRules = []gatewayRule{
 			p := r.dial()
 			data := `{"pad":"` + strings.Repeat("x", 200_000) + `"}`
 			for i := range 40 { // 8 MB: more than kernel buffers take
-				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: string(rune('a' + i%26)), Data: []byte(data)})
+				p.do(
+					protocol.Request{
+						Type: protocol.TypeUpsert, Collection: "c", DocID: string(rune('a' + i%26)),
+						Data: []byte(data),
+					},
+				)
 			}
 			dropped(1) // nothing is read meanwhile
 			_ = stalled.SetReadDeadline(time.Now().Add(time.Minute))
 			n, err := io.Copy(io.Discard, stalled)
-			r.must(err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err)
+			r.must(
+				err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err,
+			)
 		},
 	},
 	{
@@ -147,14 +159,20 @@ func hostAs(host string, next http.Handler) http.Handler {
 }
 
 func handshake(url string) string {
-	return "GET " + strings.TrimPrefix(client.URL("http", here), "ws") + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(url, "http://") +
+	return "GET " + strings.TrimPrefix(
+		client.URL("http", here), "ws",
+	) + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(
+		url, "http://",
+	) +
 		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 }
 
 // upgrade is the status that a handshake is answered with.
 func (r *trial) upgrade(host, origin, subprotocol, query string) int {
 	r.Helper()
-	q, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.url+"/api/workspaces/w/apps/a/data/socket"+query, nil)
+	q, err := http.NewRequestWithContext(
+		r.ctx, http.MethodGet, r.url+"/api/workspaces/w/apps/a/data/socket"+query, nil,
+	)
 	require.NoError(r, err)
 	q.Host = host
 	for name, value := range map[string]string{

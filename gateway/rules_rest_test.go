@@ -20,7 +20,9 @@ var restRules = []gatewayRule{
 				p.insert("c", fmt.Sprint("d", i), `{"pad":"`+strings.Repeat("x", 100_000)+`"}`)
 			}
 			a := c.do("GET", dataPath+"?collection=c", "")
-			r.must(a.status == 413 && strings.Contains(a.body, `"list_too_large"`), "it is %d: %.200s", a.status, a.body)
+			r.must(
+				a.status == 413 && strings.Contains(a.body, `"list_too_large"`), "it is %d: %.200s", a.status, a.body,
+			)
 			_, err := c.try("GET", dataPath, "")
 			r.must(err != nil, "the collections end well although they are cut")
 			r.must(c.do("GET", dataPath+"?collection=c&limit=10", "").status == 200, "a page is refused")
@@ -33,19 +35,37 @@ var restRules = []gatewayRule{
 			r.serve()
 			c := rest{r, r.url}
 			for _, path := range []string{dataPath, dataPath + "/d", dataPath + "/stream"} {
-				a := c.do("OPTIONS", path, "", "Origin: "+r.url, "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: if-match")
+				a := c.do(
+					"OPTIONS", path, "", "Origin: "+r.url, "Access-Control-Request-Method: GET",
+					"Access-Control-Request-Headers: if-match",
+				)
 				r.must(a.status == 204 && a.header.Get("Access-Control-Allow-Origin") == r.url, "the preflight is %v", a)
 				for _, name := range []string{"Content-Type", "If-Match", "Idempotency-Key", "Last-Event-ID"} {
 					r.must(strings.Contains(a.header.Get("Access-Control-Allow-Headers"), name), "%s is not allowed", name)
 				}
-				r.must(c.do("OPTIONS", path, "", "Origin: http://evil.example", "Access-Control-Request-Method: GET").status == 403, "a strange page may ask")
+				r.must(
+					c.do(
+						"OPTIONS", path, "", "Origin: http://evil.example", "Access-Control-Request-Method: GET",
+					).status == 403,
+					"a strange page may ask",
+				)
 			}
 			a := c.do("GET", dataPath+"?collection=c", "", "Origin: "+r.url)
-			r.must(a.header.Get("Access-Control-Allow-Origin") == r.url && a.header.Get("Access-Control-Allow-Credentials") == "true", "the page may not read: %v", a.header)
-			r.must(strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Second-Cursor"), "the cursor is hidden")
+			r.must(
+				a.header.Get("Access-Control-Allow-Origin") == r.url &&
+					a.header.Get("Access-Control-Allow-Credentials") == "true",
+				"the page may not read: %v",
+				a.header,
+			)
+			r.must(
+				strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Second-Cursor"), "the cursor is hidden",
+			)
 			r.must(a.header.Get("Vary") == "Origin", "it does not vary")
 			a = c.do("GET", dataPath+"?collection=c", "")
-			r.must(a.header.Get("Access-Control-Allow-Origin") == "" && a.header.Get("Vary") == "Origin", "without a page: %v", a.header)
+			r.must(
+				a.header.Get("Access-Control-Allow-Origin") == "" && a.header.Get("Vary") == "Origin",
+				"without a page: %v", a.header,
+			)
 		},
 	},
 	{
@@ -71,10 +91,13 @@ var restRules = []gatewayRule{
 			c := rest{r, r.url}
 			ref := refTo("big one")
 			ref.Collection = strings.Repeat("c", 200)
-			r.harness.Outside(r, r.backend.Backend).Do(r, true, stepInsert(ref, `{"_id":"spoof","_rev":1,"pad":"`+strings.Repeat("x", 5000)+`"}`))
+			r.harness.Outside(r, r.backend.Backend).
+				Do(r, true, stepInsert(ref, `{"_id":"spoof","_rev":1,"pad":"`+strings.Repeat("x", 5000)+`"}`))
 			c.do("POST", dataPath, `{"collection":"c","data":{}}`) // reads see what was answered, and all before it
 			a := c.do("GET", dataPath+"/big%20one?collection="+ref.Collection, "")
-			r.must(a.status == 200 && strings.HasPrefix(a.body, `{"doc":{"_id":"big one","pad":`), "it is %.100s", a.body)
+			r.must(
+				a.status == 200 && strings.HasPrefix(a.body, `{"doc":{"_id":"big one","pad":`), "it is %.100s", a.body,
+			)
 			a = c.do("PATCH", dataPath+"/big%20one", `{"collection":"`+ref.Collection+`","data":{"pad":"y"}}`)
 			r.must(a.status == 200, "it cannot be patched: %v", a)
 		},

@@ -28,7 +28,9 @@ var socketRules = []gatewayRule{
 			}
 			release()
 			reader.until(protocol.TypeBookmark)
-			r.must(strings.Contains(reader.story(), "change d1"), "the bookmark came before the change: %s", reader.story())
+			r.must(
+				strings.Contains(reader.story(), "change d1"), "the bookmark came before the change: %s", reader.story(),
+			)
 		},
 	},
 	{
@@ -171,7 +173,13 @@ var socketRules = []gatewayRule{
 			writer, reader := r.dial(), r.dial()
 			var operations []protocol.Request
 			for i := range 9 { // 9 x 0.98 MB: more than one batch may tell of a scope
-				operations = append(operations, protocol.Request{Type: protocol.TypeInsert, Collection: "c", DocID: fmt.Sprint("d", i), Data: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 400_000))})
+				operations = append(
+					operations,
+					protocol.Request{
+						Type: protocol.TypeInsert, Collection: "c", DocID: fmt.Sprint("d", i),
+						Data: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 400_000)),
+					},
+				)
 			}
 			release := r.backend.holdFeed()
 			writer.do(protocol.Request{Type: protocol.TypeBatch, Operations: operations})
@@ -210,7 +218,9 @@ var socketRules = []gatewayRule{
 		Says: "nothing of one scope ever reaches another",
 		Check: func(r *trial) {
 			r.serve()
-			scopes := []protocol.Scope{here, {Workspace: "w", App: "a", Draft: true}, {Workspace: "w", App: "b"}, {Workspace: "v", App: "a"}}
+			scopes := []protocol.Scope{
+				here, {Workspace: "w", App: "a", Draft: true}, {Workspace: "w", App: "b"}, {Workspace: "v", App: "a"},
+			}
 			var peers []*peer
 			for _, s := range scopes {
 				peers = append(peers, r.dialScope(s))
@@ -229,7 +239,10 @@ var socketRules = []gatewayRule{
 					r.must(strings.Contains(string(doc), own), "a list of another scope's %s", doc)
 				}
 				for _, m := range p.seen {
-					r.must(m.Type != protocol.TypeChange || strings.Contains(string(m.Doc), own), "a change of another scope: %s", m.Doc)
+					r.must(
+						m.Type != protocol.TypeChange || strings.Contains(string(m.Doc), own), "a change of another scope: %s",
+						m.Doc,
+					)
 				}
 			}
 		},
@@ -243,7 +256,10 @@ var socketRules = []gatewayRule{
 			ref := protocol.Ref{Scope: here, Collection: "c", ID: "outside"}
 			r.harness.Outside(r, r.backend.Backend).Do(r, true, stepInsert(ref, `{"b":1, "a":1.0}`))
 			m := p.until(protocol.TypeChange)
-			r.must(m.DocID == "outside" && strings.HasPrefix(string(m.Doc), `{"_id":"outside","a":1,"b":1,`), "it came as %s", m.Doc)
+			r.must(
+				m.DocID == "outside" && strings.HasPrefix(string(m.Doc), `{"_id":"outside","a":1,"b":1,`),
+				"it came as %s", m.Doc,
+			)
 			p.until(protocol.TypeBookmark)
 		},
 	},
@@ -256,7 +272,13 @@ var socketRules = []gatewayRule{
 			for i := range 3 {
 				var operations []protocol.Request
 				for n := range 10 {
-					operations = append(operations, protocol.Request{Type: protocol.TypeInsert, Collection: "c", DocID: fmt.Sprintf("d%d-%d", i, n), Data: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 60_000))})
+					operations = append(
+						operations,
+						protocol.Request{
+							Type: protocol.TypeInsert, Collection: "c", DocID: fmt.Sprintf("d%d-%d", i, n),
+							Data: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", 60_000)),
+						},
+					)
 				}
 				p.do(protocol.Request{Type: protocol.TypeBatch, Operations: operations})
 			}
@@ -290,7 +312,9 @@ var socketRules = []gatewayRule{
 					p.do(protocol.Request{Type: protocol.TypePing})
 				}
 			}
-			r.must(p.refused(subscribe("c", "one-more", "")) == protocol.CodeTooLarge, "it was refused with another code")
+			r.must(
+				p.refused(subscribe("c", "one-more", "")) == protocol.CodeTooLarge, "it was refused with another code",
+			)
 			p.do(protocol.Request{Type: protocol.TypeUnsubscribe, Collection: "c", DocID: "d7"})
 			p.do(subscribe("c", "one-more", ""))
 		},

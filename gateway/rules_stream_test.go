@@ -31,7 +31,10 @@ var streamRules = []gatewayRule{
 			r.backend.away(1)
 			again := r.stream("", "Last-Event-ID: "+id)
 			first, ok := again.next()
-			r.must(ok && again.status == 200 && first.retry != "" && first.id == "", "it answers %d, %+v", again.status, first)
+			r.must(
+				ok && again.status == 200 && first.retry != "" && first.id == "", "it answers %d, %+v", again.status,
+				first,
+			)
 			_, ok = again.next()
 			r.must(!ok, "it goes on")
 			third := r.stream("", "Last-Event-ID: "+id)
@@ -65,16 +68,25 @@ var streamRules = []gatewayRule{
 			stalled, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 			require.NoError(r, err)
 			defer func() { _ = stalled.Close() }()
-			_, err = fmt.Fprintf(stalled, "GET %s/stream HTTP/1.1\r\nHost: %s\r\n\r\n", dataPath, strings.TrimPrefix(r.url, "http://"))
+			_, err = fmt.Fprintf(
+				stalled, "GET %s/stream HTTP/1.1\r\nHost: %s\r\n\r\n", dataPath, strings.TrimPrefix(r.url, "http://"),
+			)
 			require.NoError(r, err)
 			p := r.dial()
 			for i := range 60 { // 12 MB: more than kernel buffers take
-				p.do(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", DocID: fmt.Sprint("d", i), Data: []byte(`{"pad":"` + strings.Repeat("x", 200_000) + `"}`)})
+				p.do(
+					protocol.Request{
+						Type: protocol.TypeUpsert, Collection: "c", DocID: fmt.Sprint("d", i),
+						Data: []byte(`{"pad":"` + strings.Repeat("x", 200_000) + `"}`),
+					},
+				)
 			}
 			dropped(0) // nothing is read meanwhile
 			_ = stalled.SetReadDeadline(time.Now().Add(time.Minute))
 			n, err := io.Copy(io.Discard, stalled)
-			r.must(err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err)
+			r.must(
+				err == nil || strings.Contains(err.Error(), "reset"), "after %d bytes it was not dropped: %v", n, err,
+			)
 		},
 	},
 	{
@@ -109,7 +121,10 @@ var streamRules = []gatewayRule{
 			late := openStream(r, r.ctx, server.URL+dataPath+"/stream")
 			for _, ok := late.next(); ok; _, ok = late.next() {
 			}
-			r.must(late.status == 200 && late.seen[len(late.seen)-1].retry != "", "a late one got %d, %s", late.status, late.story())
+			r.must(
+				late.status == 200 && late.seen[len(late.seen)-1].retry != "", "a late one got %d, %s", late.status,
+				late.story(),
+			)
 		},
 	},
 	{
@@ -133,7 +148,10 @@ var streamRules = []gatewayRule{
 			defer func() { _ = answer.Body.Close() }()
 			line := make([]byte, 16)
 			_, err = io.ReadFull(answer.Body, line)
-			r.must(err == nil && answer.ProtoMajor == 2 && string(line) == "retry: 1000\nid: ", "%s began with %q", answer.Proto, line)
+			r.must(
+				err == nil && answer.ProtoMajor == 2 && string(line) == "retry: 1000\nid: ", "%s began with %q",
+				answer.Proto, line,
+			)
 		},
 	},
 	{
@@ -249,7 +267,9 @@ var streamRules = []gatewayRule{
 			p.until(protocol.TypeSettled)
 			r.stream("").untilDoc("d0") // the feed has told all that
 			release := r.backend.holdFeed()
-			p.insert("c", "d1", `{}`)                                  // the replay holds it, and the stream has to wait for the feed
+			p.insert(
+				"c", "d1", `{}`,
+			) // the replay holds it, and the stream has to wait for the feed
 			soon, cancel := context.WithTimeout(r.ctx, 30*time.Second) // long before a heartbeat
 			defer cancel()
 			w := openStream(r, soon, r.url+dataPath+"/stream?cursor=garbage")

@@ -74,7 +74,10 @@ func checkStreamHistory(t *testing.T, h conformance.Harness, forget bool) {
 			want[collection+"/"+id] = d
 		}
 	}
-	t.Logf("%d writes, %d resumes, %d fresh streams, %d resets, %d documents", r.writes.Load(), r.resumes.Load(), r.fresh.Load(), r.resets.Load(), len(want))
+	t.Logf(
+		"%d writes, %d resumes, %d fresh streams, %d resets, %d documents", r.writes.Load(), r.resumes.Load(),
+		r.fresh.Load(), r.resets.Load(), len(want),
+	)
 	for i, docs := range copies {
 		if !maps.Equal(want, docs) {
 			require.Equal(t, want, docs, "watcher %d", i)

@@ -9,7 +9,8 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// TestCanonicalDecimals: what a database that knows decimals only makes of a canonical number is that number again.
+// TestCanonicalDecimals: what a database that knows decimals only makes of a canonical number is
+// that number again.
 func TestCanonicalDecimals(t *testing.T) {
 	zeros := func(n int) string { return strings.Repeat("0", n) }
 	for literal, want := range map[string]string{

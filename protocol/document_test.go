@@ -30,7 +30,13 @@ func (v vector) bytes(t *testing.T) []byte {
 		return b
 	case v.Repeat != nil:
 		n := int(v.Repeat[2].(float64))
-		return []byte(v.Repeat[0].(string) + strings.Repeat(v.Repeat[1].(string), n) + strings.Repeat(v.Repeat[3].(string), n) + v.Repeat[4].(string))
+		return []byte(
+			v.Repeat[0].(string) + strings.Repeat(
+				v.Repeat[1].(string), n,
+			) + strings.Repeat(
+				v.Repeat[3].(string), n,
+			) + v.Repeat[4].(string),
+		)
 	}
 	return []byte(v.Input)
 }
@@ -86,7 +92,10 @@ func TestCanonicalAllocationBound(t *testing.T) {
 		short.WriteString(`,"` + string(rune('a'+i%26)) + hexDigits(79_999-i) + `":1`)
 	}
 	worst := []byte("{" + short.String()[1:] + "}")
-	require.LessOrEqual(t, allocated(func() { _, err := protocol.Canonical(worst); require.NoError(t, err) })/float64(len(worst)), 64.0)
+	require.LessOrEqual(
+		t, allocated(func() { _, err := protocol.Canonical(worst); require.NoError(t, err) })/float64(len(worst)),
+		64.0,
+	)
 }
 
 func hexDigits(n int) string { return hex.EncodeToString([]byte{byte(n >> 16), byte(n >> 8), byte(n)}) }
@@ -133,8 +142,12 @@ func TestWritableDropsReservedNames(t *testing.T) {
 func TestAppendTime(t *testing.T) {
 	t.Parallel()
 	for _, at := range []time.Time{
-		{}, time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(1_700_000_000_007), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
-		time.Date(2026, 2, 28, 23, 30, 0, 120_000_000, time.FixedZone("", -3600)), time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC),
+		{}, time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(1_700_000_000_007), time.Date(
+			9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC,
+		),
+		time.Date(
+			2026, 2, 28, 23, 30, 0, 120_000_000, time.FixedZone("", -3600),
+		), time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC),
 	} {
 		require.Equal(t, at.UTC().Format("x2006-01-02T15:04:05.000Z"), string(protocol.AppendTime([]byte("x"), at)))
 	}

@@ -8,9 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzCanonical: whatever is accepted is a fixed point, is JSON, and can be taken apart and merged again.
+// FuzzCanonical: whatever is accepted is a fixed point, is JSON, and can be taken apart and merged
+// again.
 func FuzzCanonical(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"a":[1,{"b":null}],"c":"\u00e9\\"}`, `{"a":1e400}`, `{"a":1,"a":2}`, `{"\ud83d\ude00":-0}`, "{\"a\":\"\xff\"}", `{"a":9007199254740993}`} {
+	for _, seed := range []string{
+		`{}`, `{"a":[1,{"b":null}],"c":"\u00e9\\"}`, `{"a":1e400}`, `{"a":1,"a":2}`, `{"\ud83d\ude00":-0}`,
+		"{\"a\":\"\xff\"}", `{"a":9007199254740993}`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -29,7 +33,8 @@ func FuzzCanonical(f *testing.F) {
 	})
 }
 
-// FuzzDecodeRequest: no frame does more than fail with a named code, and what is understood can be sent again.
+// FuzzDecodeRequest: no frame does more than fail with a named code, and what is understood can be
+// sent again.
 func FuzzDecodeRequest(f *testing.F) {
 	for _, v := range []string{
 		`{"type":"second:data:list","requestId":"1","collection":"c","limit":5}`,

@@ -19,32 +19,60 @@ func messages() map[string]string {
 	}
 	answer := func(a protocol.Answer) string { return string(a.Append(nil)) }
 	conflict := protocol.Errorf(protocol.CodeConflict, "changed")
-	welcome := protocol.Welcome{ConnectionID: "x", Resumed: true, HeartbeatMS: 25000, Limits: protocol.DefaultLimits}
-	batch := &protocol.Request{Type: protocol.TypeBatch, RequestID: "r1", Operations: []protocol.Request{*ask(protocol.TypeInsert), *ask(protocol.TypeUpsert), *ask(protocol.TypeDelete)}}
+	welcome := protocol.Welcome{
+		ConnectionID: "x", Resumed: true, HeartbeatMS: 25000, Limits: protocol.DefaultLimits,
+	}
+	batch := &protocol.Request{
+		Type:      protocol.TypeBatch,
+		RequestID: "r1",
+		Operations: []protocol.Request{
+			*ask(protocol.TypeInsert), *ask(protocol.TypeUpsert), *ask(protocol.TypeDelete),
+		},
+	}
 	return map[string]string{
-		"welcome":               string(welcome.Append(nil)),
-		"change insert":         string(protocol.AppendChange(nil, "c", "insert", "d1", doc)),
-		"change delete":         string(protocol.AppendChange(nil, "c", "delete", "d1", nil)),
-		"bookmark":              string(protocol.AppendBookmark(nil, "cur")),
-		"settled":               string(protocol.AppendSettled(nil, "r1")),
-		"reset":                 string(protocol.AppendReset(nil, "cursor_expired", 20)),
-		"goaway":                string(protocol.AppendGoAway(nil, 300)),
-		"error":                 string(protocol.AppendFrameError(nil, "", protocol.Errorf(protocol.CodeInvalidJSON, "no JSON"))),
-		"list":                  answer(protocol.Answer{Request: ask(protocol.TypeList), Docs: []protocol.Document{*doc}, Next: "n"}),
-		"list, empty":           answer(protocol.Answer{Request: ask(protocol.TypeList)}),
-		"list, failed":          answer(protocol.Answer{Request: ask(protocol.TypeList), Err: protocol.Errorf(protocol.CodeUnavailable, "away")}),
-		"doc":                   answer(protocol.Answer{Request: ask(protocol.TypeDoc), Doc: doc}),
-		"doc, none":             answer(protocol.Answer{Request: ask(protocol.TypeDoc)}),
-		"insert":                answer(protocol.Answer{Request: ask(protocol.TypeInsert), Doc: doc, DocID: "d1"}),
-		"update":                answer(protocol.Answer{Request: ask(protocol.TypeUpdate), Doc: doc, DocID: "d1"}),
-		"update, failed":        answer(protocol.Answer{Request: ask(protocol.TypeUpdate), Err: conflict}),
-		"delete":                answer(protocol.Answer{Request: ask(protocol.TypeDelete), DocID: "d1"}),
-		"upsert, replayed":      answer(protocol.Answer{Request: ask(protocol.TypeUpsert), Doc: doc, DocID: "d1", Created: true, Replayed: true}),
-		"subscribe":             answer(protocol.Answer{Request: ask(protocol.TypeSubscribe), Docs: []protocol.Document{*doc}}),
-		"subscribe, resumed":    answer(protocol.Answer{Request: ask(protocol.TypeSubscribe), Resumed: true}),
-		"unsubscribe":           answer(protocol.Answer{Request: ask(protocol.TypeUnsubscribe)}),
-		"ping":                  answer(protocol.Answer{Request: &protocol.Request{Type: protocol.TypePing, RequestID: "r1"}}),
-		"batch":                 answer(protocol.Answer{Request: batch, Results: []protocol.Answer{{Request: &batch.Operations[0], Doc: doc, DocID: "d1", Created: true}, {Request: &batch.Operations[1], Doc: doc, DocID: "d1"}, {Request: &batch.Operations[2], DocID: "d1"}}}),
+		"welcome":       string(welcome.Append(nil)),
+		"change insert": string(protocol.AppendChange(nil, "c", "insert", "d1", doc)),
+		"change delete": string(protocol.AppendChange(nil, "c", "delete", "d1", nil)),
+		"bookmark":      string(protocol.AppendBookmark(nil, "cur")),
+		"settled":       string(protocol.AppendSettled(nil, "r1")),
+		"reset":         string(protocol.AppendReset(nil, "cursor_expired", 20)),
+		"goaway":        string(protocol.AppendGoAway(nil, 300)),
+		"error": string(
+			protocol.AppendFrameError(nil, "", protocol.Errorf(protocol.CodeInvalidJSON, "no JSON")),
+		),
+		"list": answer(
+			protocol.Answer{Request: ask(protocol.TypeList), Docs: []protocol.Document{*doc}, Next: "n"},
+		),
+		"list, empty": answer(protocol.Answer{Request: ask(protocol.TypeList)}),
+		"list, failed": answer(
+			protocol.Answer{Request: ask(protocol.TypeList), Err: protocol.Errorf(protocol.CodeUnavailable, "away")},
+		),
+		"doc":            answer(protocol.Answer{Request: ask(protocol.TypeDoc), Doc: doc}),
+		"doc, none":      answer(protocol.Answer{Request: ask(protocol.TypeDoc)}),
+		"insert":         answer(protocol.Answer{Request: ask(protocol.TypeInsert), Doc: doc, DocID: "d1"}),
+		"update":         answer(protocol.Answer{Request: ask(protocol.TypeUpdate), Doc: doc, DocID: "d1"}),
+		"update, failed": answer(protocol.Answer{Request: ask(protocol.TypeUpdate), Err: conflict}),
+		"delete":         answer(protocol.Answer{Request: ask(protocol.TypeDelete), DocID: "d1"}),
+		"upsert, replayed": answer(
+			protocol.Answer{Request: ask(protocol.TypeUpsert), Doc: doc, DocID: "d1", Created: true, Replayed: true},
+		),
+		"subscribe": answer(
+			protocol.Answer{Request: ask(protocol.TypeSubscribe), Docs: []protocol.Document{*doc}},
+		),
+		"subscribe, resumed": answer(protocol.Answer{Request: ask(protocol.TypeSubscribe), Resumed: true}),
+		"unsubscribe":        answer(protocol.Answer{Request: ask(protocol.TypeUnsubscribe)}),
+		"ping": answer(
+			protocol.Answer{Request: &protocol.Request{Type: protocol.TypePing, RequestID: "r1"}},
+		),
+		"batch": answer(
+			protocol.Answer{
+				Request: batch,
+				Results: []protocol.Answer{
+					{Request: &batch.Operations[0], Doc: doc, DocID: "d1", Created: true},
+					{Request: &batch.Operations[1], Doc: doc, DocID: "d1"}, {Request: &batch.Operations[2], DocID: "d1"},
+				},
+			},
+		),
 		"batch, failed":         answer(protocol.Answer{Request: batch, Err: conflict}),
 		"frame of two messages": string(protocol.AppendFrame(nil, []byte(`{"type":"a"}`), []byte(`{"type":"b"}`))),
 	}
@@ -68,7 +96,11 @@ func TestMessageVectors(t *testing.T) {
 
 func TestDecodeFrameReadsWhatWasSent(t *testing.T) {
 	all := messages()
-	read, err := protocol.DecodeFrame([]byte("[" + all["welcome"] + "," + all["update, failed"] + "," + all["batch"] + `,{"type":"second:data:later","new":1}]`))
+	read, err := protocol.DecodeFrame(
+		[]byte(
+			"[" + all["welcome"] + "," + all["update, failed"] + "," + all["batch"] + `,{"type":"second:data:later","new":1}]`,
+		),
+	)
 	require.NoError(t, err)
 	require.Len(t, read, 4)
 	require.Equal(t, 25000, read[0].HeartbeatMS)

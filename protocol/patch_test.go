@@ -95,7 +95,10 @@ func TestFilter(t *testing.T) {
 		require.NoError(t, err, c.filter)
 		require.Equal(t, c.want, f.Matches(&d), c.filter)
 	}
-	for _, filter := range []string{`{"a":{"$gt":1}}`, `{"a":{"$x":1,"b":2}}`, `{"_id":{"$ne":null}}`, `{"_id":5}`, `{"_id":""}`, `{"_rev":"x"}`, `{"_updatedAt":1}`} {
+	for _, filter := range []string{
+		`{"a":{"$gt":1}}`, `{"a":{"$x":1,"b":2}}`, `{"_id":{"$ne":null}}`, `{"_id":5}`, `{"_id":""}`,
+		`{"_rev":"x"}`, `{"_updatedAt":1}`,
+	} {
 		_, err := protocol.ParseFilter(canonical(t, filter), false)
 		require.Equal(t, protocol.CodeInvalidFilter, protocol.CodeOf(err), filter)
 	}

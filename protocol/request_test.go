@@ -40,13 +40,21 @@ func TestRequestVectors(t *testing.T) {
 }
 
 func TestRequestIsUnderstood(t *testing.T) {
-	r, err := protocol.DecodeRequest([]byte(`{"type":"second:data:batch","requestId":"r","mutationId":"m","source":"second-platform","operations":[
+	r, err := protocol.DecodeRequest(
+		[]byte(
+			`{"type":"second:data:batch","requestId":"r","mutationId":"m","source":"second-platform","operations":[
 		{"operation":"upsert","collection":"c","filter":{"b":1,"a":2},"data":{"z":1.0},"paths":true},
-		{"operation":"delete","collection":"c","docId":"d","ifRev":"x"}]}`), protocol.DefaultLimits)
+		{"operation":"delete","collection":"c","docId":"d","ifRev":"x"}]}`,
+		),
+		protocol.DefaultLimits,
+	)
 	require.NoError(t, err)
 	require.Equal(t, protocol.Request{
 		Type: protocol.TypeBatch, RequestID: "r", MutationID: "m", Operations: []protocol.Request{
-			{Type: protocol.TypeUpsert, Collection: "c", Filter: []byte(`{"a":2,"b":1}`), Data: []byte(`{"z":1}`), Paths: true},
+			{
+				Type: protocol.TypeUpsert, Collection: "c", Filter: []byte(`{"a":2,"b":1}`),
+				Data: []byte(`{"z":1}`), Paths: true,
+			},
 			{Type: protocol.TypeDelete, Collection: "c", DocID: "d", IfRev: "x"},
 		},
 	}, r)
@@ -59,7 +67,9 @@ func TestDepthIsCountedFromTheDocument(t *testing.T) {
 		return `{"type":"second:data:insert","requestId":"r","collection":"c","data":` + deep(n) + `}`
 	}
 	batch := func(n int) string {
-		return `{"type":"second:data:batch","requestId":"r","operations":[{"operation":"insert","collection":"c","data":` + deep(n) + `}]}`
+		return `{"type":"second:data:batch","requestId":"r","operations":[{"operation":"insert","collection":"c","data":` + deep(
+			n,
+		) + `}]}`
 	}
 	for _, frame := range []func(int) string{single, batch} {
 		_, err := protocol.DecodeRequest([]byte(frame(64)), protocol.DefaultLimits)

@@ -25,7 +25,9 @@ func TestParseScope(t *testing.T) {
 }
 
 // bad are ids that travel as data and must never be taken for a path or for another scope.
-var bad = []string{"", ".", "..", "a/b", `a\b`, "%2e%2e", "a b", "a\x00", "é", "a.b", "a?b", strings.Repeat("a", 129)}
+var bad = []string{
+	"", ".", "..", "a/b", `a\b`, "%2e%2e", "a b", "a\x00", "é", "a.b", "a?b", strings.Repeat("a", 129),
+}
 
 func TestParseScopeRefuses(t *testing.T) {
 	for _, id := range append(bad, "x__draft") {

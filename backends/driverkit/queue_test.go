@@ -93,8 +93,8 @@ func TestJobOfCanceledCallerIsDropped(t *testing.T) {
 	require.ErrorIs(t, j.err, context.Canceled)
 }
 
-// TestCloseAnswersEveryJob: while callers of several workers put jobs, Close ends. Every job is finished
-// once at most, and every caller is answered: with the job's outcome or with ErrClosed.
+// TestCloseAnswersEveryJob: while callers of several workers put jobs, Close ends. Every job is
+// finished once at most, and every caller is answered: with the job's outcome or with ErrClosed.
 func TestCloseAnswersEveryJob(t *testing.T) {
 	for range 200 {
 		life, q := driverkit.NewLifetime(), driverkit.NewQueue[*job](2, 3, 10)
@@ -123,7 +123,8 @@ func TestCloseAnswersEveryJob(t *testing.T) {
 	}
 }
 
-// TestCloseEndsCalls: Close ends the context of a call and waits for the call. Later calls are refused.
+// TestCloseEndsCalls: Close ends the context of a call and waits for the call. Later calls are
+// refused.
 func TestCloseEndsCalls(t *testing.T) {
 	life := driverkit.NewLifetime()
 	inner, leave, err := life.EnterContext(t.Context())

@@ -52,8 +52,8 @@ func TestInsertMeetsWithheldDocument(t *testing.T) {
 	require.Equal(t, protocol.CodeAlreadyExists, refused.Code)
 }
 
-// TestReplayRepeatsChanges: a record replays what was done, with the documents as they are now, and refuses
-// another request or a damaged record.
+// TestReplayRepeatsChanges: a record replays what was done, with the documents as they are now, and
+// refuses another request or a damaged record.
 func TestReplayRepeatsChanges(t *testing.T) {
 	writes := []backends.Write{write(backends.Upsert, "a"), write(backends.Delete, "b")}
 	tx := &backends.Tx{Mutation: "m", Writes: writes}

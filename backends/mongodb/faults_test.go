@@ -15,8 +15,8 @@ import (
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 )
 
-// requireReady requires that the collection is as the gateway makes it, and that the feed returns what is
-// written to it.
+// requireReady requires that the collection is as the gateway makes it, and that the feed returns
+// what is written to it.
 func (s *fixture) requireReady(f backends.Feed) {
 	s.Helper()
 	db := s.docs.Database()

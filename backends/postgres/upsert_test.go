@@ -20,7 +20,8 @@ func TestUpsertRunKeepsOrder(t *testing.T) {
 	b, url := fresh(t)
 	stranger, looker := outsider(t, url), outsider(t, url)
 	pid := stranger.value("pg_backend_pid()")
-	// in some rounds the other program's lock may outlast the group's lock_timeout: then both are repeated
+	// in some rounds the other program's lock may outlast the group's lock_timeout: then both are
+	// repeated
 	for round := range 10 {
 		old := fmt.Sprint("a", round)
 		write(t, b, tx(insert(old, fmt.Sprintf(`{"old":%d}`, round))))

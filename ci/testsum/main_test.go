@@ -44,7 +44,10 @@ func TestSummaryOfSuccess(t *testing.T) {
 func TestSummaryShowsFailures(t *testing.T) {
 	out, failed := summarize(t, run+failure)
 	require.True(t, failed)
-	for _, want := range []string{"it is wrong", "--- FAIL: TestBad", "panic: test timed out", "FAIL\tx/secondgate/b\t1.2s", "ok  \tx/secondgate/a"} {
+	for _, want := range []string{
+		"it is wrong", "--- FAIL: TestBad", "panic: test timed out", "FAIL\tx/secondgate/b\t1.2s",
+		"ok  \tx/secondgate/a",
+	} {
 		require.Contains(t, out, want)
 	}
 	require.NotContains(t, out, "=== RUN")
@@ -52,10 +55,13 @@ func TestSummaryShowsFailures(t *testing.T) {
 }
 
 func TestSummaryShowsBuildFailures(t *testing.T) {
-	out, failed := summarize(t, `{"ImportPath":"x/secondgate/c","Action":"build-output","Output":"c.go:1: undefined: y\n"}
+	out, failed := summarize(
+		t,
+		`{"ImportPath":"x/secondgate/c","Action":"build-output","Output":"c.go:1: undefined: y\n"}
 {"Action":"output","Package":"x/secondgate/c","Output":"FAIL\tx/secondgate/c [build failed]\n"}
 {"Action":"fail","Package":"x/secondgate/c","Elapsed":0}
-`)
+`,
+	)
 	require.True(t, failed)
 	require.Contains(t, out, "undefined: y")
 	require.Contains(t, out, "[build failed]")

@@ -14,7 +14,10 @@ import (
 
 // theirs is a document of app_data with an _id and data.
 func theirs(id, data any) bson.D {
-	return bson.D{{Key: "_id", Value: id}, {Key: "workspaceId", Value: "w"}, {Key: "appId", Value: "a"}, {Key: "collection", Value: "c"}, {Key: "data", Value: data}}
+	return bson.D{
+		{Key: "_id", Value: id}, {Key: "workspaceId", Value: "w"}, {Key: "appId", Value: "a"},
+		{Key: "collection", Value: "c"}, {Key: "data", Value: data},
+	}
 }
 
 // TestCheckMongoDB: each thing that can be wrong with a database is found, and named with its way
@@ -42,26 +45,53 @@ func TestCheckMongoDB(t *testing.T) {
 		{"expiry", nil, "", `ok   pre- and post-images are kept for as long as the retention$`},
 		{"nobody asks", nil, "", `ok   the server asks nobody who they are$`},
 		{"images off", func(ctx context.Context, db *mongo.Database) error {
-			return db.RunCommand(ctx, bson.D{{Key: "collMod", Value: "app_data"}, {Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: false}}}}).Err()
+			return db.RunCommand(
+				ctx,
+				bson.D{
+					{Key: "collMod", Value: "app_data"},
+					{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: false}}},
+				},
+			).Err()
 		}, "", `warn pre- and post-images of app_data are off: .* -> .*db\.runCommand\({collMod: "app_data", changeStreamPreAndPostImages: {enabled: true}}\)`},
 		{"an index dropped", func(ctx context.Context, db *mongo.Database) error {
 			return db.Collection("app_data").Indexes().DropOne(ctx, "workspaceId_1_appId_1_collection_1_updatedAt_-1")
 		}, "", `warn app_data has no index {"workspaceId": .*"updatedAt": .*} -> serve makes it, .*createIndex\(`},
-		{"a value without JSON form", insert(theirs("x", bson.D{{Key: "r", Value: bson.Regex{Pattern: "x"}}})), "", `warn 1 documents are withheld from clients, one of them .*x.* -> see docs/operations.md`},
-		{"two of one id", insert(theirs("x", bson.D{}), theirs("w/a/c/x", bson.D{})), "", `warn 1 ids are there twice, one of them .*x.* -> remove one of the two`},
-		{"a document of nobody", insert(bson.D{{Key: "x", Value: 1}}), "", `warn 1 documents lack workspaceId, appId or collection`},
-		{"no collection", func(ctx context.Context, db *mongo.Database) error { return db.Drop(ctx) }, "", `warn the collection app_data is not there yet: serve makes it -> `},
+		{
+			"a value without JSON form", insert(theirs("x", bson.D{{Key: "r", Value: bson.Regex{Pattern: "x"}}})), "",
+			`warn 1 documents are withheld from clients, one of them .*x.* -> see docs/operations.md`,
+		},
+		{
+			"two of one id", insert(theirs("x", bson.D{}), theirs("w/a/c/x", bson.D{})), "",
+			`warn 1 ids are there twice, one of them .*x.* -> remove one of the two`,
+		},
+		{
+			"a document of nobody", insert(bson.D{{Key: "x", Value: 1}}), "",
+			`warn 1 documents lack workspaceId, appId or collection`,
+		},
+		{
+			"no collection", func(ctx context.Context, db *mongo.Database) error { return db.Drop(ctx) }, "",
+			`warn the collection app_data is not there yet: serve makes it -> `,
+		},
 		{"a view", func(ctx context.Context, db *mongo.Database) error {
 			if err := db.Collection("app_data").Drop(ctx); err != nil {
 				return err
 			}
 			return db.CreateView(ctx, "app_data", "other", mongo.Pipeline{})
 		}, "", `fail app_data is a view, not a collection -> name another database`},
-		{"another replica set", nil, "replicaSet=rs0|replicaSet=rs1", `fail the MongoDB replica set is named rs0 -> write replicaSet=rs0 in the URL$`},
+		{
+			"another replica set", nil, "replicaSet=rs0|replicaSet=rs1",
+			`fail the MongoDB replica set is named rs0 -> write replicaSet=rs0 in the URL$`,
+		},
 		{"no database", nil, "/test_|/?x=", `fail the MongoDB URL must name a database -> write mongodb://HOST`},
-		{"nobody listens", nil, "127.0.0.1:|127.0.0.2:", `fail no host of the MongoDB URL answers -> look at its hosts and ports`},
+		{
+			"nobody listens", nil, "127.0.0.1:|127.0.0.2:",
+			`fail no host of the MongoDB URL answers -> look at its hosts and ports`,
+		},
 		{"another name for this machine", nil, "127.0.0.1:|localhost:", `ok   MongoDB `},
-		{"a user where there are none", nil, "mongodb://|mongodb://nobody:x@", `fail the MongoDB user is refused, or lacks a right -> look at the URL`},
+		{
+			"a user where there are none", nil, "mongodb://|mongodb://nobody:x@",
+			`fail the MongoDB user is refused, or lacks a right -> look at the URL`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +108,9 @@ func TestCheckMongoDB(t *testing.T) {
 			}
 			out, err := secondgate(t, nil, "check", "--backend", url)
 			require.Regexp(t, "(?m)^"+c.says, out)
-			require.Equal(t, strings.HasPrefix(c.says, "fail"), err != nil, "the exit status goes by the findings: %s", out)
+			require.Equal(
+				t, strings.HasPrefix(c.says, "fail"), err != nil, "the exit status goes by the findings: %s", out,
+			)
 		})
 	}
 }
@@ -106,10 +138,15 @@ func TestCheckMongoDBServers(t *testing.T) {
 	t.Parallel()
 	alone, bare := mongodbtest.StartStandalone(t), mongodbtest.StartUninitiated(t)
 	for _, c := range []struct{ url, says string }{
-		{alone.URL("apps"), `fail the MongoDB server is no member of a replica set -> start it with --replSet rs0 and run rs\.initiate\(\) once`},
+		{
+			alone.URL("apps"),
+			`fail the MongoDB server is no member of a replica set -> start it with --replSet rs0 and run rs\.initiate\(\) once`,
+		},
 		{bare.URL("apps"), `fail the MongoDB replica set is not initiated -> run rs\.initiate\(\) once`},
 	} {
-		for _, url := range []string{c.url, strings.Replace(c.url, "?replicaSet=rs0", "?directConnection=true", 1)} {
+		for _, url := range []string{
+			c.url, strings.Replace(c.url, "?replicaSet=rs0", "?directConnection=true", 1),
+		} {
 			out, err := secondgate(t, nil, "check", "--backend", url)
 			require.Error(t, err)
 			require.Regexp(t, "(?m)^"+c.says, out, url)
@@ -125,14 +162,33 @@ func TestCheckMongoDBHistory(t *testing.T) {
 	t.Parallel()
 	m := mongodbtest.Start(t, "--oplogSize", "4", "--syncdelay", "1")
 	db := databaseAt(t, m.URL("apps"))
-	expire := bson.D{{Key: "setClusterParameter", Value: bson.D{{Key: "changeStreamOptions", Value: bson.D{{Key: "preAndPostImages", Value: bson.D{{Key: "expireAfterSeconds", Value: 100}}}}}}}}
+	expire := bson.D{
+		{
+			Key: "setClusterParameter",
+			Value: bson.D{
+				{
+					Key:   "changeStreamOptions",
+					Value: bson.D{{Key: "preAndPostImages", Value: bson.D{{Key: "expireAfterSeconds", Value: 100}}}},
+				},
+			},
+		},
+	}
 	require.NoError(t, db.Client().Database("admin").RunCommand(t.Context(), expire).Err())
 	for range 16 {
-		_, err := db.Collection("other").InsertOne(t.Context(), bson.D{{Key: "padding", Value: make([]byte, 1<<20)}})
+		_, err := db.Collection("other").
+			InsertOne(t.Context(), bson.D{{Key: "padding", Value: make([]byte, 1<<20)}})
 		require.NoError(t, err)
 	}
 	out, err := secondgate(t, nil, "check", "--backend", m.URL("apps"))
 	require.NoError(t, err, out)
-	require.Regexp(t, `(?m)^warn pre- and post-images expire after 1m40s, less than the retention of 24h0m0s -> db\.adminCommand\({setClusterParameter`, out)
-	require.Regexp(t, `(?m)^warn the oplog is full \(\d+ MB\) and goes back \w+, less than the retention of 24h0m0s -> .*replSetResizeOplog`, out)
+	require.Regexp(
+		t,
+		`(?m)^warn pre- and post-images expire after 1m40s, less than the retention of 24h0m0s -> db\.adminCommand\({setClusterParameter`,
+		out,
+	)
+	require.Regexp(
+		t,
+		`(?m)^warn the oplog is full \(\d+ MB\) and goes back \w+, less than the retention of 24h0m0s -> .*replSetResizeOplog`,
+		out,
+	)
 }

@@ -27,89 +27,119 @@ func perSocket(f func(m sent) []sent) func(string) func(sent) []sent {
 
 func plantedBugs() []planted {
 	return []planted{
-		{"bookmarks dropped after the first", "ws/bookmark-soon", faultyProxy{message: func(string) func(sent) []sent {
-			n := 0
-			return func(m sent) []sent {
-				if m.Type == protocol.TypeBookmark {
-					if n++; n > 1 {
-						return nil
+		{
+			"bookmarks dropped after the first",
+			"ws/bookmark-soon",
+			faultyProxy{message: func(string) func(sent) []sent {
+				n := 0
+				return func(m sent) []sent {
+					if m.Type == protocol.TypeBookmark {
+						if n++; n > 1 {
+							return nil
+						}
 					}
+					return []sent{m}
 				}
-				return []sent{m}
-			}
-		}}},
-		{"a bookmark right after each list, older than it", "ws/bookmark-after-answer", faultyProxy{message: oldBookmarks()}},
-		{"a bookmark after each change of a transaction", "ws/bookmark-whole-transactions", faultyProxy{message: func(string) func(sent) []sent {
-			cursor := ""
-			return func(m sent) []sent {
-				if m.Type == protocol.TypeBookmark {
-					cursor = m.Cursor
+			}},
+		},
+		{
+			"a bookmark right after each list, older than it", "ws/bookmark-after-answer",
+			faultyProxy{message: oldBookmarks()},
+		},
+		{
+			"a bookmark after each change of a transaction",
+			"ws/bookmark-whole-transactions",
+			faultyProxy{message: func(string) func(sent) []sent {
+				cursor := ""
+				return func(m sent) []sent {
+					if m.Type == protocol.TypeBookmark {
+						cursor = m.Cursor
+					}
+					if m.Type == protocol.TypeChange && cursor != "" {
+						return []sent{m, bookmark(cursor)}
+					}
+					return []sent{m}
 				}
-				if m.Type == protocol.TypeChange && cursor != "" {
-					return []sent{m, bookmark(cursor)}
-				}
-				return []sent{m}
-			}
-		}}},
+			}},
+		},
 		{"a change dropped", "ws/changes-everything", faultyProxy{message: perSocket(func(m sent) []sent {
 			if m.Type == protocol.TypeChange && m.DocID == "d30" {
 				return nil
 			}
 			return []sent{m}
 		})}},
-		{"a change doubled behind its successor", "ws/changes-per-document-order", faultyProxy{message: func(string) func(sent) []sent {
-			last := sent{}
-			return func(m sent) []sent {
-				if m.Type != protocol.TypeChange {
-					return []sent{m}
-				}
-				before := last
-				if last = m; before.raw == nil {
-					return []sent{m}
-				}
-				return []sent{m, before}
-			}
-		}}},
-		{"an answer behind changes that are newer", "ws/read-holds-changes", faultyProxy{message: func(string) func(sent) []sent {
-			var held []sent
-			behind := 0
-			return func(m sent) []sent {
-				switch {
-				case m.Type == protocol.TypeList+protocol.ResponseSuffix && m.Next == "":
-					held, behind = append(held, m), 3
-					return nil
-				case m.Type == protocol.TypeChange && len(held) > 0:
-					if behind--; behind == 0 {
-						out := append([]sent{m}, held...)
-						held = nil
-						return out
+		{
+			"a change doubled behind its successor",
+			"ws/changes-per-document-order",
+			faultyProxy{message: func(string) func(sent) []sent {
+				last := sent{}
+				return func(m sent) []sent {
+					if m.Type != protocol.TypeChange {
+						return []sent{m}
 					}
+					before := last
+					if last = m; before.raw == nil {
+						return []sent{m}
+					}
+					return []sent{m, before}
 				}
-				return []sent{m}
-			}
-		}}},
+			}},
+		},
+		{
+			"an answer behind changes that are newer",
+			"ws/read-holds-changes",
+			faultyProxy{message: func(string) func(sent) []sent {
+				var held []sent
+				behind := 0
+				return func(m sent) []sent {
+					switch {
+					case m.Type == protocol.TypeList+protocol.ResponseSuffix && m.Next == "":
+						held, behind = append(held, m), 3
+						return nil
+					case m.Type == protocol.TypeChange && len(held) > 0:
+						if behind--; behind == 0 {
+							out := append([]sent{m}, held...)
+							held = nil
+							return out
+						}
+					}
+					return []sent{m}
+				}
+			}},
+		},
 		{"settled twice", "ws/settled-once", faultyProxy{message: perSocket(func(m sent) []sent {
 			if m.Type == protocol.TypeSettled {
 				return []sent{m, m}
 			}
 			return []sent{m}
 		})}},
-		{"settled with the answer", "ws/settled-after-bookmark", faultyProxy{message: perSocket(func(m sent) []sent {
-			switch {
-			case m.Type == protocol.TypeSettled:
-				return nil
-			case m.Type == protocol.TypeUpsert+protocol.ResponseSuffix:
-				return []sent{m, {raw: protocol.AppendSettled(nil, m.RequestID)}}
-			}
-			return []sent{m}
-		})}},
-		{"an error as an empty success", "ws/error-in-own-answer", faultyProxy{message: perSocket(func(m sent) []sent {
-			return []sent{m.without("error")}
-		})}},
+		{
+			"settled with the answer",
+			"ws/settled-after-bookmark",
+			faultyProxy{message: perSocket(func(m sent) []sent {
+				switch {
+				case m.Type == protocol.TypeSettled:
+					return nil
+				case m.Type == protocol.TypeUpsert+protocol.ResponseSuffix:
+					return []sent{m, {raw: protocol.AppendSettled(nil, m.RequestID)}}
+				}
+				return []sent{m}
+			})},
+		},
+		{
+			"an error as an empty success",
+			"ws/error-in-own-answer",
+			faultyProxy{message: perSocket(func(m sent) []sent {
+				return []sent{m.without("error")}
+			})},
+		},
 		{"a misspelt field ignored", "ws/unknown-field", faultyProxy{frame: func(frame []byte) []byte {
 			return bytes.ReplaceAll(frame, []byte(`,"ifrev":"x"`), nil)
 		}}},
-		{"next left out", "ws/paging", faultyProxy{message: perSocket(func(m sent) []sent { return []sent{m.without("next")} })}},
+		{
+			"next left out", "ws/paging",
+			faultyProxy{message: perSocket(func(m sent) []sent { return []sent{m.without("next")} })},
+		},
 		{"what was missed left out", "ws/resume-exact", faultyProxy{message: func(string) func(sent) []sent {
 			resuming := false
 			return func(m sent) []sent {
@@ -141,17 +171,24 @@ func plantedBugs() []planted {
 				return []string{block}
 			}
 		}}},
-		{"an id inside a transaction", "sse/id-whole-transactions", faultyProxy{block: func() func(string) []string {
-			id := regexp.MustCompile(`(?m)^id: .*\n`)
-			last := ""
-			return func(block string) []string {
-				if found := id.FindString(block); found != "" {
-					last = found
+		{
+			"an id inside a transaction",
+			"sse/id-whole-transactions",
+			faultyProxy{block: func() func(string) []string {
+				id := regexp.MustCompile(`(?m)^id: .*\n`)
+				last := ""
+				return func(block string) []string {
+					if found := id.FindString(block); found != "" {
+						last = found
+					}
+					return []string{block, last + "\n"}
 				}
-				return []string{block, last + "\n"}
-			}
-		}}},
-		{"what was missed left out of the stream", "sse/resume-last-event-id", faultyProxy{request: without("Last-Event-ID")}},
+			}},
+		},
+		{
+			"what was missed left out of the stream", "sse/resume-last-event-id",
+			faultyProxy{request: without("Last-Event-ID")},
+		},
 	}
 }
 
@@ -202,7 +239,9 @@ func TestConformanceCatches(t *testing.T) {
 	for _, bug := range bugs {
 		rules = append(rules, bug.rule)
 	}
-	out, err := secondgate(t, nil, "conformance", "--url", faultyProxy{}.between(t, o.url), "--only", strings.Join(rules, ","))
+	out, err := secondgate(
+		t, nil, "conformance", "--url", faultyProxy{}.between(t, o.url), "--only", strings.Join(rules, ","),
+	)
 	require.NoError(t, err, out)
 	for _, bug := range bugs {
 		t.Run(bug.name, func(t *testing.T) {
@@ -213,7 +252,9 @@ func TestConformanceCatches(t *testing.T) {
 			require.ErrorAs(t, err, &exit, "the bug was not noticed: %s", out)
 			require.Equal(t, 1, exit.ExitCode(), out)
 			require.Regexp(t, `(?m)^FAIL  `+bug.rule+` .*\n      \S`, out)
-			require.Contains(t, out, "      again: secondgate conformance --url "+at+" --workspace conformance --only "+bug.rule+"\n")
+			require.Contains(
+				t, out, "      again: secondgate conformance --url "+at+" --workspace conformance --only "+bug.rule+"\n",
+			)
 			require.Contains(t, out, "1 rules: 0 hold, 1 do not\n")
 			t.Log(strings.TrimSpace(strings.SplitN(out, "\n", 3)[1]))
 		})

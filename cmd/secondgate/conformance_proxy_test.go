@@ -102,7 +102,9 @@ func (b faultyProxy) alter(r *http.Response) {
 func (b faultyProxy) socket(w http.ResponseWriter, r *http.Request, target *url.URL) {
 	address := *target
 	address.Scheme, address.Path, address.RawQuery = "ws", r.URL.Path, r.URL.RawQuery
-	gateway, _, err := websocket.Dial(r.Context(), address.String(), &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
+	gateway, _, err := websocket.Dial(
+		r.Context(), address.String(), &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}},
+	)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return

@@ -65,8 +65,8 @@ func holdsAll(t *testing.T, command []string, serve ...string) {
 	require.Equal(t, len(rules), strings.Count(out, "ok    "))
 }
 
-// share is which rules run: all of them, but a few light ones with the race detector, which makes SQLite 16
-// times slower. conformance/wire runs all rules with it, over the model.
+// share is which rules run: all of them, but a few light ones with the race detector, which makes
+// SQLite 16 times slower. conformance/wire runs all rules with it, over the model.
 func share() (rules []wire.Rule, only []string) {
 	if !testing.Short() {
 		return wire.Rules(), nil

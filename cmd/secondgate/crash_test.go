@@ -46,7 +46,9 @@ func TestCrash(t *testing.T) {
 
 // TestCrashPostgres is TestCrash over a server that goes on while gateways are killed.
 func TestCrashPostgres(t *testing.T) {
-	c := newCrash(t, postgrestest.Schema(t)+"&pool_max_conns=8") // few, so that the time goes by writing, not by connecting
+	c := newCrash(
+		t, postgrestest.Schema(t)+"&pool_max_conns=8",
+	) // few, so that the time goes by writing, not by connecting
 	c.load = 300 * time.Millisecond
 	c.run(4)
 }
@@ -85,7 +87,10 @@ func (c *crash) run(rounds int) {
 	clients.Wait()
 	c.check(watchers)
 	c.kill()
-	c.Logf("%d kills, %d acknowledged writes, %d retries that had been carried out before, %d resumes", rounds, len(c.acked), c.replayed, c.resumed)
+	c.Logf(
+		"%d kills, %d acknowledged writes, %d retries that had been carried out before, %d resumes", rounds,
+		len(c.acked), c.replayed, c.resumed,
+	)
 	if raceEnabled { // the gateway has the race detector too, and does little in the time between kills
 		require.NotEmpty(c, c.acked)
 		return
@@ -112,12 +117,17 @@ type crash struct {
 }
 
 func newCrash(t *testing.T, backend string) *crash {
-	return &crash{T: t, binary: built(t), backend: backend, stop: make(chan struct{}), acked: map[string]string{}, writing: crashWriters}
+	return &crash{
+		T: t, binary: built(t), backend: backend, stop: make(chan struct{}), acked: map[string]string{},
+		writing: crashWriters,
+	}
 }
 
 // start starts the gateway on a free port and waits until it serves.
 func (c *crash) start() {
-	c.command = exec.Command(c.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", c.backend, "--heartbeat", "1s")
+	c.command = exec.Command(
+		c.binary, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", c.backend, "--heartbeat", "1s",
+	)
 	stdout, err := c.command.StdoutPipe()
 	require.NoError(c, err)
 	c.command.Stderr = os.Stderr
@@ -237,7 +247,9 @@ func (c *crash) check(watchers []*crashWatcher) {
 	}
 	require.Equal(c, len(c.acked), len(docs), "a retried mutationId had more than one effect")
 	for i, w := range watchers {
-		require.True(c, maps.Equal(docs, w.docs), "watcher %d has %d documents, the database %d", i, len(w.docs), len(docs))
+		require.True(
+			c, maps.Equal(docs, w.docs), "watcher %d has %d documents, the database %d", i, len(w.docs), len(docs),
+		)
 	}
 }
 

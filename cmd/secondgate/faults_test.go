@@ -90,7 +90,10 @@ func TestPostgresFaults(t *testing.T) {
 	cluster := func(o *outage) *postgrestest.Cluster { return o.server.(*postgrestest.Cluster) }
 	terminate := func(which string) func(*outage) {
 		return func(o *outage) {
-			postgrestest.PSQL(o, cluster(o).URL(), "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'secondgate' AND "+which+") AS s")
+			postgrestest.PSQL(
+				o, cluster(o).URL(),
+				"SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'secondgate' AND "+which+") AS s",
+			)
 		}
 	}
 	breakDown(t, func(t *testing.T) (databaseServer, *network, string) {
@@ -118,7 +121,10 @@ func TestMongoFaults(t *testing.T) {
 		})
 		return m, n, mongodbtest.URLAt(n.port(), "test")
 	}, append([]fault{
-		{"the primary steps down", false, func(o *outage) { require.NoError(o, o.server.(*mongodbtest.Mongod).StepDown(3)) }},
+		{
+			"the primary steps down", false,
+			func(o *outage) { require.NoError(o, o.server.(*mongodbtest.Mongod).StepDown(3)) },
+		},
 		kill, kill, kill, kill, kill, kill,
 	}, faults...))
 }
@@ -166,12 +172,16 @@ func breakDown(t *testing.T, start func(t *testing.T) (databaseServer, *network,
 	}
 	require.Len(t, docs, len(o.acked), "a retried mutationId had more than one effect")
 	for i, w := range watchers {
-		require.True(t, maps.Equal(docs, w.docs), "watcher %d has %d documents, the database %d", i, len(w.docs), len(docs))
+		require.True(
+			t, maps.Equal(docs, w.docs), "watcher %d has %d documents, the database %d", i, len(w.docs), len(docs),
+		)
 	}
 	require.Less(t, o.slowest, answerTime)
 	require.Positive(t, o.refused, "REST was never told to try later")
-	t.Logf("%d writes, %d of them carried out before their retry, %d resumes, the slowest answer %s, %d times not ready, %d times REST refused",
-		len(o.acked), o.replayed, o.resumed, o.slowest.Round(time.Millisecond), o.unready, o.refused)
+	t.Logf(
+		"%d writes, %d of them carried out before their retry, %d resumes, the slowest answer %s, %d times not ready, %d times REST refused",
+		len(o.acked), o.replayed, o.resumed, o.slowest.Round(time.Millisecond), o.unready, o.refused,
+	)
 }
 
 // settle waits until writers and watchers have ended, which the latter do once they have all that
@@ -191,7 +201,9 @@ func (o *outage) settle(clients *sync.WaitGroup, watchers []*crashWatcher) {
 	for mutation, id := range o.acked {
 		for i, w := range watchers {
 			if w.docs[id] == "" {
-				o.Errorf("watcher %d lacks %q, which %s was answered with; the database has %q", i, id, mutation, docs[id])
+				o.Errorf(
+					"watcher %d lacks %q, which %s was answered with; the database has %q", i, id, mutation, docs[id],
+				)
 			}
 		}
 	}
@@ -203,7 +215,9 @@ func newOutage(t *testing.T, start func(t *testing.T) (databaseServer, *network,
 	g := operate(t, nil, "--heartbeat", "1s", "--backend", url)
 	c := newCrash(t, "")
 	c.url, c.writing = g.url, 6
-	return &outage{crash: c, gateway: g, server: server, network: n, end: sync.OnceFunc(func() { close(c.stop) })}
+	return &outage{
+		crash: c, gateway: g, server: server, network: n, end: sync.OnceFunc(func() { close(c.stop) }),
+	}
 }
 
 func (o *outage) count(n *int) int {

@@ -45,7 +45,9 @@ func flood(t *testing.T, flags ...string) {
 	o.becomes(`secondgate_connections{door="socket"}`, 0)
 	before := map[string]float64{}
 	for _, name := range leftovers {
-		if !strings.HasPrefix(name, "secondgate_log") { // the log of what filled the store is still there: none may be
+		if !strings.HasPrefix(
+			name, "secondgate_log",
+		) { // the log of what filled the store is still there: none may be
 			before[name] = o.metric(name)
 		}
 	}
@@ -54,7 +56,9 @@ func flood(t *testing.T, flags ...string) {
 	for _, name := range leftovers {
 		if !eventually(func() bool { return o.metric(name) <= before[name] }) {
 			_, stacks := o.get("/debug/pprof/goroutine?debug=1")
-			require.Fail(t, "something was left behind", "%s was %v and is %v: %s", name, before[name], o.metric(name), stacks)
+			require.Fail(
+				t, "something was left behind", "%s was %v and is %v: %s", name, before[name], o.metric(name), stacks,
+			)
 		}
 	}
 	require.Zero(t, o.metric(`secondgate_errors_total{code="internal"}`))
@@ -77,7 +81,13 @@ func fill(t *testing.T, url string) {
 	require.NoError(t, err)
 	defer c.Close()
 	for range 200 {
-		m, err := c.Call(t.Context(), protocol.Request{Type: protocol.TypeInsert, Collection: "c", Data: []byte(`{"pad":"` + strings.Repeat("x", 1000) + `"}`)})
+		m, err := c.Call(
+			t.Context(),
+			protocol.Request{
+				Type: protocol.TypeInsert, Collection: "c",
+				Data: []byte(`{"pad":"` + strings.Repeat("x", 1000) + `"}`),
+			},
+		)
 		require.NoError(t, err)
 		require.Nil(t, m.Error)
 	}
@@ -94,7 +104,11 @@ func floodOfLists(t *testing.T, o *operated) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		request := []byte(`{"type":"second:data:list","requestId":"r","collection":"c","source":"` + strings.Repeat("s", 2000) + `"}`)
+		request := []byte(
+			`{"type":"second:data:list","requestId":"r","collection":"c","source":"` + strings.Repeat(
+				"s", 2000,
+			) + `"}`,
+		)
 		for range lists {
 			if flooder.Write(context.Background(), websocket.MessageText, request) != nil {
 				return
@@ -145,7 +159,9 @@ func floodOfDials(t *testing.T, o *operated) {
 		}
 		defer c.Close()
 		for ctx.Err() == nil {
-			m, err := c.Call(t.Context(), protocol.Request{Type: protocol.TypeInsert, Collection: "d", Data: []byte(`{"n":1}`)})
+			m, err := c.Call(
+				t.Context(), protocol.Request{Type: protocol.TypeInsert, Collection: "d", Data: []byte(`{"n":1}`)},
+			)
 			if err != nil || m.Error != nil {
 				return
 			}

@@ -11,7 +11,9 @@ import (
 func TestHeapKeeper(t *testing.T) {
 	var percents []int
 	released := 0
-	k := heapKeeper{set: func(percent int) { percents = append(percents, percent) }, release: func() { released++ }}
+	k := heapKeeper{
+		set: func(percent int) { percents = append(percents, percent) }, release: func() { released++ },
+	}
 	cycles := 0
 	look := func(more, live int) { cycles += more; k.look(cycles, live) }
 

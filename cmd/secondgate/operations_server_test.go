@@ -75,7 +75,9 @@ var adminURL = regexp.MustCompile(`admin server is up",? ?"?url"?[=:]"?(http://[
 func operate(t *testing.T, environment []string, args ...string) *operated {
 	t.Helper()
 	o := &operated{T: t, log: &lockedBuffer{}}
-	o.command = exec.Command(built(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...)
+	o.command = exec.Command(
+		built(t),
+		append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...)
 	o.command.Dir, o.command.Stderr = t.TempDir(), o.log
 	o.command.Env = append(os.Environ(), environment...)
 	stdout, err := o.command.StdoutPipe()
@@ -90,7 +92,8 @@ func operate(t *testing.T, environment []string, args ...string) *operated {
 	_, at, found := strings.Cut(strings.TrimSpace(o.first), " on ")
 	require.True(t, found, o.first)
 	o.url = strings.TrimSuffix(at, "/")
-	if off := slices.Index(args, "--admin"); off >= 0 || slices.Contains(environment, "SECONDGATE_LOG_LEVEL=error") {
+	if off := slices.Index(args, "--admin"); off >= 0 ||
+		slices.Contains(environment, "SECONDGATE_LOG_LEVEL=error") {
 		return o // there is none, or it is not logged
 	}
 	require.Eventually(t, func() bool { // the log comes by another pipe than the line above
@@ -131,7 +134,10 @@ func (o *operated) metric(name string) float64 {
 // becomes waits until a metric has a value.
 func (o *operated) becomes(name string, want float64) {
 	o.Helper()
-	require.Eventually(o, func() bool { return o.metric(name) == want }, time.Minute, 20*time.Millisecond, "%s is %v", name, o.metric(name))
+	require.Eventually(
+		o, func() bool { return o.metric(name) == want }, time.Minute, 20*time.Millisecond, "%s is %v", name,
+		o.metric(name),
+	)
 }
 
 func (o *operated) terminate() { require.NoError(o, o.command.Process.Signal(syscall.SIGTERM)) }

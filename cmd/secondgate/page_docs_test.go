@@ -99,7 +99,9 @@ var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 // TestLinks: every file that a document of the project links to is there.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"README.md", "CHANGELOG.md", "docs/protocol.md", "docs/design.md", "docs/conformance.md"} {
+	for _, document := range []string{
+		"README.md", "CHANGELOG.md", "docs/protocol.md", "docs/design.md", "docs/conformance.md",
+	} {
 		for _, l := range link.FindAllStringSubmatch(read(t, document), -1) {
 			_, err := os.Stat(filepath.Join("..", "..", filepath.Dir(document), l[1]))
 			require.NoError(t, err, "%s links to %s", document, l[1])
@@ -110,7 +112,7 @@ func TestLinks(t *testing.T) {
 // TestReadmeCommand: the README prints the command that TestPage runs.
 func TestReadmeCommand(t *testing.T) {
 	t.Parallel()
-	_, command, found := strings.Cut(read(t, "web", "try", "index.html"), "<pre><code>")
+	_, command, found := strings.Cut(read(t, "web", "demo", "index.html"), "<pre><code>")
 	require.True(t, found)
 	command, _, found = strings.Cut(command, "</code></pre>")
 	require.True(t, found)

@@ -40,7 +40,14 @@ func sqlBlocks(text string) (blocks []string) {
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	server, gateway, outsider := roles(t)
-	require.Equal(t, "f", postgrestest.PSQL(t, server, "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = 'secondgate'"))
+	require.Equal(
+		t,
+		"f",
+		postgrestest.PSQL(
+			t, server,
+			"SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = 'secondgate'",
+		),
+	)
 	first := operate(t, nil, "--backend", gateway)
 	first.terminate()
 	require.NoError(t, first.command.Wait())
@@ -62,10 +69,23 @@ func TestLeastPrivilege(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, m.Error)
 	}
-	call(protocol.Request{Type: protocol.TypeInsert, Collection: "c", DocID: "one", Data: []byte(`{"n":1}`), MutationID: "m"})
-	call(protocol.Request{Type: protocol.TypeUpsert, Collection: "c", Filter: []byte(`{"n":1}`), Data: []byte(`{"m":1}`)})
+	call(
+		protocol.Request{
+			Type: protocol.TypeInsert, Collection: "c", DocID: "one", Data: []byte(`{"n":1}`),
+			MutationID: "m",
+		},
+	)
+	call(
+		protocol.Request{
+			Type: protocol.TypeUpsert, Collection: "c", Filter: []byte(`{"n":1}`),
+			Data: []byte(`{"m":1}`),
+		},
+	)
 	call(protocol.Request{Type: protocol.TypeDelete, Collection: "c", DocID: "one"})
-	postgrestest.PSQL(t, outsider, `INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'a', 'c', 'theirs', '{}')`)
+	postgrestest.PSQL(
+		t, outsider,
+		`INSERT INTO app_data (workspace_id, app_id, collection, id, data) VALUES ('w', 'a', 'c', 'theirs', '{}')`,
+	)
 	for {
 		m, err := c.Next(t.Context())
 		require.NoError(t, err)
@@ -73,7 +93,10 @@ func TestLeastPrivilege(t *testing.T) {
 			break
 		}
 	}
-	for _, forbidden := range []string{"SELECT FROM app_data_changes", "DELETE FROM app_data_mutations", "UPDATE app_data_meta SET version = 9", "CREATE TABLE x ()", "SELECT app_data_log('', '', '', '', 'truncate', 1)"} {
+	for _, forbidden := range []string{
+		"SELECT FROM app_data_changes", "DELETE FROM app_data_mutations", "UPDATE app_data_meta SET version = 9",
+		"CREATE TABLE x ()", "SELECT app_data_log('', '', '', '', 'truncate', 1)",
+	} {
 		said, err := postgrestest.TryPSQL(outsider, forbidden)
 		require.Error(t, err)
 		require.Contains(t, said, "ERROR:  42501", forbidden)

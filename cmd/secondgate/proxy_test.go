@@ -41,10 +41,14 @@ func startNginx(t *testing.T, flags ...string) *proxied {
 	block := nginxBlock.FindStringSubmatch(operations(t))
 	require.NotNil(t, block, "docs/operations.md has no configuration of nginx")
 	site := strings.NewReplacer(
-		"listen 443 ssl http2;", "listen "+address+" ssl http2; ssl_certificate "+dir+"/cert.pem; ssl_certificate_key "+dir+"/key.pem;",
-		"http://127.0.0.1:8080", o.url,
+		"listen 443 ssl http2;",
+		"listen "+address+" ssl http2; ssl_certificate "+dir+"/cert.pem; ssl_certificate_key "+dir+"/key.pem;",
+		"http://127.0.0.1:8080",
+		o.url,
 	).Replace(block[1])
-	require.NotContains(t, site, "listen 443", "the line that is replaced") // other numbers, such as that of the directory, may have 443 in them
+	require.NotContains(
+		t, site, "listen 443", "the line that is replaced",
+	) // other numbers, such as that of the directory, may have 443 in them
 	config := "daemon off; worker_processes 1; pid " + dir + "/pid; error_log " + dir + "/error.log;\nevents {}\nhttp {\naccess_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		config += kind + "_temp_path " + dir + "/" + kind + ";\n"
@@ -99,7 +103,9 @@ func behindNginx(t *testing.T, flags ...string) {
 	p := startNginx(t, flags...)
 	status, body, _ := p.ask("POST", demoPath, `{"collection":"c","docId":"one","data":{"n":1}}`)
 	require.Equal(t, 201, status, body)
-	status, body, _ = p.ask("POST", demoPath, `{"collection":"c","data":{"pad":"`+strings.Repeat("x", 5<<20)+`"}}`)
+	status, body, _ = p.ask(
+		"POST", demoPath, `{"collection":"c","data":{"pad":"`+strings.Repeat("x", 5<<20)+`"}}`,
+	)
 	require.Equal(t, 413, status)
 	require.Contains(t, body, `"too_large"`, "the gateway's limit, not the proxy's")
 	status, body, _ = p.ask("GET", demoPath+"/a%2F%2e%2e%2Fb?collection=c", "")

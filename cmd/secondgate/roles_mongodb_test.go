@@ -33,7 +33,9 @@ func mongoRoles(t *testing.T) (server *mongodbtest.Mongod, admin *mongo.Database
 	t.Helper()
 	m, root := mongodbtest.StartSecured(t)
 	commands := mongoCommands(t)
-	require.Len(t, commands, 4, "docs/operations.md has a role and a user for the gateway, and for another program")
+	require.Len(
+		t, commands, 4, "docs/operations.md has a role and a user for the gateway, and for another program",
+	)
 	for _, c := range commands {
 		require.NoError(t, root.Database("admin").RunCommand(t.Context(), c).Err(), c)
 	}
@@ -80,7 +82,10 @@ func TestLeastPrivilegeMongoDB(t *testing.T) {
 	require.NoError(t, o.command.Process.Kill())
 	_ = o.command.Wait()              // killed
 	operate(t, nil, "--backend", url) // which ends the session that the first has left behind
-	n, err := admin.Client().Database("apps").Collection("app_data_meta").CountDocuments(t.Context(), bson.D{{Key: "session", Value: bson.D{{Key: "$exists", Value: true}}}})
+	n, err := admin.Client().
+		Database("apps").
+		Collection("app_data_meta").
+		CountDocuments(t.Context(), bson.D{{Key: "session", Value: bson.D{{Key: "$exists", Value: true}}}})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
 }
@@ -101,24 +106,39 @@ func TestLackingRightsMongoDB(t *testing.T) {
 			one := bson.A{bson.D{{Key: "resource", Value: resource}, {Key: "actions", Value: bson.A{action}}}}
 			change := func(command string) {
 				t.Helper()
-				require.NoError(t, admin.RunCommand(t.Context(), bson.D{{Key: command, Value: "secondgate"}, {Key: "privileges", Value: one}}).Err())
+				require.NoError(
+					t,
+					admin.RunCommand(
+						t.Context(), bson.D{{Key: command, Value: "secondgate"}, {Key: "privileges", Value: one}},
+					).
+						Err(),
+				)
 			}
 			change("revokePrivilegesFromRole")
 			out, err := checked(t, url)
 			switch {
 			case resource[0].Value != "apps":
 				require.NoError(t, err, out)
-				require.Regexp(t, `(?m)^warn this user may not see .* -> serve works without`, out, "%v %v", resource, action)
+				require.Regexp(
+					t, `(?m)^warn this user may not see .* -> serve works without`, out, "%v %v", resource, action,
+				)
 			case action == "collMod":
 				require.NoError(t, err, out)
-				require.Regexp(t, `(?m)^warn this user has the rights that it needs, but collMod on app_data, .* -> grant the role dbAdmin on apps`, out)
+				require.Regexp(
+					t,
+					`(?m)^warn this user has the rights that it needs, but collMod on app_data, .* -> grant the role dbAdmin on apps`,
+					out,
+				)
 			default:
 				require.Error(t, err, out)
 				on := resource[1].Value
 				if on == "" {
 					on = "the database apps"
 				}
-				require.Regexp(t, fmt.Sprintf(`(?m)^fail this user lacks %s on %s -> grant the role readWrite on apps`, action, on), out)
+				require.Regexp(
+					t, fmt.Sprintf(`(?m)^fail this user lacks %s on %s -> grant the role readWrite on apps`, action, on),
+					out,
+				)
 			}
 			change("grantPrivilegesToRole")
 		}
@@ -127,7 +147,14 @@ func TestLackingRightsMongoDB(t *testing.T) {
 	require.NoError(t, err, out)
 	for user, role := range map[string]string{"reader": "read", "writer": "readWrite"} {
 		roles := bson.A{bson.D{{Key: "role", Value: role}, {Key: "db", Value: "apps"}}}
-		require.NoError(t, admin.RunCommand(t.Context(), bson.D{{Key: "createUser", Value: user}, {Key: "pwd", Value: "x"}, {Key: "roles", Value: roles}}).Err())
+		require.NoError(
+			t,
+			admin.RunCommand(
+				t.Context(),
+				bson.D{{Key: "createUser", Value: user}, {Key: "pwd", Value: "x"}, {Key: "roles", Value: roles}},
+			).
+				Err(),
+		)
 	}
 	out, err = checked(t, m.URLAs("writer", "x", "apps"))
 	require.NoError(t, err, out)
@@ -138,29 +165,48 @@ func TestLackingRightsMongoDB(t *testing.T) {
 	imagesOff(t, admin.Client().Database("apps"))
 	out, err = checked(t, m.URLAs("writer", "x", "apps"))
 	require.Error(t, err, out)
-	require.Regexp(t, `(?m)^fail this user lacks collMod on app_data, and images are off -> grant the role dbAdmin on apps`, out)
-	out, err = secondgate(t, nil, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", m.URLAs("writer", "x", "apps"))
+	require.Regexp(
+		t, `(?m)^fail this user lacks collMod on app_data, and images are off -> grant the role dbAdmin on apps`,
+		out,
+	)
+	out, err = secondgate(
+		t, nil, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", m.URLAs("writer", "x", "apps"),
+	)
 	require.Error(t, err, out)
-	require.Contains(t, out, `db.runCommand({collMod: "app_data", changeStreamPreAndPostImages: {enabled: true}})`)
+	require.Contains(
+		t, out, `db.runCommand({collMod: "app_data", changeStreamPreAndPostImages: {enabled: true}})`,
+	)
 	for user, url := range map[string]string{
-		"a reader": m.URLAs("reader", "x", "apps"), "a wrong password": m.URLAs("secondgate", "wrong", "apps"), "nobody": m.URL("apps"),
+		"a reader": m.URLAs("reader", "x", "apps"), "a wrong password": m.URLAs(
+			"secondgate", "wrong", "apps",
+		), "nobody": m.URL("apps"),
 	} {
 		out, err = secondgate(t, nil, "serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", url)
 		require.Error(t, err, user)
-		require.Contains(t, out, "the MongoDB user is refused, or lacks a right: look at the URL, and grant what docs/operations.md lists", user)
+		require.Contains(
+			t, out,
+			"the MongoDB user is refused, or lacks a right: look at the URL, and grant what docs/operations.md lists",
+			user,
+		)
 		out, err = checked(t, url)
 		require.Error(t, err, user)
-		require.Regexp(t, `(?m)^fail (the MongoDB user is refused|this user lacks .*insert on app_data,)`, out, user)
+		require.Regexp(
+			t, `(?m)^fail (the MongoDB user is refused|this user lacks .*insert on app_data,)`, out, user,
+		)
 	}
 }
 
 func imagesOff(t *testing.T, db *mongo.Database) {
 	t.Helper()
-	off := bson.D{{Key: "collMod", Value: "app_data"}, {Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: false}}}}
+	off := bson.D{
+		{Key: "collMod", Value: "app_data"},
+		{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: false}}},
+	}
 	require.NoError(t, db.RunCommand(t.Context(), off).Err())
 }
 
-// checked is the command check, tried again while a busy server does not answer it in its few seconds.
+// checked is the command check, tried again while a busy server does not answer it in its few
+// seconds.
 func checked(t *testing.T, url string) (out string, err error) {
 	t.Helper()
 	for range 20 {

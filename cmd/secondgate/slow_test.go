@@ -29,8 +29,14 @@ func slowSenders(t *testing.T, flags ...string) {
 		status      string // part of the first line of the answer; "" for none
 	}{
 		{"header", "GET " + path + " HTTP/1.1\r\nHost: @\r\nA: ", ""},
-		{"body", "POST " + demoPath + " HTTP/1.1\r\nHost: @\r\nContent-Length: 100000\r\n\r\n", "504 Gateway Timeout"},
-		{"chunked body", "POST " + demoPath + " HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n", "504 Gateway Timeout"},
+		{
+			"body", "POST " + demoPath + " HTTP/1.1\r\nHost: @\r\nContent-Length: 100000\r\n\r\n",
+			"504 Gateway Timeout",
+		},
+		{
+			"chunked body", "POST " + demoPath + " HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n",
+			"504 Gateway Timeout",
+		},
 		{"handshake", "GET " + demoPath + "/socket HTTP/1.1\r\nHost: @\r\nUpgrade: websocket\r\nA: ", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

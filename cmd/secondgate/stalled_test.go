@@ -60,7 +60,9 @@ func openReader(t *testing.T, url, transport string) *reader {
 		require.Equal(t, 200, answer.StatusCode)
 		return &reader{body: answer.Body, end: func() { _ = answer.Body.Close() }, seen: map[string]bool{}}
 	}
-	conn, _, err := websocket.Dial(t.Context(), client.URL(url, demo), &websocket.DialOptions{HTTPClient: dialer})
+	conn, _, err := websocket.Dial(
+		t.Context(), client.URL(url, demo), &websocket.DialOptions{HTTPClient: dialer},
+	)
 	require.NoError(t, err)
 	conn.SetReadLimit(-1)
 	return &reader{body: &frames{conn: conn}, end: func() { _ = conn.CloseNow() }, seen: map[string]bool{}}
@@ -96,7 +98,10 @@ func (f *frames) Read(p []byte) (int, error) {
 }
 
 func (f *frames) list(after string) error {
-	return f.conn.Write(context.Background(), websocket.MessageText, []byte(`{"type":"second:data:list","requestId":"l","collection":"c"`+after+`}`))
+	return f.conn.Write(
+		context.Background(), websocket.MessageText,
+		[]byte(`{"type":"second:data:list","requestId":"l","collection":"c"`+after+`}`),
+	)
 }
 
 // until reads on until the reader has been told of so many documents.

@@ -27,14 +27,18 @@ func makeCertificate(t *testing.T, dir string, serial int64) *x509.CertPool {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(
+			serial,
+		), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: private},
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
 	}
 	pool := x509.NewCertPool()
@@ -55,7 +59,9 @@ func streams(t *testing.T, client *http.Client, url, proto string) {
 	defer stream.Body.Close()
 	require.Equal(t, proto, stream.Proto)
 	require.Equal(t, "text/event-stream", stream.Header.Get("Content-Type"))
-	answer, err := client.Post(url+demoPath, "application/json", strings.NewReader(`{"collection":"c","data":{"text":"over `+proto+`"}}`))
+	answer, err := client.Post(
+		url+demoPath, "application/json", strings.NewReader(`{"collection":"c","data":{"text":"over `+proto+`"}}`),
+	)
 	require.NoError(t, err)
 	_ = answer.Body.Close()
 	require.Equal(t, proto, answer.Proto)
@@ -74,7 +80,10 @@ func TestTLS(t *testing.T) { inModes(t, servesTLS) }
 func servesTLS(t *testing.T, flags ...string) {
 	dir := t.TempDir()
 	trusted := makeCertificate(t, dir, 1)
-	o := operate(t, nil, append(flags, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"))...)
+	o := operate(
+		t,
+		nil,
+		append(flags, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"))...)
 	require.True(t, strings.HasPrefix(o.url, "https://"), o.url)
 	config := &tls.Config{RootCAs: trusted}
 	for proto, second := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {

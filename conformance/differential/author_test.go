@@ -24,7 +24,9 @@ type author struct {
 }
 
 func newAuthor(seed uint64, k *known) *author {
-	return &author{Rand: rand.New(rand.NewPCG(seed, 0xd1ff)), known: k, clock: time.Now().UTC().Truncate(time.Second)}
+	return &author{
+		Rand: rand.New(rand.NewPCG(seed, 0xd1ff)), known: k, clock: time.Now().UTC().Truncate(time.Second),
+	}
 }
 
 // one is true once in n times.
@@ -111,7 +113,10 @@ func (a *author) call() (txs []backends.Tx) {
 
 // tx is a new transaction.
 func (a *author) tx() backends.Tx {
-	tx := backends.Tx{Scope: oneOf(a, scopes), By: oneOf(a, actors), At: a.time(), Principal: oneOf(a, principals)}
+	tx := backends.Tx{
+		Scope: oneOf(a, scopes), By: oneOf(a, actors), At: a.time(),
+		Principal: oneOf(a, principals),
+	}
 	size := 1
 	if a.one(2) {
 		size = 2 + a.IntN(5)
@@ -120,7 +125,9 @@ func (a *author) tx() backends.Tx {
 		tx.Writes = append(tx.Writes, a.write(tx.Scope, tx.Writes))
 	}
 	if a.one(4) {
-		tx.Mutation, tx.At = fmt.Sprintf("m%d-%x", a.next(), a.Uint32()), a.clock // no other day: memories must not expire
+		tx.Mutation, tx.At = fmt.Sprintf(
+			"m%d-%x", a.next(), a.Uint32(),
+		), a.clock // no other day: memories must not expire
 	}
 	if a.one(8) {
 		tx.Entries = audit(a.next())
@@ -192,11 +199,18 @@ func (a *author) learn(txs []backends.Tx, outs []backends.Outcome) {
 // Names that are alike, and some that mean something somewhere.
 var (
 	scopes = []protocol.Scope{
-		{Workspace: "w-1", App: "app"}, {Workspace: "w-1", App: "app", Draft: true}, {Workspace: "w-1", App: "app_"}, {Workspace: "w", App: "1-app"},
+		{
+			Workspace: "w-1", App: "app",
+		}, {
+			Workspace: "w-1", App: "app", Draft: true,
+		}, {Workspace: "w-1", App: "app_"}, {Workspace: "w", App: "1-app"},
 	}
 	collections = []string{"notes", "Notes", "notes ", "a/b.$c%2F", "__proto__", "été ☃ 😀"}
 	actors      = []backends.Actor{{Kind: "user", ID: "ann"}, {Kind: "agent", ID: "robot"}, {Kind: "anonymous"}}
 	principals  = []string{"user:ann", "user:Ann", "agent:robot"}
 	kinds       = []string{"audit", "ticket", "Ticket"}
-	clientIDs   = []string{"a", "A", "b", "_", "-", "__proto__", "0", "00", "d1", "d10", "d2", "0123456789ABCDEF01234567", "0123456789abcdef0123456", longID}
+	clientIDs   = []string{
+		"a", "A", "b", "_", "-", "__proto__", "0", "00", "d1", "d10", "d2", "0123456789ABCDEF01234567",
+		"0123456789abcdef0123456", longID,
+	}
 )

@@ -15,7 +15,10 @@ var kept = slices.DeleteFunc(vectors.All(), func(v vectors.Vector) bool { return
 
 var (
 	plainNames = []string{"k", "k", "k", "n", "l", "o", "title"}
-	oddNames   = []string{"", "$ref", "$id", "$db", "a.b", "$x", "$set", "__proto__", "constructor", "0", "é", `q"\`, " ", "k ", "K", "_", "ￏ😀", "o.k", "data.k", "_ID", "it's"}
+	oddNames   = []string{
+		"", "$ref", "$id", "$db", "a.b", "$x", "$set", "__proto__", "constructor", "0", "é", `q"\`, " ", "k ", "K",
+		"_", "ￏ😀", "o.k", "data.k", "_ID", "it's",
+	}
 	// scalars are few, so that filters meet what is stored.
 	scalars = []string{
 		"0", "1", "2", "1", "2", "null", "null", "true", "false", `""`, `"x"`, `"X"`, `"1"`, "1.5", "-1", "1e21", "1e-7", "9007199254740991", "-9007199254740991",
@@ -30,7 +33,9 @@ func (a *author) data(id string) []byte {
 		text = oneOf(a, kept).Canonical
 	}
 	if a.one(20) {
-		text = strings.Replace(text, "{", fmt.Sprintf(`{"_id":%s,"_updatedAt":7,`, protocol.AppendString(nil, id)), 1)
+		text = strings.Replace(
+			text, "{", fmt.Sprintf(`{"_id":%s,"_updatedAt":7,`, protocol.AppendString(nil, id)), 1,
+		)
 	}
 	return writable(text, id)
 }
@@ -111,7 +116,12 @@ func (a *author) path(p place, id string) string {
 			return oneOf(a, names)
 		}
 	}
-	return oneOf(a, []string{"o.k", "o.o.k", "l.0", "l.3", "k", "k.x", "a..b", ".", "", "0.0", "o.__proto__", "l.01", "big.x", "o.$x"})
+	return oneOf(
+		a,
+		[]string{
+			"o.k", "o.o.k", "l.0", "l.3", "k", "k.x", "a..b", ".", "", "0.0", "o.__proto__", "l.01", "big.x", "o.$x",
+		},
+	)
 }
 
 // nested are paths to what is inside the members of an object, and to what could be.

@@ -64,7 +64,9 @@ func (f *faulty) List(ctx context.Context, s protocol.Scope, q backends.Query) (
 	return page, err
 }
 
-func (f *faulty) Collections(ctx context.Context, s protocol.Scope, notBefore backends.Cursor) (map[string]int, error) {
+func (f *faulty) Collections(
+	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
+) (map[string]int, error) {
 	all, err := f.Backend.Collections(ctx, s, notBefore)
 	if f.counts != nil && !f.spoilt {
 		f.spoilt = f.counts(all)
@@ -72,7 +74,9 @@ func (f *faulty) Collections(ctx context.Context, s protocol.Scope, notBefore ba
 	return all, err
 }
 
-func (f *faulty) Since(ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int) (backends.Batch, error) {
+func (f *faulty) Since(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+) (backends.Batch, error) {
 	batch, err := f.Backend.Since(ctx, s, from, maxBytes)
 	if f.since != nil && !f.spoilt {
 		f.spoilt = f.since(&batch)
@@ -80,7 +84,9 @@ func (f *faulty) Since(ctx context.Context, s protocol.Scope, from backends.Curs
 	return batch, err
 }
 
-func (f *faulty) Gone(ctx context.Context, s protocol.Scope, from backends.Cursor, max int) ([]protocol.Ref, backends.Cursor, error) {
+func (f *faulty) Gone(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, max int,
+) ([]protocol.Ref, backends.Cursor, error) {
 	refs, at, err := f.Backend.Gone(ctx, s, from, max)
 	if f.gone != nil && !f.spoilt {
 		f.spoilt = f.gone(&refs)
@@ -162,7 +168,9 @@ func refusals(spoil func(*backends.WriteError)) func(*faulty) {
 // updateLost answers an update as if it had been done.
 func updateLost(f *faulty) {
 	f.skip = func(ctx context.Context, txs []backends.Tx) ([]backends.Outcome, bool) {
-		if len(txs) != 1 || len(txs[0].Writes) != 1 || txs[0].Writes[0].Op != backends.Update || txs[0].Mutation != "" || f.last == nil {
+		if len(txs) != 1 || len(txs[0].Writes) != 1 || txs[0].Writes[0].Op != backends.Update ||
+			txs[0].Mutation != "" ||
+			f.last == nil {
 			return nil, false
 		}
 		w := txs[0].Writes[0]

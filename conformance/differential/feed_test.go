@@ -79,7 +79,9 @@ func (k *known) judge(told map[protocol.Ref][]*protocol.Document) string {
 			continue // nothing has come of it
 		}
 		if states := told[r]; !within(states, written) || sayDoc(states[len(states)-1]) != sayDoc(last) {
-			wrong = append(wrong, fmt.Sprintf("%q:\n  told: %s\n  written: %s", r, sayStates(states), sayStates(written)))
+			wrong = append(
+				wrong, fmt.Sprintf("%q:\n  told: %s\n  written: %s", r, sayStates(states), sayStates(written)),
+			)
 		}
 	}
 	if len(wrong) == 0 {

@@ -18,7 +18,10 @@ func (a *author) byFilter(p place) backends.Write {
 	if err != nil { // an operator, which no door lets through
 		f, _ = protocol.ParseFilter([]byte(`{"k":1}`), paths)
 	}
-	w := backends.Write{Op: backends.Upsert, Collection: p.collection, NewID: a.serverID(), Data: a.data(f.ID), Filter: &f, Paths: paths}
+	w := backends.Write{
+		Op: backends.Upsert, Collection: p.collection, NewID: a.serverID(), Data: a.data(f.ID),
+		Filter: &f, Paths: paths,
+	}
 	if paths {
 		w.Data = a.paths(p, "")
 	}

@@ -13,7 +13,10 @@ func (a *author) ledger() request {
 	kind := oneOf(a, kinds)
 	switch n := a.IntN(4); {
 	case n == 0:
-		return finding{kind, oneOf(a, []string{"", "a", "0", "0000", "%", "_"}), oneOf(a, []string{"", "", "a", "00000100", "_"}), a.IntN(20)}
+		return finding{
+			kind, oneOf(a, []string{"", "a", "0", "0000", "%", "_"}), oneOf(a, []string{"", "", "a", "00000100", "_"}),
+			a.IntN(20),
+		}
 	case n == 1:
 		return taking{oneOf(a, kinds[1:]), oneOf(a, clientIDs)}
 	default:

@@ -34,7 +34,10 @@ func TestMatrix(t *testing.T) {
 		require.NoError(t, os.WriteFile(matrixPath, []byte(before+matrixBegins+made+matrixEnds+after), 0o644))
 		return
 	}
-	require.Equal(t, made, published, "the matrix is stale: SECONDGATE_UPDATE=1 go test ./conformance/differential -run TestMatrix")
+	require.Equal(
+		t, made, published,
+		"the matrix is stale: SECONDGATE_UPDATE=1 go test ./conformance/differential -run TestMatrix",
+	)
 }
 
 // matrix is both tables.

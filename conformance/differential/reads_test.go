@@ -38,7 +38,10 @@ type listing struct {
 }
 
 func (q listing) String() string {
-	return fmt.Sprintf("list %s/%q, pages of %d documents and %d bytes, spoilt %v", q.place.scope, q.place.collection, q.query.Limit, q.query.MaxBytes, q.spoilt)
+	return fmt.Sprintf(
+		"list %s/%q, pages of %d documents and %d bytes, spoilt %v", q.place.scope, q.place.collection,
+		q.query.Limit, q.query.MaxBytes, q.spoilt,
+	)
 }
 
 // expect cuts the pages as the contract says.
@@ -50,7 +53,8 @@ func (q listing) expect(k *known) (string, bool) {
 	count, size := 0, 0
 	for i, d := range k.list(q.place) {
 		size += len(d.Data)
-		if count > 0 && (q.query.Limit > 0 && count == q.query.Limit || q.query.MaxBytes > 0 && size > q.query.MaxBytes) {
+		if count > 0 &&
+			(q.query.Limit > 0 && count == q.query.Limit || q.query.MaxBytes > 0 && size > q.query.MaxBytes) {
 			last := k.list(q.place)[i-1]
 			fmt.Fprintf(&text, "next %s\n", backends.Position{Updated: last.Updated, ID: last.ID})
 			count, size = 0, len(d.Data)
@@ -137,7 +141,9 @@ func (mirroring) ask(ctx context.Context, s *side) string {
 			}
 		}
 	}
-	for _, r := range slices.SortedFunc(maps.Keys(rest), func(a, b protocol.Ref) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, r := range slices.SortedFunc(
+		maps.Keys(rest), func(a, b protocol.Ref) int { return strings.Compare(a.String(), b.String()) },
+	) {
 		return fmt.Sprintf("%q: the feed has made %s, the list has nothing", r, sayDoc(s.copied(r)))
 	}
 	return fmt.Sprintf("the same %d documents", len(s.copy))

@@ -68,9 +68,11 @@ func (r *run) step(q request) error {
 	}
 	for i, got := range answers {
 		if got != want {
-			return fmt.Errorf("seed %d, step %d: %s and %s differ\nasked: %s\n%s: %s\n%s: %s\nagain: SECONDGATE_DIFFERENTIAL_SEED=%d make differential",
-				r.seed, r.number, r.sides[i].name, from, clip(q.String(), 0), r.sides[i].name, clip(got, parting(got, want)),
-				from, clip(want, parting(got, want)), r.seed)
+			return fmt.Errorf(
+				"seed %d, step %d: %s and %s differ\nasked: %s\n%s: %s\n%s: %s\nagain: SECONDGATE_DIFFERENTIAL_SEED=%d make differential",
+				r.seed, r.number, r.sides[i].name, from, clip(q.String(), 0), r.sides[i].name,
+				clip(got, parting(got, want)), from, clip(want, parting(got, want)), r.seed,
+			)
 		}
 	}
 	r.did.count(q, answers[0])

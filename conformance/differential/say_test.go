@@ -16,7 +16,9 @@ func sayDoc(d *protocol.Document) string {
 	if d == nil {
 		return "nothing"
 	}
-	return fmt.Sprintf("%q %s created %s updated %s rev %s", d.ID, d.Data, sayTime(d.Created), sayTime(d.Updated), d.Rev)
+	return fmt.Sprintf(
+		"%q %s created %s updated %s rev %s", d.ID, d.Data, sayTime(d.Created), sayTime(d.Updated), d.Rev,
+	)
 }
 
 func sayTime(t time.Time) string { return t.Format(time.RFC3339Nano) }
@@ -62,7 +64,9 @@ func sayOutcomes(outs []backends.Outcome) string {
 }
 
 func sayChange(c backends.Change) string {
-	return fmt.Sprintf("%s %q by %s %s: now %s, before %s", c.Op, c.Ref, c.By.Kind, c.By.ID, sayDoc(c.Doc), sayDoc(c.Before))
+	return fmt.Sprintf(
+		"%s %q by %s %s: now %s, before %s", c.Op, c.Ref, c.By.Kind, c.By.ID, sayDoc(c.Doc), sayDoc(c.Before),
+	)
 }
 
 func sayTxs(txs []backends.Tx) string {
@@ -104,7 +108,9 @@ func sayWrite(w backends.Write) string {
 }
 
 func sayEntry(e backends.Entry) string {
-	return fmt.Sprintf("%s/%q %q at %s until %s", e.Kind, e.Key, e.Body, sayTime(e.At.UTC()), sayTime(e.Expires.UTC()))
+	return fmt.Sprintf(
+		"%s/%q %q at %s until %s", e.Kind, e.Key, e.Body, sayTime(e.At.UTC()), sayTime(e.Expires.UTC()),
+	)
 }
 
 // parting is where two texts part.

@@ -83,7 +83,8 @@ func (a *author) limited(p place, w backends.Write, before []backends.Write) boo
 	if w.Op != backends.Insert {
 		return w.Op != backends.Delete
 	}
-	return a.known.docs[p][w.ID].ID == "" && !slices.ContainsFunc(before, func(b backends.Write) bool { return b.ID == w.ID })
+	return a.known.docs[p][w.ID].ID == "" &&
+		!slices.ContainsFunc(before, func(b backends.Write) bool { return b.ID == w.ID })
 }
 
 // operation is one of a kind, of the document that is given or of any.
@@ -107,9 +108,15 @@ func (a *author) operation(p place, id string) backends.Write {
 	case kind < 45:
 		return backends.Write{Op: backends.Update, Collection: p.collection, ID: id, Data: a.data(id)}
 	case kind < 55:
-		return backends.Write{Op: backends.Update, Collection: p.collection, ID: id, Data: a.paths(p, id), Paths: true}
+		return backends.Write{
+			Op: backends.Update, Collection: p.collection, ID: id, Data: a.paths(p, id),
+			Paths: true,
+		}
 	case kind < 65:
-		w := backends.Write{Op: backends.Upsert, Collection: a.collection(p.collection), ID: id, NewID: a.serverID(), Data: a.data(id)}
+		w := backends.Write{
+			Op: backends.Upsert, Collection: a.collection(p.collection), ID: id,
+			NewID: a.serverID(), Data: a.data(id),
+		}
 		if a.one(4) {
 			w.Data, w.Paths = a.paths(p, id), true
 		}

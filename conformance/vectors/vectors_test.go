@@ -12,5 +12,7 @@ func TestVectorsAreTheProtocols(t *testing.T) {
 	require.NoError(t, err)
 	protocols, err := os.ReadFile("../../protocol/testdata/documents.json")
 	require.NoError(t, err)
-	require.Equal(t, string(protocols), string(ours), "cp protocol/testdata/documents.json conformance/vectors/vectors.json")
+	require.Equal(
+		t, string(protocols), string(ours), "cp protocol/testdata/documents.json conformance/vectors/vectors.json",
+	)
 }

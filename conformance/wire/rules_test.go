@@ -84,7 +84,9 @@ func TestRulesLeaveNothing(t *testing.T) {
 	mine := protocol.Scope{Workspace: "w", App: "mine"}
 	ref := protocol.Ref{Scope: mine, Collection: "notes", ID: "a"}
 	h.Outside(t, b).Do(t, true, conformance.Step{Kind: "insert", Ref: ref, Data: `{"mine":true}`})
-	for _, id := range []string{"ws/scopes", "ws/list-many", "rest/collections", "sse/scopes", "rest/statuses", "ws/upsert-fields"} {
+	for _, id := range []string{
+		"ws/scopes", "ws/list-many", "rest/collections", "sse/scopes", "rest/statuses", "ws/upsert-fields",
+	} {
 		rule, found := wire.Find(id)
 		require.True(t, found, id)
 		require.Empty(t, wire.Try(t.Context(), wire.Target{URL: url, Workspace: "w", App: "mine"}, rule))

@@ -67,12 +67,16 @@ func TestReasons(t *testing.T) {
 	m := read[struct {
 		Defs struct{ Reason struct{ Enum []string } } `json:"$defs"`
 	}](t, "schema/message.json")
-	require.Equal(t, []string{protocol.ResetExpired, protocol.ResetTooMuch, protocol.ResetLost}, m.Defs.Reason.Enum)
+	require.Equal(
+		t, []string{protocol.ResetExpired, protocol.ResetTooMuch, protocol.ResetLost}, m.Defs.Reason.Enum,
+	)
 }
 
 // bySchema are the refusals of which a schema can tell; sizes, depth, ids and the rules of JSON are
 // beyond it.
-var bySchema = map[protocol.Code]bool{protocol.CodeInvalidMessage: true, protocol.CodeUnknownType: true, protocol.CodeInvalidJSON: true}
+var bySchema = map[protocol.Code]bool{
+	protocol.CodeInvalidMessage: true, protocol.CodeUnknownType: true, protocol.CodeInvalidJSON: true,
+}
 
 // TestRequests: of the shared vectors, what the gateway understands is valid, and what it refuses
 // for its shape is not. The same goes for every damaged form of those that it understands.

@@ -127,7 +127,9 @@ func TestAsyncAPI(t *testing.T) {
 		want = append(want, r, r+protocol.ResponseSuffix)
 		o := d.Operations[strings.TrimPrefix(string(r), "second:data:")]
 		require.Equal(t, "receive", o.Action)
-		require.Equal(t, []ref{{"#/channels/socket/messages/" + strings.TrimPrefix(string(r), "second:data:")}}, o.Messages)
+		require.Equal(
+			t, []ref{{"#/channels/socket/messages/" + strings.TrimPrefix(string(r), "second:data:")}}, o.Messages,
+		)
 		require.Equal(t, []ref{{o.Messages[0].Ref + protocol.ResponseSuffix}}, o.Reply.Messages)
 	}
 	require.ElementsMatch(t, want, names)

@@ -1,4 +1,3 @@
-// Package limits holds the budgets of what clients may make the gateway do at once.
 package limits
 
 import (

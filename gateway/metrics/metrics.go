@@ -1,4 +1,3 @@
-// Package metrics counts what a gateway does, for Prometheus.
 package metrics
 
 import (

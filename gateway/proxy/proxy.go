@@ -1,5 +1,3 @@
-// Package proxy passes every request that is not the gateway's on to the web app that the gateway
-// stands in front of.
 package proxy
 
 import (

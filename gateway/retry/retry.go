@@ -1,5 +1,3 @@
-// Package retry repeats work that fails for a passing reason. It has the one back-off of the
-// gateway.
 package retry
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/socket"
 )
 
-// TestSendingAPreparedFrameAllocatesNothing: no allocation for a follower. It does not run beside other tests, whose
-// allocations would count.
+// TestSendingAPreparedFrameAllocatesNothing: no allocation for a follower. It does not run beside
+// other tests, whose allocations would count.
 func TestSendingAPreparedFrameAllocatesNothing(t *testing.T) {
 	for name, size := range map[string]int{"short": 100, "longer": 300, "long": 100_000} {
 		t.Run(name, func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestSendingAPreparedFrameAllocatesNothing(t *testing.T) {
 	}
 }
 
-// take tells of each frame of this size, until the connection ends: what the kernel has no room for goes in part, and that
-// costs a copy.
+// take tells of each frame of this size, until the connection ends: what the kernel has no room for
+// goes in part, and that costs a copy.
 func (p *peer) take(size int, taken chan<- struct{}) {
 	buffer := make([]byte, size)
 	for {

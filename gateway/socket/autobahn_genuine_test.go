@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAutobahnGenuine runs the suite itself, which needs Python 2.7, and wants the same verdicts. ci/autobahn.sh sets
-// the environment.
+// TestAutobahnGenuine runs the suite itself, which needs Python 2.7, and wants the same verdicts.
+// ci/autobahn.sh sets the environment.
 func TestAutobahnGenuine(t *testing.T) {
 	python, suite := os.Getenv("PYTHON27"), os.Getenv("AUTOBAHN")
 	require.NotEmpty(t, suite, "run this by make autobahn")
@@ -25,7 +25,10 @@ func TestAutobahnGenuine(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "spec.json")
 	require.NoError(t, os.WriteFile(file, spec, 0o600))
-	// Its packages share namespaces, which Python 2 finds through the .pth files of a site folder only.
-	start := fmt.Sprintf("import site, sys; site.addsitedir(%q); from autobahntestsuite.wstest import run; run()", suite)
+	// Its packages share namespaces, which Python 2 finds through the .pth files of a site folder
+	// only.
+	start := fmt.Sprintf(
+		"import site, sys; site.addsitedir(%q); from autobahntestsuite.wstest import run; run()", suite,
+	)
 	compare(t, runCases(t, reports, nil, python, "-c", start, "-m", "fuzzingclient", "-s", file))
 }

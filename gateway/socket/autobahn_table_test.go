@@ -28,14 +28,17 @@ func (v verdict) passes() bool {
 	return slices.Contains(fine, v.Behavior) && slices.Contains(fine, v.Close)
 }
 
-// compare wants the table's verdict on each case, for better and for worse, and the reason of each that does not pass.
+// compare wants the table's verdict on each case, for better and for worse, and the reason of each
+// that does not pass.
 func compare(t *testing.T, got map[string]verdict) {
 	t.Helper()
 	want, reasons := readTable(t)
 	counts := map[string]int{}
 	for id, v := range got {
 		counts[v.Behavior]++
-		require.True(t, v.passes() || reasons[id] != "", "case %s is %v, and %s tells no reason", id, v, autobahnTable)
+		require.True(
+			t, v.passes() || reasons[id] != "", "case %s is %v, and %s tells no reason", id, v, autobahnTable,
+		)
 	}
 	t.Logf("%d cases: %v", len(got), counts)
 	require.Equal(t, want, got)

@@ -25,8 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "rewrite testdata/autobahn.txt; reasons are kept")
 
-// TestAutobahn runs the Autobahn test suite's case files against an echo on this package's connection: same reader,
-// writer and check of text as the gateway's. Cases 12 and 13 are on compression, which is not negotiated.
+// TestAutobahn runs the Autobahn test suite's case files against an echo on this package's
+// connection: same reader, writer and check of text as the gateway's. Cases 12 and 13 are on
+// compression, which is not negotiated.
 func TestAutobahn(t *testing.T) {
 	got := runKosoku(t, echoServer(t), "--exclude", "12.*", "--exclude", "13.*")
 	if *update {
@@ -35,7 +36,8 @@ func TestAutobahn(t *testing.T) {
 	compare(t, got)
 }
 
-// TestAutobahnSeesWhatIsMissing: the library by itself fails what this package adds, so the cases are looked at.
+// TestAutobahnSeesWhatIsMissing: the library by itself fails what this package adds, so the cases
+// are looked at.
 func TestAutobahnSeesWhatIsMissing(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -52,7 +54,9 @@ func TestAutobahnSeesWhatIsMissing(t *testing.T) {
 		}
 	}))
 	t.Cleanup(plain.Close)
-	for id, v := range runKosoku(t, plain.Listener.Addr().String(), "--include", "6.3.*", "--include", "6.4.1", "--include", "7.5.1") {
+	for id, v := range runKosoku(
+		t, plain.Listener.Addr().String(), "--include", "6.3.*", "--include", "6.4.1", "--include", "7.5.1",
+	) {
 		require.Equal(t, "FAILED", v.Behavior, id)
 	}
 }
@@ -82,15 +86,21 @@ func runKosoku(t *testing.T, address string, cases ...string) map[string]verdict
 	t.Helper()
 	home, err := os.UserHomeDir()
 	require.NoError(t, err)
-	installed := filepath.Join(cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(home, ".cache")), "secondgate", "kosoku-0.1.0")
+	installed := filepath.Join(
+		cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(home, ".cache")), "secondgate", "kosoku-0.1.0",
+	)
 	require.DirExists(t, installed, "RFC 6455's test cases are not installed: run ci/setup.sh")
 	reports := t.TempDir()
-	arguments := append([]string{filepath.Join(installed, "bin", "kosoku"), "--parallelism", "2", "--outdir", reports}, cases...)
+	arguments := append(
+		[]string{filepath.Join(installed, "bin", "kosoku"), "--parallelism", "2", "--outdir", reports},
+		cases...)
 	return runCases(t, reports, []string{"PYTHONPATH=" + installed}, "python3", append(arguments, address)...)
 }
 
 // runCases runs a fuzzing client and reads its report.
-func runCases(t *testing.T, reports string, environment []string, program string, arguments ...string) map[string]verdict {
+func runCases(
+	t *testing.T, reports string, environment []string, program string, arguments ...string,
+) map[string]verdict {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()

@@ -24,7 +24,8 @@ type body struct {
 	head []string // status line and header fields
 }
 
-// respond asks with a request line's last word and with bytes behind the request, and takes the response over.
+// respond asks with a request line's last word and with bytes behind the request, and takes the
+// response over.
 func respond(t *testing.T, protocol, behind string, stall time.Duration) *body {
 	t.Helper()
 	responses := make(chan *socket.Response, 1)

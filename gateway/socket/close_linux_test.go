@@ -21,14 +21,16 @@ func begin(t *testing.T, conn *socket.Conn) (text string) {
 	return text
 }
 
-// TestCloseLetsTheMessageUnderWayGo: what a try has begun is the peer's whole before the close frame is, though the peer reads
-// only afterwards.
+// TestCloseLetsTheMessageUnderWayGo: what a try has begun is the peer's whole before the close
+// frame is, though the peer reads only afterwards.
 func TestCloseLetsTheMessageUnderWayGo(t *testing.T) {
 	t.Parallel()
 	conn, p := connect(t, socket.Options{Stall: time.Minute})
 	text := begin(t, conn)
 	closed := later(func() error { return conn.Close(socket.GoingAway, "bye") })
-	require.Eventually(t, conn.Writing, 10*time.Second, time.Millisecond) // nobody else does: Close has been called
+	require.Eventually(
+		t, conn.Writing, 10*time.Second, time.Millisecond,
+	) // nobody else does: Close has been called
 	p.wantTexts(t, text)
 	p.wantClose(t, socket.GoingAway, false)
 	require.NoError(t, <-closed)

@@ -10,7 +10,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/socket"
 )
 
-// TestNothingFollowsACloseFrame, though the connection stays open until the peer has answered it (RFC 6455 §5.5.1).
+// TestNothingFollowsACloseFrame, though the connection stays open until the peer has answered it
+// (RFC 6455 §5.5.1).
 func TestNothingFollowsACloseFrame(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, o socket.Options) {

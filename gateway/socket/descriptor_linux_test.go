@@ -12,8 +12,9 @@ import (
 	"github.com/secondgate/secondgate/gateway/socket"
 )
 
-// TestNothingIsWrittenToAnotherDescriptor: a connection that has been closed writes no more, though the number of its descriptor
-// is another's by now. It runs alone: another test might take the number.
+// TestNothingIsWrittenToAnotherDescriptor: a connection that has been closed writes no more, though
+// the number of its descriptor is another's by now. It runs alone: another test might take the
+// number.
 func TestNothingIsWrittenToAnotherDescriptor(t *testing.T) {
 	for range 20 {
 		conn, _ := connect(t, socket.Options{Stall: time.Minute})

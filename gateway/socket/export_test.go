@@ -2,7 +2,8 @@ package socket
 
 import "context"
 
-// Echo sends the next message back, binary ones too: the gateway refuses those, but RFC 6455's test cases use them.
+// Echo sends the next message back, binary ones too: the gateway refuses those, but RFC 6455's test
+// cases use them.
 func (c *Conn) Echo(ctx context.Context) error {
 	kind, message, err := c.ws.Read(ctx)
 	if err != nil {
@@ -11,7 +12,8 @@ func (c *Conn) Echo(ctx context.Context) error {
 	return c.ws.Write(ctx, kind, message)
 }
 
-// Passed is how many bytes of a peer's frames are passed on to the library when they arrive in these parts.
+// Passed is how many bytes of a peer's frames are passed on to the library when they arrive in
+// these parts.
 func Passed(parts ...[]byte) (n int) {
 	var f incoming
 	for _, part := range parts {

@@ -19,8 +19,8 @@ import (
 
 const floodMessages = 2000
 
-// flood is a connection on which everybody writes at once: messages in every way there is, pings from both sides, and
-// pongs from the reader's goroutine.
+// flood is a connection on which everybody writes at once: messages in every way there is, pings
+// from both sides, and pongs from the reader's goroutine.
 type flood struct {
 	conn    *socket.Conn
 	peer    *peer
@@ -30,8 +30,9 @@ type flood struct {
 	pinged  int // by the peer
 }
 
-// TestMessagesAreWholeAndInOrderBesideAFloodOfPings: the peer gets each message as it was sent, none lost, doubled, out of
-// order or with another frame inside, and a pong for each of its pings, while it is too slow now and then.
+// TestMessagesAreWholeAndInOrderBesideAFloodOfPings: the peer gets each message as it was sent,
+// none lost, doubled, out of order or with another frame inside, and a pong for each of its pings,
+// while it is too slow now and then.
 func TestMessagesAreWholeAndInOrderBesideAFloodOfPings(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, o socket.Options) {
@@ -68,8 +69,8 @@ var noise = func() []byte {
 	return b
 }()
 
-// floodMessage is the message of a number: from 1 byte to 200,000, as many of each magnitude, and with the number in it where
-// it fits.
+// floodMessage is the message of a number: from 1 byte to 200,000, as many of each magnitude, and
+// with the number in it where it fits.
 func floodMessage(number int) []byte {
 	random := rand.New(rand.NewPCG(uint64(number), 3))
 	size := int(math.Exp(random.Float64() * math.Log(200_000)))

@@ -40,7 +40,8 @@ func frame(opcode byte, fin bool, payload string, key [4]byte) []byte {
 	return b
 }
 
-// history is frames one after the other, with how many of their bytes may be passed on: all, until text is wrong.
+// history is frames one after the other, with how many of their bytes may be passed on: all, until
+// text is wrong.
 type history struct {
 	*rand.Rand
 	bytes  []byte
@@ -48,9 +49,12 @@ type history struct {
 	wrong  bool
 }
 
-// add adds a frame whose text begins after so many bytes of the payload; until is how many of these may be passed on.
+// add adds a frame whose text begins after so many bytes of the payload; until is how many of these
+// may be passed on.
 func (h *history) add(opcode byte, fin bool, payload string, until int) {
-	f := frame(opcode, fin, payload, [4]byte{byte(h.IntN(256)), byte(h.IntN(256)), byte(h.IntN(256)), byte(h.IntN(256))})
+	f := frame(
+		opcode, fin, payload, [4]byte{byte(h.IntN(256)), byte(h.IntN(256)), byte(h.IntN(256)), byte(h.IntN(256))},
+	)
 	h.bytes = append(h.bytes, f...)
 	if h.wrong {
 		return
@@ -125,8 +129,8 @@ func (h *history) words() (text string) {
 	return text
 }
 
-// TestInvalidTextIsHeldBack: whatever the frames, and wherever the network cuts them, all bytes up to the first that
-// makes text invalid are passed on, and not that one.
+// TestInvalidTextIsHeldBack: whatever the frames, and wherever the network cuts them, all bytes up
+// to the first that makes text invalid are passed on, and not that one.
 func TestInvalidTextIsHeldBack(t *testing.T) {
 	t.Parallel()
 	wrong := 0

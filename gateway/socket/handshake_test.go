@@ -16,8 +16,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/socket"
 )
 
-// TestNothingThatCameWithTheHandshakeIsLost: of many connections, since what comes early goes one way or another by chance.
-// Some of it is more than the library's reader has room for.
+// TestNothingThatCameWithTheHandshakeIsLost: of many connections, since what comes early goes one
+// way or another by chance. Some of it is more than the library's reader has room for.
 func TestNothingThatCameWithTheHandshakeIsLost(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, o socket.Options) {
@@ -45,7 +45,8 @@ func TestNothingThatCameWithTheHandshakeIsLost(t *testing.T) {
 	})
 }
 
-// TestCompressionIsNotNegotiated: frames are made once for all, and a window would be 32 KiB for each connection.
+// TestCompressionIsNotNegotiated: frames are made once for all, and a window would be 32 KiB for
+// each connection.
 func TestCompressionIsNotNegotiated(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, o socket.Options) {
@@ -55,7 +56,9 @@ func TestCompressionIsNotNegotiated(t *testing.T) {
 		far, err := net.Dial("tcp", server.Listener.Addr().String())
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = far.Close() })
-		from, fields := shake(t, far, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", "")
+		from, fields := shake(
+			t, far, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", "",
+		)
 		require.Empty(t, fields.Values("Sec-WebSocket-Extensions"))
 		conn := <-accepted
 		defer conn.CloseNow()
@@ -72,7 +75,10 @@ func TestNothingIsTriedOverTLS(t *testing.T) {
 		server, accepted := acceptor(o)
 		server.StartTLS()
 		t.Cleanup(server.Close)
-		far, err := tls.Dial("tcp", server.Listener.Addr().String(), server.Client().Transport.(*http.Transport).TLSClientConfig.Clone())
+		far, err := tls.Dial(
+			"tcp", server.Listener.Addr().String(),
+			server.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
+		)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = far.Close() })
 		from, _ := shake(t, far, "", "")

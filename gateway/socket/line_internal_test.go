@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deadlines is a connection whose peer takes everything; it keeps the deadlines that are set and when each write began.
+// deadlines is a connection whose peer takes everything; it keeps the deadlines that are set and
+// when each write began.
 type deadlines struct {
 	net.Conn
 	set    []time.Time
@@ -27,7 +28,8 @@ func (d *deadlines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestDeadlinesAreSetWhenNeeded: many small writes share a deadline, and each of them has the stall time and at most a quarter more.
+// TestDeadlinesAreSetWhenNeeded: many small writes share a deadline, and each of them has the stall
+// time and at most a quarter more.
 func TestDeadlinesAreSetWhenNeeded(t *testing.T) {
 	t.Parallel()
 	const stall, writes, pause = 400 * time.Millisecond, 50, 10 * time.Millisecond

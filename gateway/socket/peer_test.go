@@ -34,8 +34,8 @@ type peer struct {
 	from *bufio.Reader
 }
 
-// room is for how many bytes, about, the kernel takes for a peer that does not read. With less than a packet of the loopback
-// everything would wait for timers.
+// room is for how many bytes, about, the kernel takes for a peer that does not read. With less than
+// a packet of the loopback everything would wait for timers.
 const room = 128 << 10
 
 // patience is after how long a peer that hears nothing fails.
@@ -68,8 +68,8 @@ func acceptor(o socket.Options) (*httptest.Server, <-chan *socket.Conn) {
 	})), accepted
 }
 
-// next reads a frame, and fails on one that no server may send: in part, with a reserved bit or masked, or with a length that
-// has a shorter form.
+// next reads a frame, and fails on one that no server may send: in part, with a reserved bit or
+// masked, or with a length that has a shorter form.
 func (p *peer) next() (opcode byte, payload []byte, err error) {
 	var b [10]byte
 	if _, err := io.ReadFull(p.from, b[:2]); err != nil {
@@ -88,7 +88,8 @@ func (p *peer) next() (opcode byte, payload []byte, err error) {
 		return 0, nil, err
 	}
 	opcode = b[0] &^ 0x80
-	if b[0]&0x80 == 0 || size < least || size > 32<<20 || b[1] >= 0x80 || opcode > opText && opcode < opClose || opcode > opPong {
+	if b[0]&0x80 == 0 || size < least || size > 32<<20 || b[1] >= 0x80 || opcode > opText && opcode < opClose ||
+		opcode > opPong {
 		return 0, nil, fmt.Errorf("no frame begins with % x", b)
 	}
 	payload = make([]byte, size)
@@ -103,11 +104,15 @@ func (p *peer) wantTexts(t testing.TB, texts ...string) {
 		opcode, payload, err := p.next()
 		require.NoError(t, err, "message %d", i)
 		require.EqualValues(t, opText, opcode, "message %d", i)
-		require.True(t, text == string(payload), "message %d is %.40q of %d bytes, not %.40q of %d", i, payload, len(payload), text, len(text))
+		require.True(
+			t, text == string(payload), "message %d is %.40q of %d bytes, not %.40q of %d", i, payload, len(payload),
+			text, len(text),
+		)
 	}
 }
 
-// wantClose reads a close frame and answers it, or has it answered already; the connection then ends, and without a reset.
+// wantClose reads a close frame and answers it, or has it answered already; the connection then
+// ends, and without a reset.
 func (p *peer) wantClose(t testing.TB, code int, answered bool) {
 	t.Helper()
 	opcode, payload, err := p.next()

@@ -102,7 +102,9 @@ func TestWaitReturnsWhenThePeerCloses(t *testing.T) {
 	b := respond(t, "HTTP/1.1", "behind", time.Minute)
 	waited := later(func() error { b.Wait(); return nil })
 	require.NoError(t, b.peer.(*net.TCPConn).SetWriteBuffer(room))
-	_, err := io.WriteString(b.peer, strings.Repeat("nobody wants this", 300_000)) // more than the kernel takes by itself
+	_, err := io.WriteString(
+		b.peer, strings.Repeat("nobody wants this", 300_000),
+	) // more than the kernel takes by itself
 	require.NoError(t, err)
 	select {
 	case <-waited:
@@ -124,8 +126,8 @@ func TestWaitReturnsOnCut(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestFinishLetsThePeerHaveEverything: it has sent what nobody wanted, and goes on with that; a connection that is closed with
-// bytes unread is reset.
+// TestFinishLetsThePeerHaveEverything: it has sent what nobody wanted, and goes on with that; a
+// connection that is closed with bytes unread is reset.
 func TestFinishLetsThePeerHaveEverything(t *testing.T) {
 	t.Parallel()
 	b := respond(t, "HTTP/1.1", "GET /again HTTP/1.1\r\nHost: x\r\n\r\n", time.Minute)
@@ -158,7 +160,8 @@ func TestFinishWaitsForNobodyForLong(t *testing.T) {
 	soon(t, func() { <-waited })
 }
 
-// TestResponseGivesUpAPeerThatTakesNothing after the stall time, and then for good: what it reads later has no gap.
+// TestResponseGivesUpAPeerThatTakesNothing after the stall time, and then for good: what it reads
+// later has no gap.
 func TestResponseGivesUpAPeerThatTakesNothing(t *testing.T) {
 	t.Parallel()
 	b := respond(t, "HTTP/1.1", "", time.Second)

@@ -12,7 +12,8 @@ import (
 	"github.com/secondgate/secondgate/gateway/socket"
 )
 
-// TestRespondLeavesTheRestToNetHTTP: where a connection cannot be taken, nothing has been written to it either.
+// TestRespondLeavesTheRestToNetHTTP: where a connection cannot be taken, nothing has been written
+// to it either.
 func TestRespondLeavesTheRestToNetHTTP(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -51,7 +51,8 @@ func TestSlowPeerIsNotGivenUp(t *testing.T) {
 	})
 }
 
-// TestNothingFollowsHalfAMessage: a peer that reads again after it was given up gets no frame inside another.
+// TestNothingFollowsHalfAMessage: a peer that reads again after it was given up gets no frame
+// inside another.
 func TestNothingFollowsHalfAMessage(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, o socket.Options) {
@@ -77,8 +78,8 @@ func TestNothingFollowsHalfAMessage(t *testing.T) {
 	})
 }
 
-// TestSlowPeerMayPing: its pong waits for the message under way, however long that takes. The library by itself ends a
-// connection after 5 s.
+// TestSlowPeerMayPing: its pong waits for the message under way, however long that takes. The
+// library by itself ends a connection after 5 s.
 func TestSlowPeerMayPing(t *testing.T) {
 	t.Parallel()
 	conn, p := connect(t, socket.Options{ReadLimit: 1 << 20, Stall: time.Minute})

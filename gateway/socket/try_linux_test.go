@@ -20,7 +20,8 @@ const (
 	long  = 10_000
 )
 
-// fill tries messages until the kernel takes no more, without waiting. It returns what the peer will get.
+// fill tries messages until the kernel takes no more, without waiting. It returns what the peer
+// will get.
 func fill(t *testing.T, conn *socket.Conn, size int) (texts []string) {
 	t.Helper()
 	soon(t, func() {
@@ -60,8 +61,9 @@ func wantBusy(t *testing.T, conn *socket.Conn) {
 	require.False(t, t.Failed())
 }
 
-// TestTryNeverWaits: a peer that reads nothing has messages until the kernel is full, then one in part, whose rest is all that
-// is kept for it, and then no more. When it reads again it has them all, and then others.
+// TestTryNeverWaits: a peer that reads nothing has messages until the kernel is full, then one in
+// part, whose rest is all that is kept for it, and then no more. When it reads again it has them
+// all, and then others.
 func TestTryNeverWaits(t *testing.T) {
 	t.Parallel()
 	for name, size := range map[string]int{"short": short, "long": long} {
@@ -127,7 +129,8 @@ func TestTryBesideASendThatWaitsIsBusy(t *testing.T) {
 	require.NoError(t, <-sent)
 }
 
-// TestTryBesideAFlushThatWaitsIsBusy, though nothing is left of what was begun but what the flush has taken.
+// TestTryBesideAFlushThatWaitsIsBusy, though nothing is left of what was begun but what the flush
+// has taken.
 func TestTryBesideAFlushThatWaitsIsBusy(t *testing.T) {
 	t.Parallel()
 	conn, p := connect(t, socket.Options{Stall: time.Minute})

@@ -57,8 +57,8 @@ func receiveBy(t testing.TB, o socket.Options) *receiver {
 	return r
 }
 
-// dial sends the handshake and, in the same segment, what comes early; it returns what the server sends after its
-// own.
+// dial sends the handshake and, in the same segment, what comes early; it returns what the server
+// sends after its own.
 func (r *receiver) dial(t testing.TB, early string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.address)
@@ -68,8 +68,8 @@ func (r *receiver) dial(t testing.TB, early string) (net.Conn, *bufio.Reader) {
 	return conn, from
 }
 
-// shake sends the handshake, with further header fields, and what comes early; it returns what the server sends after its
-// own, and that one's header fields.
+// shake sends the handshake, with further header fields, and what comes early; it returns what the
+// server sends after its own, and that one's header fields.
 func shake(t testing.TB, conn net.Conn, fields, early string) (*bufio.Reader, http.Header) {
 	t.Helper()
 	_, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
@@ -93,7 +93,16 @@ func TestTextWithTheHandshake(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, o socket.Options) {
 		r := receiveBy(t, o)
-		_, from := r.dial(t, string(frame(opText, true, "é", key))+string(frame(opText, true, "\xff", key))+string(frame(opClose, true, "", key)))
+		_, from := r.dial(
+			t,
+			string(
+				frame(opText, true, "é", key),
+			)+string(
+				frame(opText, true, "\xff", key),
+			)+string(
+				frame(opClose, true, "", key),
+			),
+		)
 		require.Equal(t, "é", <-r.messages)
 		require.ErrorIs(t, <-r.ended, socket.ErrNotUTF8)
 		sent, err := io.ReadAll(from)
@@ -102,8 +111,8 @@ func TestTextWithTheHandshake(t *testing.T) {
 	})
 }
 
-// A peer that has sent much behind its invalid text still learns why it is closed: no reset of the TCP connection
-// takes the close frame away.
+// A peer that has sent much behind its invalid text still learns why it is closed: no reset of the
+// TCP connection takes the close frame away.
 func TestCloseFrameOutlivesWhatComesBehind(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
@@ -139,7 +148,9 @@ func TestFarewellIsBounded(t *testing.T) {
 // BenchmarkRead is one message from the peer to the gateway.
 func BenchmarkRead(b *testing.B) {
 	for _, size := range []int{100, 4 << 10, 64 << 10, 1 << 20} {
-		for name, text := range map[string]string{"ascii": strings.Repeat("a", size), "greek": strings.Repeat("λ", size/2)} {
+		for name, text := range map[string]string{
+			"ascii": strings.Repeat("a", size), "greek": strings.Repeat("λ", size/2),
+		} {
 			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
 				r := receive(b)
 				conn, _ := r.dial(b, "")
