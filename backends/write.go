@@ -23,6 +23,9 @@ type Tx struct {
 	Principal string
 	Digest    [32]byte
 	Writes    []Write
+	// MaxBytes bounds the documents of the outcome in all (0: no bound). A transaction over it is
+	// refused with too_large, also one that is Replayed.
+	MaxBytes int
 	// Entries makes ledger entries of the writes' changes. The driver commits them with the writes.
 	// It may call Entries several times, so Entries must have no effects.
 	Entries func([]Change) []Entry

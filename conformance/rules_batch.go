@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/secondgate/secondgate/backends"
@@ -137,6 +138,27 @@ var batchRules = []Rule{
 			for !f.cursor.Covers(changes[0]) {
 				f.next()
 			}
+		},
+	},
+	{
+		ID: "batch/bounded",
+		Says: "a transaction whose documents are over MaxBytes in all is refused with too_large and " +
+			"changes nothing; one below it is not",
+		Check: func(s *trial) {
+			before := s.insert(note("a"), `{"n":0,"pad":"`+strings.Repeat("x", 100_000)+`"}`)
+			updates := func(n int) backends.Tx {
+				tx := s.tx(alpha)
+				tx.MaxBytes = 1 << 20
+				for i := range n {
+					tx.Writes = append(tx.Writes, upd("notes", "a", fmt.Sprintf(`{"n":%d}`, i+1)))
+				}
+				return tx
+			}
+			_, err := s.try(updates(100))
+			s.want("code", protocol.CodeOf(err), protocol.CodeTooLarge)
+			s.same("the document", s.get(note("a")), before.Doc)
+			_, err = s.try(updates(10))
+			s.ok("ten updates", err)
 		},
 	},
 	{

@@ -1,6 +1,9 @@
 package protocol_test
 
 import (
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/secondgate/secondgate/protocol"
@@ -55,6 +58,7 @@ func TestMergePaths(t *testing.T) {
 		{"no index", `{"a":[]}`, `{"a.b":2}`},
 		{"an index with a zero before", `{"a":[1]}`, `{"a.00":2}`},
 		{"an index far beyond the end", `{"a":[]}`, `{"a.1502":2}`},
+		{"many nulls in several arrays", `{"a":[],"b":[]}`, `{"a.1000":2,"b.1000":2}`},
 		{"an empty part", `{}`, `{"a..b":2}`},
 		{"a leading dot", `{}`, `{".a":2}`},
 		{"overlapping paths", `{}`, `{"a":1,"a.b":2}`},
@@ -101,5 +105,42 @@ func TestFilter(t *testing.T) {
 	} {
 		_, err := protocol.ParseFilter(canonical(t, filter), false)
 		require.Equal(t, protocol.CodeInvalidFilter, protocol.CodeOf(err), filter)
+	}
+}
+
+// TestMergingAllocatesInProportion: eight times as many fields, paths or elements take about eight
+// times the bytes of memory. What copied the document for each path took 64 times as many.
+func TestMergingAllocatesInProportion(t *testing.T) {
+	if raceEnabled {
+		t.Log("the race detector allocates too")
+		return
+	}
+	object := func(n int, format string) []byte {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return canonical(t, "{"+strings.TrimSuffix(b.String(), ",")+"}")
+	}
+	for name, format := range map[string]string{"fields": `"f%d":1,`, "paths": `"a.f%d.b":1,`, "elements": `"a.%d":1,`} {
+		allocated := func(n int) uint64 {
+			patch := object(n, format)
+			old := []byte(`{}`)
+			if name == "elements" {
+				old = []byte(`{"a":[` + strings.Repeat("0,", n) + `0]}`)
+			}
+			least := uint64(1 << 62)
+			for range 5 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := protocol.MergePaths(old, patch)
+				runtime.ReadMemStats(&after)
+				require.NoError(t, err)
+				least = min(least, after.TotalAlloc-before.TotalAlloc)
+			}
+			return least
+		}
+		small, large := allocated(2000), allocated(16_000)
+		require.Less(t, large, small*8*5/4, "%s", name)
 	}
 }

@@ -211,9 +211,9 @@ func (r *Request) complete(object []byte, s shape, limits Limits) error {
 func (r *Request) set(field string, value []byte, limits Limits) error {
 	switch field {
 	case "collection":
-		return setString(field, value, &r.Collection)
+		return setName(field, value, &r.Collection)
 	case "docId":
-		return setString(field, value, &r.DocID)
+		return setName(field, value, &r.DocID)
 	case "ifRev":
 		return setString(field, value, &r.IfRev)
 	case "after":
@@ -241,6 +241,14 @@ func setString(field string, value []byte, to *string) error {
 	}
 	*to = unquote(value)
 	return nil
+}
+
+// setName is setString for ids and collection names.
+func setName(field string, value []byte, to *string) error {
+	if err := setString(field, value, to); err != nil {
+		return err
+	}
+	return CheckName(field, *to)
 }
 
 func setObject(field string, value []byte, to *[]byte) error {

@@ -6,6 +6,10 @@ import (
 	"unicode/utf8"
 )
 
+// MaxStoredName is the greatest length of an id or a collection name in bytes that any request may
+// name. Stored names outside the grammar are served, but not any longer ones.
+const MaxStoredName = 4 << 10
+
 // MaxName is the greatest length of an id (bytes) and of a collection name (characters).
 const MaxName = 128
 
@@ -114,4 +118,13 @@ func validID(id string) bool {
 		}
 	}
 	return true
+}
+
+// CheckName refuses an id or a collection name that is too long for any request: invalid_id. what
+// is the name of the field.
+func CheckName(what, name string) error {
+	if len(name) > MaxStoredName {
+		return Errorf(CodeInvalidID, "%s is %d bytes long; names are at most %d", what, len(name), MaxStoredName)
+	}
+	return nil
 }

@@ -86,6 +86,7 @@ func (m *MutationRecord) Replay(
 	if !bytes.Equal(digest, m.Digest) {
 		return nil, ErrMismatch
 	}
+	var results Results
 	for len(result) > 0 {
 		c := backends.Change{Op: backends.Op(result[0]), By: tx.By}
 		c.Ref.Scope = tx.Scope
@@ -99,6 +100,10 @@ func (m *MutationRecord) Replay(
 		}
 		if c.Doc, err = get(c.Ref); err != nil {
 			return nil, err
+		}
+		if !results.fits(tx, &c) {
+			return nil, protocol.Errorf(protocol.CodeTooLarge,
+				"the batch was carried out before, and its documents are over %d bytes now: read them", tx.MaxBytes)
 		}
 		changes = append(changes, c)
 	}

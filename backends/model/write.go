@@ -75,8 +75,12 @@ func (t *transaction) perform(tx *backends.Tx) (out backends.Outcome, err error)
 			return t.replay(tx, m)
 		}
 	}
+	var results driverkit.Results
 	for i := range tx.Writes {
 		change, err := t.apply(tx, &tx.Writes[i])
+		if err == nil {
+			err = results.Add(tx, &change)
+		}
 		if err == errLocked {
 			return out, err
 		}

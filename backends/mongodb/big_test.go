@@ -111,6 +111,10 @@ func same(a, b *protocol.Document) bool {
 // TestBigDocumentsAreWritten: a client may delete a document that exceeds the gateway's bound, or
 // make it smaller.
 func TestBigDocumentsAreWritten(t *testing.T) {
+	if testing.Short() {
+		t.Log("with the race detector, 16 MiB take longer than a group of writes may")
+		return
+	}
 	t.Parallel()
 	for way, mutation := range map[string]string{"without a transaction": "", "in a transaction": "m"} {
 		t.Run(way, func(t *testing.T) {

@@ -122,6 +122,7 @@ func (g *group) stage(s *stored) {
 func (g *group) decide(tx *groupTx) {
 	g.staged.Begin()
 	var changes []backends.Change
+	var results driverkit.Results
 	for i := range tx.Writes {
 		w := &tx.Writes[i]
 		var found *protocol.Document
@@ -131,6 +132,9 @@ func (g *group) decide(tx *groupTx) {
 			found = g.staged.Find(tx.Tx, w)
 		}
 		change, err := g.staged.Apply(tx.Tx, w, found)
+		if err == nil {
+			err = results.Add(tx.Tx, &change)
+		}
 		if err != nil {
 			g.staged.Undo()
 			tx.out.Err = &backends.WriteError{Index: i, Err: err}

@@ -140,8 +140,12 @@ func (t *transaction) load(collection string, r *row) *protocol.Document {
 // finish decides the writes, stores and commits.
 func (t *transaction) finish(ctx context.Context) ([]backends.Change, error) {
 	batch := &pgx.Batch{}
+	var results driverkit.Results
 	for i := range t.tx.Writes {
 		change, err := t.decide(ctx, i)
+		if err == nil {
+			err = results.Add(t.tx, &change)
+		}
 		if err != nil {
 			if retryable(err) || isAway(err) {
 				return nil, err

@@ -54,12 +54,16 @@ func (t *transaction) run() error {
 
 func (t *transaction) writes() ([]backends.Change, error) {
 	changes := make([]backends.Change, 0, len(t.tx.Writes))
+	var results driverkit.Results
 	for i := range t.tx.Writes {
 		var x *index
 		if t.job.indexes != nil {
 			x = t.job.indexes[i]
 		}
 		change, err := t.write(&t.tx.Writes[i], x)
+		if err == nil {
+			err = results.Add(t.tx, &change)
+		}
 		if err != nil {
 			return nil, &backends.WriteError{Index: i, Err: err}
 		}

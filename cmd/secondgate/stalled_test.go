@@ -165,6 +165,10 @@ func TestStalledReaders(t *testing.T) { inModes(t, stalledReaders) }
 
 func stalledReaders(t *testing.T, flags ...string) {
 	for _, transport := range []string{"socket", "stream"} {
+		if transport == "stream" && testing.Short() {
+			t.Log("with the race detector a catch-up takes longer than a request may, which ends a stream")
+			continue
+		}
 		t.Run(transport, func(t *testing.T) {
 			o := operate(t, nil, flags...)
 			readers := 200

@@ -32,7 +32,7 @@ func (r *trial) listenTo(s protocol.Scope, parameters []string, headers ...strin
 	return l
 }
 
-func (l *listener) next() client.Block { return l.nextWithin(waitTime) }
+func (l *listener) next() client.Block { return l.nextWithin(l.r.target.wait()) }
 
 func (l *listener) nextWithin(d time.Duration) client.Block {
 	ctx, cancel := context.WithTimeout(l.r.ctx, d)
@@ -48,12 +48,12 @@ func (l *listener) nextWithin(d time.Duration) client.Block {
 
 // until reads up to the first block that is wanted.
 func (l *listener) until(what string, wanted func(client.Block) bool) client.Block {
-	for over := time.Now().Add(waitTime); ; {
+	for over := time.Now().Add(l.r.target.wait()); ; {
 		b := l.next()
 		if wanted(b) {
 			return b
 		}
-		l.r.must(time.Now().Before(over), "%s did not come within %v; seen: %s", what, waitTime, l.story())
+		l.r.must(time.Now().Before(over), "%s did not come within %v; seen: %s", what, l.r.target.wait(), l.story())
 	}
 }
 

@@ -27,7 +27,7 @@ type peer struct {
 func (r *trial) dial(parameters ...string) *peer { return r.dialScope(r.scope, parameters...) }
 
 func (r *trial) dialScope(s protocol.Scope, parameters ...string) *peer {
-	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+	ctx, cancel := context.WithTimeout(r.ctx, r.target.wait())
 	defer cancel()
 	c, err := client.Dial(ctx, client.URL(r.target.URL, s, parameters...))
 	r.must(err == nil, "connecting: %v", err)
@@ -36,7 +36,7 @@ func (r *trial) dialScope(s protocol.Scope, parameters ...string) *peer {
 }
 
 // next is the next message.
-func (p *peer) next() protocol.Received { return p.nextWithin(waitTime) }
+func (p *peer) next() protocol.Received { return p.nextWithin(p.r.target.wait()) }
 
 func (p *peer) nextWithin(d time.Duration) protocol.Received {
 	ctx, cancel := context.WithTimeout(p.r.ctx, d)
@@ -91,12 +91,12 @@ func (p *peer) refused(want protocol.Code, q protocol.Request) protocol.Received
 
 // until reads messages up to the first that is wanted.
 func (p *peer) until(what string, wanted func(protocol.Received) bool) protocol.Received {
-	for over := time.Now().Add(waitTime); ; {
+	for over := time.Now().Add(p.r.target.wait()); ; {
 		m := p.next()
 		if wanted(m) {
 			return m
 		}
-		p.r.must(time.Now().Before(over), "%s did not come within %v; seen: %s", what, waitTime, p.story())
+		p.r.must(time.Now().Before(over), "%s did not come within %v; seen: %s", what, p.r.target.wait(), p.story())
 	}
 }
 

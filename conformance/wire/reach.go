@@ -27,7 +27,7 @@ func (t Target) Reach(ctx context.Context) error {
 		errors.As(err, &refused)
 		return errors.New(refused.Message)
 	}
-	ctx, cancel := context.WithTimeout(ctx, waitTime)
+	ctx, cancel := context.WithTimeout(ctx, t.wait())
 	defer cancel()
 	if _, err := client.Do(
 		ctx, "GET", client.DataURL(t.URL, scope, "", "collection", "conformance"), "",

@@ -104,10 +104,10 @@ var handshakeRules = []Rule{
 		Check: func(r *trial) {
 			conn, end := r.reading()
 			defer end()
-			ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+			ctx, cancel := context.WithTimeout(r.ctx, r.target.wait())
 			defer cancel()
 			for range 3 {
-				r.must(conn.Ping(ctx) == nil, "no pong came within %v", waitTime)
+				r.must(conn.Ping(ctx) == nil, "no pong came within %v", r.target.wait())
 			}
 		},
 	},
@@ -134,7 +134,7 @@ var handshakeRules = []Rule{
 
 // upgrade asks for a WebSocket by hand and drops it at once.
 func (r *trial) upgrade(address string, headers ...string) client.Reply {
-	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+	ctx, cancel := context.WithTimeout(r.ctx, r.target.wait())
 	defer cancel()
 	headers = append(
 		headers, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
@@ -174,7 +174,7 @@ func (r *trial) refusal(a client.Reply, code protocol.Code) {
 
 // open is a bare connection.
 func (r *trial) open() *websocket.Conn {
-	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+	ctx, cancel := context.WithTimeout(r.ctx, r.target.wait())
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, client.URL(r.target.URL, r.scope), nil)
 	r.must(err == nil, "connecting: %v", err)
@@ -203,7 +203,7 @@ func (r *trial) reading() (conn *websocket.Conn, end func()) {
 // closedAfter is the code that a message is answered with.
 func (r *trial) closedAfter(kind websocket.MessageType, text string) websocket.StatusCode {
 	conn := r.open()
-	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+	ctx, cancel := context.WithTimeout(r.ctx, r.target.wait())
 	defer cancel()
 	_ = conn.Write(ctx, kind, []byte(text)) // the gateway may close before it has taken all
 	for {

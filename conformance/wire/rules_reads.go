@@ -143,7 +143,7 @@ var readRules = []Rule{
 				p.change(c, "a")
 				p.bookmark()
 				took := time.Since(begun)
-				r.must(took < max(soon, waitTime), "two bookmarks took %v: they wait for something", took)
+				r.must(took < max(soon, r.target.wait()), "two bookmarks took %v: they wait for something", took)
 			}
 		},
 	},
@@ -233,7 +233,7 @@ func (r *trial) oneState(copied map[string]string) {
 
 // rest makes one HTTP request.
 func (r *trial) rest(method, address, body string, headers ...string) client.Reply {
-	ctx, cancel := context.WithTimeout(r.ctx, waitTime)
+	ctx, cancel := context.WithTimeout(r.ctx, r.target.wait())
 	defer cancel()
 	a, err := client.Do(ctx, method, address, body, headers...)
 	r.must(err == nil, "%s %s: %v", method, address, err)

@@ -59,7 +59,7 @@ func TestRules(t *testing.T) {
 	t.Run(mode, func(t *testing.T) {
 		h := &modeltest.Harness{Options: model.Options{Seed: 5, PreImage: -1, Break: -1}}
 		url := serve(t, h.Open(t), func(c *gateway.Config) { c.PlainSockets = plain })
-		wire.Run(t, wire.Target{URL: url, Workspace: "w"})
+		wire.Run(t, wire.Target{URL: url, Workspace: "w", Wait: 2 * time.Minute})
 	})
 }
 

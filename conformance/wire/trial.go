@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"time"
 
 	"github.com/secondgate/secondgate/conformance/client"
 	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// waitTime is the patience of one wait: what has not come by then does not come.
-const waitTime = 20 * time.Second
 
 // trial is one gateway under one rule. Checks are written with it.
 type trial struct {
@@ -86,7 +83,7 @@ func (r *trial) others() []protocol.Scope {
 
 // tidy deletes what the rule wrote. It runs when the rule's own time may be over.
 func (r *trial) tidy() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), waitTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), r.target.wait())
 	defer cancel()
 	for _, s := range r.scopes {
 		if len(r.collections) == 0 {

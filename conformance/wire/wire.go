@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -18,7 +19,12 @@ type Target struct {
 	Workspace string
 	// App is the one app to use; empty: each rule makes up an app of its own.
 	App string
+	// Wait is how long a rule waits for one thing: what has not come by then does not come. 0 means
+	// 20 s. A busy machine needs more.
+	Wait time.Duration
 }
+
+func (t Target) wait() time.Duration { return cmp.Or(t.Wait, 20*time.Second) }
 
 // Rule is one promise of docs/protocol.md, and the check that a gateway keeps it.
 type Rule = rule.Rule[*trial]
@@ -26,7 +32,7 @@ type Rule = rule.Rule[*trial]
 // Verdict is what one rule has found.
 type Verdict = rule.Verdict[*trial]
 
-// patience is how long a rule may take: a heartbeat may be 60 s apart.
+// patience is how long a rule may take, beyond its waits: heartbeats may be 60 s apart.
 const patience = 150 * time.Second
 
 // Rules lists all rules, group by group.
@@ -60,7 +66,9 @@ func Check(ctx context.Context, target Target, rules []Rule, atOnce int, report 
 }
 
 func (t Target) subject() rule.Subject[*trial] {
-	return rule.Subject[*trial]{Open: func(a *rule.Attempt) *trial { return open(a, t) }, Patience: patience}
+	return rule.Subject[*trial]{
+		Open: func(a *rule.Attempt) *trial { return open(a, t) }, Patience: patience + 2*t.wait(),
+	}
 }
 
 // open makes up the names that one rule writes under.

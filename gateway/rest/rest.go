@@ -75,6 +75,11 @@ func (h handler) parse(r *http.Request) (c call, refused *protocol.Error) {
 		return c, refused
 	}
 	c.docID, c.collection, c.rev = door.Segment(r, "docId"), c.query.Get("collection"), door.WantsRev(c.query)
+	for what, name := range map[string]string{"the id": c.docID, "collection": c.collection} {
+		if err := protocol.CheckName(what, name); err != nil {
+			return c, store.ClientError(err)
+		}
+	}
 	if !door.IsText(c.docID) || !door.IsText(c.collection) {
 		return c, protocol.Errorf(protocol.CodeInvalidID, "ids and collection names are UTF-8 without U+0000")
 	}

@@ -10,6 +10,10 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
+// maxResults bounds the documents that one batch is answered with, in bytes. Without it, a small
+// batch of updates of one large document is answered with a thousand copies of it.
+const maxResults = 16 << 20
+
 // Written is a write's answer, with what the door needs to know about its changes.
 type Written struct {
 	Answer  protocol.Answer
@@ -92,6 +96,9 @@ func (s *Store) transaction(
 	tx := backends.Tx{
 		Scope: scope, By: p.Actor, At: protocol.Millis(s.now()),
 		Mutation: r.MutationID, Principal: p.ID,
+	}
+	if r.Type == protocol.TypeBatch {
+		tx.MaxBytes = max(maxResults, s.limits.DocumentBytes)
 	}
 	if r.MutationID != "" {
 		tx.Digest = digest(r)
