@@ -11,7 +11,6 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-
 // trial is one gateway under one rule. Checks are written with it.
 type trial struct {
 	*rule.Attempt
