@@ -165,6 +165,10 @@ func (m transcript) ask(text string, wanted bool) protocol.Received {
 // TestSocketSchemas has conversations in which each request is carried out and refused, and each
 // message of the gateway comes. Each is what its schema says; damaged in any way, it is not.
 func TestSocketSchemas(t *testing.T) {
+	if testing.Short() {
+		t.Log("the run without the race detector has it: schemas have no goroutines")
+		return
+	}
 	t.Parallel()
 	broken := 0
 	m := transcript{T: t, whole: t, met: map[string]int{}, broken: &broken, cursor: new(string)}

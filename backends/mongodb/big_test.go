@@ -25,6 +25,10 @@ var other = protocol.Scope{Workspace: "w", App: "other"}
 // TestBigDocuments: documents of other programs, of any size that the server stores, cost a reset
 // of their scope at most. They never cost the feed, nor changes of other scopes.
 func TestBigDocuments(t *testing.T) {
+	if testing.Short() {
+		t.Log("the run without the race detector has it: documents of 16 MiB take minutes with it")
+		return
+	}
 	t.Parallel()
 	s := newFixture(t, mongodbtest.Start(t, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024").URL("apps"),
 		nil)

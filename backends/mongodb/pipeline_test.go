@@ -35,6 +35,10 @@ func shuffled(dice *rand.Rand, depth int) bson.D {
 // moved fields. The server logs the difference of such an update, and its image for a change stream
 // has names twice.
 func TestOutsidePipelines(t *testing.T) {
+	if testing.Short() {
+		t.Log("the run without the race detector has it: it is one goroutine after the other")
+		return
+	}
 	t.Parallel()
 	dice := rand.New(rand.NewPCG(7, 9))
 	s := newFixture(t, mongodbtest.Database(t), nil)

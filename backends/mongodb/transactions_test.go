@@ -20,6 +20,10 @@ import (
 // events of other writes beside them. At each cursor of the feed, the copy equals what the database
 // itself says that it held at that time.
 func TestBigTransactions(t *testing.T) {
+	if testing.Short() {
+		t.Log("the run without the race detector has it: documents of 16 MiB take minutes with it")
+		return
+	}
 	t.Parallel()
 	h := &mongodbtest.Harness{}
 	b := h.Open(t).(*mongodb.Backend)

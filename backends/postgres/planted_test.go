@@ -102,6 +102,10 @@ func TestPlantedReaders(t *testing.T) {
 // TestPlantedNumbers: unless the numbers of a document's changes are drawn under its lock and one
 // by one, a change names the wrong actor.
 func TestPlantedNumbers(t *testing.T) {
+	if testing.Short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
 	t.Parallel()
 	t.Run("a sequence hands out 20 at a time", func(t *testing.T) {
 		t.Parallel()
