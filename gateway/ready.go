@@ -32,7 +32,7 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	case err := <-done:
 		if err != nil && ctx.Err() == nil {
 			g.config.Log.Warn("the database does not answer the readiness check", "error", err)
-			return fmt.Errorf("the database does not answer: %s", protocol.CodeOf(err))
+			return fmt.Errorf("the database does not answer: %s", shown(err))
 		}
 		if err != nil {
 			return late
@@ -41,6 +41,15 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return late
 	}
+}
+
+// shown is what may be said of err: its sentence if it is for clients, else its code.
+func shown(err error) string {
+	var e *protocol.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return string(protocol.CodeOf(err))
 }
 
 // Drain has Ready fail from now on, and nothing else: a proxy in front of the gateway notices

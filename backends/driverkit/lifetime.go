@@ -15,9 +15,10 @@ type Lifetime struct {
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // guards closed, and running against an Add beside Wait
-	closed  bool
-	running sync.WaitGroup
+	mu        sync.Mutex // guards closed and suspended, and running against an Add beside Wait
+	closed    bool
+	suspended error // why no call is admitted; nil: calls are
+	running   sync.WaitGroup
 }
 
 // NewLifetime returns the Lifetime of a backend that is open.
@@ -30,7 +31,16 @@ func NewLifetime() *Lifetime {
 // Context ends when Close begins.
 func (l *Lifetime) Context() context.Context { return l.ctx }
 
-// Enter admits a call, which must end with Leave. It fails with ctx's error or with ErrClosed.
+// Suspend refuses all calls with an error, for as long as the database is not the one that was
+// opened. nil admits calls again. Calls that are under way go on.
+func (l *Lifetime) Suspend(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.suspended = reason
+}
+
+// Enter admits a call, which must end with Leave. It fails with ctx's error, with ErrClosed, or
+// with the reason of Suspend.
 func (l *Lifetime) Enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -39,6 +49,9 @@ func (l *Lifetime) Enter(ctx context.Context) error {
 	defer l.mu.Unlock()
 	if l.closed {
 		return ErrClosed
+	}
+	if l.suspended != nil {
+		return l.suspended
 	}
 	l.running.Add(1)
 	return nil

@@ -61,7 +61,12 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	if err := b.connect(); err != nil {
 		return nil, errors.Join(refused(options.Path, err), b.Close())
 	}
+	guard, err := newGuard(ctx, b)
+	if err != nil {
+		return nil, errors.Join(refused(options.Path, err), b.Close())
+	}
 	b.writer.queue.Start(b.life, 1, b.writer.runGroup)
+	b.life.Go(func() { guard.run(b.life.Context()) })
 	b.life.Go(func() { driverkit.RunMaintenance(b.life.Context(), b.options.Log, b.clean) })
 	return b, nil
 }

@@ -19,7 +19,8 @@ type peer struct {
 	// asked is how much had been seen when the last request was sent: its changes may come before
 	// its answer.
 	asked int
-	// changed is where the last change was found, mark where the next bookmark is looked for.
+	// changed is the index in seen of the last change that was found. The search for the next
+	// bookmark begins at mark.
 	changed, mark int
 }
 
