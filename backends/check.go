@@ -10,7 +10,7 @@ const (
 // Finding is one result of the check of a database, for its operator.
 type Finding struct {
 	Level string
-	// What is what was found: one sentence without a full stop.
+	// What says what was found, in one sentence without a full stop.
 	What string
 	// Fix is what to do about it, empty if there is nothing to do.
 	Fix string

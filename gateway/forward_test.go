@@ -117,7 +117,7 @@ func TestForward(t *testing.T) {
 	})
 }
 
-// What is the gateway's stays the gateway's, also where it has nothing, lest a misspelt path reach
+// The gateway keeps its own paths, also where it has nothing, lest a misspelt path reach
 // another store.
 func TestForwardNotOurs(t *testing.T) {
 	c := inFront(t, webApp(t))
