@@ -43,7 +43,7 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 	run := history.History{
 		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
 		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
-		Duration: 15 * time.Second, Writers: 4, SocketClients: 12, StreamClients: 6,
+		Duration: 5 * time.Second, Writers: 4, SocketClients: 12, StreamClients: 6,
 		Least: history.Counts{
 			Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Lists: 200, Pages: 300,
 			Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,

@@ -125,10 +125,7 @@ func (r *reader) count() {
 		i := bytes.Index(r.tail, []byte(mark))
 		if i < 0 || len(r.tail) < i+width {
 			r.tail = append(r.tail[:0], r.tail[max(0, i, len(r.tail)-width):]...)
-			if i >= 0 {
-				return // its rest is to come
-			}
-			return
+			return // the rest of the next one is to come
 		}
 		r.seen[string(r.tail[i+len(mark):i+width-1])] = true
 		r.tail = r.tail[i+width:]
@@ -171,7 +168,7 @@ func stalledReaders(t *testing.T, flags ...string) {
 		}
 		t.Run(transport, func(t *testing.T) {
 			o := operate(t, nil, flags...)
-			readers := 200
+			readers := 40
 			if testing.Short() { // the race detector makes each of them slow
 				readers = 20
 			}

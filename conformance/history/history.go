@@ -216,7 +216,7 @@ func (r *run) short() (short []string) {
 
 // longer is how many times its duration a history may last: until enough has happened, on a busy
 // machine too.
-const longer = 16
+const longer = 48
 
 // writing tells whether writers go on.
 func (r *run) writing() bool {

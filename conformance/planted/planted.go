@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/secondgate/secondgate/conformance/rule"
 	"github.com/secondgate/secondgate/conformance/server"
@@ -26,6 +27,18 @@ type Bug struct {
 	// Tests is the directory of the package whose tests are built with the bug; "" is the working
 	// directory.
 	Tests string
+}
+
+// under is set in the environment of a test that runs with a bug.
+const under = "SECONDGATE_PLANTED"
+
+// Wait is how long a test waits for one thing. With a bug planted, what it waits for may never come,
+// so a few seconds must do: on a slow machine the test then fails by itself, as it must anyway.
+func Wait(patient time.Duration) time.Duration {
+	if os.Getenv(under) == "" {
+		return patient
+	}
+	return min(patient, 10*time.Second)
 }
 
 // Run runs a test with a bug until it fails. caught is false if it does not: then nobody would have
@@ -45,7 +58,7 @@ func RunWith(t rule.T, bug Bug, flags []string, env ...string) (out string, caug
 	}
 	for range tries {
 		cmd := exec.CommandContext(t.Context(), binary, flags...)
-		cmd.Dir, cmd.Env = bug.Tests, append(os.Environ(), env...)
+		cmd.Dir, cmd.Env = bug.Tests, append(append(os.Environ(), under+"=1"), env...)
 		combined, err := cmd.CombinedOutput()
 		if out = string(combined); err != nil {
 			return out, true

@@ -18,6 +18,7 @@ import (
 	"github.com/secondgate/secondgate/backends/model/modeltest"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance"
+	"github.com/secondgate/secondgate/conformance/planted"
 	"github.com/secondgate/secondgate/conformance/wire"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
@@ -59,7 +60,7 @@ func TestRules(t *testing.T) {
 	t.Run(mode, func(t *testing.T) {
 		h := &modeltest.Harness{Options: model.Options{Seed: 5, PreImage: -1, Break: -1}}
 		url := serve(t, h.Open(t), func(c *gateway.Config) { c.PlainSockets = plain })
-		wire.Run(t, wire.Target{URL: url, Workspace: "w", Wait: 2 * time.Minute})
+		wire.Run(t, wire.Target{URL: url, Workspace: "w", Wait: planted.Wait(2 * time.Minute)})
 	})
 }
 
