@@ -80,8 +80,8 @@ type Backend struct {
 	texts     sync.Map     // SQL with the schema's name in it, by SQL without it
 
 	// Notifications.
-	channel   string
-	self      string // the payload of our own announcements: feeds know of these commits
+	channel   atomic.Pointer[string] // its name; another one after app_data was made anew
+	self      string                 // the payload of our own announcements: feeds know of these commits
 	announce  chan struct{}
 	listening atomic.Bool // notifications arrive
 
@@ -119,6 +119,8 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	b.work(b.upserts, b.upsertGroup)
 	b.life.Go(b.listen)
 	b.life.Go(b.announceCommits)
+	guard := driverkit.Guard{Life: b.life, Log: options.Log, Look: b.look}
+	b.life.Go(guard.Run)
 	b.life.Go(func() { driverkit.RunMaintenance(b.life.Context(), b.options.Log, b.clean) })
 	return b, nil
 }
@@ -186,10 +188,10 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 	if err := b.migrate(ctx); err != nil {
 		return err
 	}
-	if err := b.identify(ctx); err != nil {
-		return err
+	if damage, err := b.damage(ctx); err != nil || damage != nil {
+		return errors.Join(err, damage)
 	}
-	return b.ensureEpoch(ctx)
+	return errors.Join(b.identify(ctx), b.ensureEpoch(ctx))
 }
 
 // examineServer fails on a server that cannot be used. pooled is true behind a pooler, which
@@ -214,7 +216,12 @@ func examineServer(ctx context.Context, conn *pgx.Conn) (pooled bool, err error)
 // identify reads the name of the database's notification channel.
 func (b *Backend) identify(ctx context.Context) error {
 	const sql = "SELECT 'secondgate_' || '@.app_data'::regclass::oid"
-	return b.pool.QueryRow(ctx, b.sql(sql)).Scan(&b.channel)
+	var name string
+	err := b.pool.QueryRow(ctx, b.sql(sql)).Scan(&name)
+	if err == nil {
+		b.channel.Store(&name)
+	}
+	return err
 }
 
 // refused says in one sentence why the database cannot be opened and what to do.
