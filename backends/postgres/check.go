@@ -56,7 +56,7 @@ func (c *check) row(ctx context.Context, sql string, into ...any) error {
 }
 
 func (c *check) server(ctx context.Context) error {
-	pooled, err := examineServer(ctx, c.conn)
+	found, err := examineServer(ctx, c.conn)
 	if err != nil {
 		return err
 	}
@@ -66,9 +66,10 @@ func (c *check) server(ctx context.Context) error {
 	}
 	short, _, _ := strings.Cut(version, " on ")
 	c.OK("%s, a primary", short)
-	if pooled {
+	if found.pooled {
 		c.OK("a pooler stands between; statements are sent without preparing them")
 	}
+	found.report(&c.Report)
 	return nil
 }
 

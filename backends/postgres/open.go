@@ -144,13 +144,16 @@ func parseURL(text string) (config *pgxpool.Config, schema string, err error) {
 			"write postgres://USER@HOST:PORT/DATABASE, its parts percent-encoded")
 	}
 	query := u.Query()
+	if err := contradiction(query); err != nil {
+		return nil, "", err
+	}
 	schema = query.Get("schema")
 	if schema == "" {
 		schema = "public"
 	}
 	limited := query.Has("pool_max_conns")
 	query.Del("schema")
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // pgx takes + for itself
 	config, err = pgxpool.ParseConfig(u.String())
 	if err != nil {
 		return nil, "", errors.New("the PostgreSQL URL cannot be used: look at its host, port and parameters")
@@ -161,6 +164,7 @@ func parseURL(text string) (config *pgxpool.Config, schema string, err error) {
 	c := config.ConnConfig
 	c.ConnectTimeout = dialTime
 	c.RuntimeParams["application_name"] = applicationName
+	setSession(c, 0, nil)
 	config.HealthCheckPeriod, config.MaxConnIdleTime = 5*time.Second, 5*time.Minute
 	return config, pgx.Identifier{schema}.Sanitize(), nil
 }
@@ -171,16 +175,11 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 	if err != nil {
 		return err
 	}
-	b.pooled, err = examineServer(ctx, conn)
+	found, err := examineServer(ctx, conn)
 	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return err
 	}
-	if b.pooled { // prepared statements do not last either
-		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-		b.options.Log.Info("there is a pooler between the gateway and PostgreSQL; statements are not prepared")
-	} else {
-		config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = abandonedMillis
-	}
+	b.configure(config, found)
 	config.ShouldPing = b.testIdle
 	if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
@@ -192,25 +191,6 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 		return errors.Join(err, damage)
 	}
 	return errors.Join(b.identify(ctx), b.ensureEpoch(ctx))
-}
-
-// examineServer fails on a server that cannot be used. pooled is true behind a pooler, which
-// reports process numbers of its own.
-func examineServer(ctx context.Context, conn *pgx.Conn) (pooled bool, err error) {
-	var version, pid int
-	var standby bool
-	const sql = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), pg_backend_pid()"
-	err = conn.QueryRow(ctx, sql, pgx.QueryExecModeExec).Scan(&version, &standby, &pid)
-	switch {
-	case err != nil:
-		return false, err
-	case version < 130000:
-		return false, fmt.Errorf("PostgreSQL %d is too old: 13 or newer is needed", version/10000)
-	case standby:
-		return false, fmt.Errorf("%w: name the primary, for example with target_session_attrs=read-write "+
-			"and all hosts in the URL", errStandby)
-	}
-	return pid != int(conn.PgConn().PID()), nil
 }
 
 // identify reads the name of the database's notification channel.
