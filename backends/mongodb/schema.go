@@ -42,6 +42,11 @@ var documentIndexes = []mongo.IndexModel{
 	}},
 }
 
+// entryIndex keeps two entries of the ledger from having one key.
+var entryIndex = mongo.IndexModel{
+	Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true),
+}
+
 // ensureCollections makes the collections, indexes and images that are missing, and reads the
 // epoch.
 //
@@ -69,9 +74,7 @@ func (b *Backend) ensureCollections(ctx context.Context) error {
 		Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
 	})
 	return errors.Join(err, b.ensureIndexes(ctx, b.ledger(),
-		mongo.IndexModel{
-			Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true),
-		},
+		entryIndex,
 		mongo.IndexModel{
 			Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
 		},
@@ -101,11 +104,7 @@ func (b *Backend) ensureIndexes(
 	}
 	var missing []mongo.IndexModel
 	for _, w := range wanted {
-		keys, err := bson.Marshal(w.Keys)
-		if err != nil {
-			return err
-		}
-		if !hasIndex(exist, keys) {
+		if !hasIndex(exist, w) {
 			missing = append(missing, w)
 		}
 	}
@@ -116,11 +115,17 @@ func (b *Backend) ensureIndexes(
 	return err
 }
 
-// hasIndex reports whether an index with these keys exists. A direction may be a number of any type.
-func hasIndex(exist []mongo.IndexSpecification, keys bson.Raw) bool {
-	wanted, _ := keys.Elements()
+// hasIndex reports whether an index with these keys exists, which is unique if it must be. A
+// direction may be a number of any type.
+func hasIndex(exist []mongo.IndexSpecification, index mongo.IndexModel) bool {
+	keys, _ := bson.Marshal(index.Keys) // names and numbers
+	wanted, _ := bson.Raw(keys).Elements()
+	unique := index.Options == entryIndex.Options
 	return slices.ContainsFunc(exist, func(s mongo.IndexSpecification) bool {
 		have, _ := s.KeysDocument.Elements()
+		if unique && (s.Unique == nil || !*s.Unique) {
+			return false
+		}
 		return slices.EqualFunc(have, wanted, func(x, y bson.RawElement) bool {
 			m, ok1 := x.Value().AsFloat64OK()
 			n, ok2 := y.Value().AsFloat64OK()
@@ -166,6 +171,7 @@ func (b *Backend) examineDocuments(ctx context.Context) (epoch epoch, imaged boo
 		return epoch, false, err
 	}
 	var all []struct {
+		Type    string
 		Options struct {
 			Images struct{ Enabled bool } `bson:"changeStreamPreAndPostImages"`
 		}
@@ -176,6 +182,10 @@ func (b *Backend) examineDocuments(ctx context.Context) (epoch epoch, imaged boo
 	}
 	if len(all) != 1 {
 		return epoch, false, errNoDocuments
+	}
+	if all[0].Type != "collection" {
+		return epoch, false, unusable(fmt.Sprintf("app_data is a %s, not a collection: "+
+			"give the collection its name back, or name another database", all[0].Type))
 	}
 	sum := sha256.Sum256(all[0].Info.UUID.Data)
 	copy(epoch[:], sum[:])
