@@ -32,6 +32,7 @@ var tableColumns = map[string]map[string]string{
 	},
 	"app_data_filters": {
 		"workspace_id": "text C !", "app_id": "text C !", "collection": "text C !", "fields": "text C !",
+		"at": "timestamp with time zone !",
 	},
 	"app_data_ledger": {
 		"kind": "text C !", "key": "text C !", "body": "bytea !", "at": "timestamp with time zone",

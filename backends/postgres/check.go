@@ -92,7 +92,7 @@ var rightsOn = map[string]string{
 	"app_data_marks":     "SELECT,INSERT,DELETE",
 	"app_data_mutations": "SELECT,INSERT,DELETE",
 	"app_data_ledger":    "SELECT,INSERT,UPDATE,DELETE",
-	"app_data_filters":   "SELECT,INSERT",
+	"app_data_filters":   "SELECT,INSERT,DELETE",
 }
 
 // rights examines the rights on the schema, and on the tables if they exist.

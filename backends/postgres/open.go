@@ -76,7 +76,6 @@ type Backend struct {
 	inserts   *queue
 	upserts   *queue
 	acquiring atomic.Int64 // calls of Write that wait for a connection
-	fieldSets sync.Map     // the sets of fields that are registered; see upsert_lock.go
 	texts     sync.Map     // SQL with the schema's name in it, by SQL without it
 
 	// Notifications.
