@@ -24,8 +24,8 @@ const (
 	metaName      = "app_data_meta" // the floor of the history, and the leases of gateways
 )
 
-// mutationTime is how long mutations are kept: a day, and a margin because the server removes them
-// at times of its own.
+// mutationTime is how long mutations are kept, and locks that nobody uses: a day, and a margin
+// because the server removes them at times of its own.
 const mutationTime = 25 * time.Hour
 
 var images = bson.D{{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: true}}}}
@@ -69,11 +69,14 @@ func (b *Backend) ensureCollections(ctx context.Context) error {
 	if err := b.ensureDocuments(ctx); err != nil {
 		return err
 	}
-	err = b.ensureIndexes(ctx, b.database.Collection(mutationsName), mongo.IndexModel{
-		Keys:    bson.D{{Key: "at", Value: 1}},
-		Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
-	})
-	return errors.Join(err, b.ensureIndexes(ctx, b.ledger(),
+	var errs []error
+	for _, name := range []string{mutationsName, locksName} {
+		errs = append(errs, b.ensureIndexes(ctx, b.database.Collection(name), mongo.IndexModel{
+			Keys:    bson.D{{Key: "at", Value: 1}},
+			Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
+		}))
+	}
+	return errors.Join(errors.Join(errs...), b.ensureIndexes(ctx, b.ledger(),
 		entryIndex,
 		mongo.IndexModel{
 			Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),

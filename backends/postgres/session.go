@@ -42,7 +42,10 @@ var settings = []setting{
 	{name: "array_nulls", value: "on", must: true},
 	// With off, a query fails where a policy would hide rows.
 	{name: "row_security", value: "off", also: []string{"on"}},
-	{name: "synchronous_commit", value: "on", also: []string{"remote_apply"}, must: true},
+	// All but off wait for this server's disk. What more they wait for is the operator's choice.
+	{
+		name: "synchronous_commit", value: "on", also: []string{"local", "remote_write", "remote_apply"}, must: true,
+	},
 	{name: "default_transaction_isolation", value: "read committed", must: true},
 	{name: "default_transaction_deferrable", value: "off"},
 	{name: "statement_timeout", value: "0"},
@@ -96,7 +99,7 @@ func setSession(config *pgx.ConnConfig, version int, has map[string]string) {
 		}
 		value := s.value
 		if s.name == "synchronous_commit" && s.accepts(has[s.name]) {
-			value = has[s.name] // remote_apply promises more than on
+			value = has[s.name]
 		}
 		config.RuntimeParams[s.name] = value
 	}
