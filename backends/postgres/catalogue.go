@@ -52,9 +52,9 @@ var tableKeys = map[string]string{
 
 // speedIndexes are the indexes without which the gateway is slow, by name.
 var speedIndexes = map[string]string{
-	"app_data_by_time": "app_data", "app_data_by_value": "app_data", "app_data_changes_by_xid": "app_data_changes",
-	"app_data_changes_by_scope": "app_data_changes", "app_data_mutations_by_time": "app_data_mutations",
-	"app_data_ledger_by_expiry": "app_data_ledger",
+	"app_data_by_time": "app_data", "app_data_by_value": "app_data",
+	"app_data_changes_by_xid": "app_data_changes", "app_data_changes_by_scope": "app_data_changes",
+	"app_data_mutations_by_time": "app_data_mutations", "app_data_ledger_by_expiry": "app_data_ledger",
 }
 
 // triggers are those of app_data by their pg_trigger.tgtype: ROW 1, BEFORE 2, INSERT 4, DELETE 8,
@@ -82,14 +82,14 @@ const catalogueSQL = `WITH ours AS (
 	JOIN pg_namespace AS s ON s.oid = c.relnamespace
 	WHERE '"' || replace(s.nspname, '"', '""') || '"' = $1 AND c.relname = ANY($2::text[])
 )
-SELECT 'table ' || name, CASE WHEN relkind <> 'r' THEN 'no table' WHEN relrowsecurity THEN 'row security' ELSE '' END
-	FROM ours
+SELECT 'table ' || name,
+	CASE WHEN relkind <> 'r' THEN 'no table' WHEN relrowsecurity THEN 'row security' ELSE '' END FROM ours
 UNION ALL SELECT 'column ' || o.name || '.' || a.attname, format_type(a.atttypid, a.atttypmod)
 		|| CASE l.collname WHEN 'C' THEN ' C' ELSE '' END || CASE WHEN a.attnotnull THEN ' !' ELSE '' END
 	FROM ours AS o JOIN pg_attribute AS a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
 	LEFT JOIN pg_collation AS l ON l.oid = a.attcollation
-UNION ALL SELECT 'key ' || o.name || ' ' || k.columns, '' FROM ours AS o JOIN pg_index AS i ON i.indrelid = o.oid
-	CROSS JOIN LATERAL (SELECT string_agg(a.attname, ', ' ORDER BY n.n) AS columns
+UNION ALL SELECT 'key ' || o.name || ' ' || k.columns, '' FROM ours AS o
+	JOIN pg_index AS i ON i.indrelid = o.oid CROSS JOIN LATERAL (SELECT string_agg(a.attname, ', ' ORDER BY n.n) AS columns
 		FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS n (attnum, n)
 		JOIN pg_attribute AS a ON a.attrelid = o.oid AND a.attnum = n.attnum
 		WHERE n.n <= i.indnkeyatts) AS k
@@ -137,7 +137,11 @@ func (b *Backend) compare(r *driverkit.Report, have map[string]string) {
 	if len(r.Findings) == failed {
 		b.compareTriggers(r, have)
 	}
-	if cache := have["cache"]; cache != "1" && len(r.Findings) == failed {
+	switch cache, exists := have["cache"]; {
+	case len(r.Findings) != failed:
+	case !exists:
+		r.Fail(fixTable, "the column seq of app_data_changes has no sequence of its own")
+	case cache != "1":
 		r.Fail("ALTER TABLE app_data_changes ALTER seq SET CACHE 1; a gateway then has clients list again",
 			"the log's sequence has CACHE %s", cache)
 	}
@@ -174,7 +178,8 @@ func (b *Backend) compareTable(r *driverkit.Report, have map[string]string, tabl
 	}
 	if key := tableKeys[table]; key != "" {
 		if _, exists := have["key "+table+" "+key]; !exists {
-			r.Fail("ALTER TABLE "+table+" ADD PRIMARY KEY ("+key+")", "the table %s has no unique index (%s)", table, key)
+			r.Fail("ALTER TABLE "+table+" ADD PRIMARY KEY ("+key+")",
+				"the table %s has no unique index (%s)", table, key)
 		}
 	}
 }

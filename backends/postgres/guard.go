@@ -17,6 +17,9 @@ var errSchemaChanged = protocol.Errorf(protocol.CodeUnavailable,
 // look is [driverkit.Guard]'s. It compares the schema with that of the migrations. After a repair it
 // begins a new epoch if changes may have been lost meanwhile: see [Backend.ensureEpoch].
 func (b *Backend) look(ctx context.Context, standing error) (reason, detail error) {
+	if b.unguarded.Load() {
+		return standing, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	damage, err := b.damage(ctx)

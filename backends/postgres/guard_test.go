@@ -117,7 +117,8 @@ func TestTableMadeAnew(t *testing.T) {
 	f := watch(t, b, nil)
 	file := t.TempDir() + "/dump.sql"
 	postgrestest.Dump(t, url, file)
-	postgrestest.PSQL(t, url, "CREATE TABLE other AS TABLE app_data; DROP TABLE app_data; ALTER TABLE other RENAME TO app_data")
+	postgrestest.PSQL(t, url, "CREATE TABLE other AS TABLE app_data; DROP TABLE app_data;"+
+		"ALTER TABLE other RENAME TO app_data")
 	require.Contains(t, awaitRefusal(t, b), "secondgate check")
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: url})
 	require.ErrorContains(t, err, "of app_data is")

@@ -85,6 +85,7 @@ type Backend struct {
 	listening atomic.Bool // notifications arrive
 
 	epochLock chan struct{} // held while a new epoch is begun
+	unguarded atomic.Bool   // tests see what the guard would hide
 }
 
 var _ backends.Backend = (*Backend)(nil)

@@ -44,7 +44,8 @@ var settings = []setting{
 	{name: "row_security", value: "off", also: []string{"on"}},
 	// All but off wait for this server's disk. What more they wait for is the operator's choice.
 	{
-		name: "synchronous_commit", value: "on", also: []string{"local", "remote_write", "remote_apply"}, must: true,
+		name: "synchronous_commit", value: "on", must: true,
+		also: []string{"local", "remote_write", "remote_apply"},
 	},
 	{name: "default_transaction_isolation", value: "read committed", must: true},
 	{name: "default_transaction_deferrable", value: "off"},
@@ -159,8 +160,8 @@ func readSettings(ctx context.Context, conn *pgx.Conn) (map[string]string, error
 // usable fails on settings that the gateway cannot set.
 func (s server) usable() error {
 	if encoding := s.has["server_encoding"]; encoding != "UTF8" {
-		return fmt.Errorf("the database's encoding is %s: make one with createdb --encoding=UTF8 --template=template0",
-			encoding)
+		return fmt.Errorf("the database's encoding is %s: "+
+			"make one with createdb --encoding=UTF8 --template=template0", encoding)
 	}
 	if s.has["default_transaction_read_only"] == "on" {
 		return fmt.Errorf("default_transaction_read_only is on: " +
@@ -195,7 +196,8 @@ func (s server) report(r *driverkit.Report) {
 	}
 	for _, name := range []string{"fsync", "full_page_writes"} {
 		if s.has[name] == "off" {
-			r.Warn("set it to on in postgresql.conf", "%s is off: a crash of the machine loses acknowledged writes", name)
+			r.Warn("set it to on in postgresql.conf",
+				"%s is off: a crash of the machine loses acknowledged writes", name)
 		}
 	}
 }

@@ -144,7 +144,8 @@ func (b *Backend) register(ctx context.Context, conn connection, all []*filterUs
 // collections in which an upsert is under way to a later call.
 func (b *Backend) cleanFields(ctx context.Context, before time.Time) error {
 	return b.read(ctx, "clean up", func(ctx context.Context, q querier) error {
-		const old = "SELECT DISTINCT workspace_id, app_id, collection FROM @.app_data_filters WHERE at < $1 LIMIT 1000"
+		const old = `SELECT DISTINCT workspace_id, app_id, collection FROM @.app_data_filters
+			WHERE at < $1 LIMIT 1000`
 		rows, err := q.Query(ctx, b.sql(old), before)
 		if err != nil {
 			return err
@@ -164,7 +165,9 @@ func (b *Backend) cleanFields(ctx context.Context, before time.Time) error {
 	})
 }
 
-func (b *Backend) cleanFieldsOf(ctx context.Context, conn *pgx.Conn, place protocol.Ref, before time.Time) error {
+func (b *Backend) cleanFieldsOf(
+	ctx context.Context, conn *pgx.Conn, place protocol.Ref, before time.Time,
+) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		var mine bool
 		lock := b.lockKey(place.Scope, "collection", place.Collection)
@@ -187,7 +190,8 @@ const (
 		FROM unnest($1::bigint[], $2::boolean[]) WITH ORDINALITY AS l (key, exclusive, n) ORDER BY n`
 	// unregisteredSQL tells whether a set of fields is missing, where it would make a difference.
 	unregisteredSQL = `SELECT EXISTS (
-		SELECT FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS s (workspace_id, app_id, collection, fields)
+		SELECT FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+			AS s (workspace_id, app_id, collection, fields)
 		WHERE NOT EXISTS (SELECT FROM @.app_data_filters AS f
 			WHERE f.workspace_id = s.workspace_id AND f.app_id = s.app_id AND f.collection = s.collection
 				AND f.fields = s.fields)
@@ -223,7 +227,8 @@ func (b *Backend) queueLocks(batch *pgx.Batch, all []*filterUse, missing *bool) 
 	}
 	slices.Sort(filters)
 	batch.Queue(collectionsSQL, collections, exclusive)
-	batch.Queue(b.sql(unregisteredSQL), setColumns(all)...).QueryRow(func(r pgx.Row) error { return r.Scan(missing) })
+	batch.Queue(b.sql(unregisteredSQL), setColumns(all)...).
+		QueryRow(func(r pgx.Row) error { return r.Scan(missing) })
 	batch.Queue(b.sql(filtersSQL), several, workspaces, apps, names, slices.Compact(filters))
 }
 
