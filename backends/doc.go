@@ -21,6 +21,7 @@
 //	open.go         Options, Backend, Open, Close
 //	schema.go       what is stored beside documents; versions, migrations
 //	check.go        Check, for operators
+//	guard.go        refuses calls while the database is not as the gateway made it
 //	errors.go       errors of the database become those of the contract
 //	document.go     the stored form of a document
 //	cursor.go       the cursor, its bytes, whether it can be resumed

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// MaxConditions is the greatest number of members of a filter.
+const MaxConditions = 64
+
 // Condition is one equality of a filter: the field's canonical JSON value.
 type Condition struct {
 	Field string
@@ -21,10 +24,14 @@ type Filter struct {
 }
 
 // ParseFilter reads a canonical filter object. It fails with invalid_filter on operators: a value
-// that is an object with a name beginning with $.
+// that is an object with a name beginning with $, and on more than MaxConditions members.
 func ParseFilter(object []byte, paths bool) (Filter, error) {
 	f := Filter{Paths: paths}
+	members := 0
 	for name, value := range Members(object) {
+		if members++; members > MaxConditions {
+			return Filter{}, Errorf(CodeInvalidFilter, "a filter has at most %d members", MaxConditions)
+		}
 		if operator(value) {
 			return Filter{}, Errorf(
 				CodeInvalidFilter, "the filter on %s is an operator: only equality is supported", name,

@@ -25,9 +25,14 @@ func Check(ctx context.Context, url string) []backends.Finding {
 		c.Error(err)
 		return c.Findings
 	}
-	client, err := mongo.Connect(clientOptions(url))
+	connecting, err := clientOptions(url)
 	if err != nil {
-		c.Fail("look at its hosts and parameters", "the MongoDB URL cannot be used")
+		c.Error(err)
+		return c.Findings
+	}
+	client, err := mongo.Connect(connecting)
+	if err != nil {
+		c.Error(errURL)
 		return c.Findings
 	}
 	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
@@ -37,7 +42,7 @@ func Check(ctx context.Context, url string) []backends.Finding {
 		c.Error(refused(explainSelection(ctx, url, err)))
 		return c.Findings
 	}
-	for _, step := range []func(context.Context) error{c.rights, c.documents, c.oplog, c.images} {
+	for _, step := range []func(context.Context) error{c.rights, c.documents, c.entries, c.oplog, c.images} {
 		if err := step(ctx); err != nil {
 			c.Error(refused(err))
 		}
@@ -118,7 +123,7 @@ func (c *check) indexes(ctx context.Context) error {
 	missing := false
 	for _, index := range documentIndexes {
 		keys, _ := bson.Marshal(index.Keys) // names and numbers
-		if !hasIndex(exist, keys) {
+		if !hasIndex(exist, index) {
 			missing = true
 			fix := fmt.Sprintf("serve makes it, for which it waits at its start; "+
 				"on a big collection run db.app_data.createIndex(%s) before", bson.Raw(keys))
@@ -127,6 +132,19 @@ func (c *check) indexes(ctx context.Context) error {
 	}
 	if !missing {
 		c.OK("app_data has its indexes")
+	}
+	return nil
+}
+
+// entries examines the ledger, if it exists. Two entries of one key would both be found.
+func (c *check) entries(ctx context.Context) error {
+	exist, err := c.b.ledger().Indexes().ListSpecifications(ctx)
+	if err != nil || len(exist) == 0 {
+		return err
+	}
+	if !hasIndex(exist, entryIndex) {
+		c.Fail("serve makes it; if it cannot, remove entries of one kind and key, "+
+			"or an index of these fields that is not unique", "app_data_ledger has no unique index {kind: 1, key: 1}")
 	}
 	return nil
 }

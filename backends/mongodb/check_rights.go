@@ -12,9 +12,9 @@ import (
 // has all of them. If images are off, serving also needs collMod.
 var rightsOn = map[string]string{
 	"":            "listCollections",
-	documentsName: "find insert update remove changeStream createCollection createIndex listIndexes",
+	documentsName: "find insert update remove changeStream createCollection createIndex dropIndex listIndexes",
 	mutationsName: "find insert createCollection createIndex listIndexes",
-	locksName:     "find insert update createCollection",
+	locksName:     "find insert update createCollection createIndex listIndexes",
 	ledgerName:    "find insert update remove createCollection createIndex listIndexes",
 	metaName:      "find insert update remove createCollection",
 }

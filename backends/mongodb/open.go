@@ -12,9 +12,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/driverkit"
@@ -82,9 +79,13 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := mongo.Connect(clientOptions(o.URL))
+	connecting, err := clientOptions(o.URL)
 	if err != nil {
-		return nil, errors.New("the MongoDB URL cannot be used: look at its hosts and parameters")
+		return nil, err
+	}
+	client, err := mongo.Connect(connecting)
+	if err != nil {
+		return nil, errURL
 	}
 	b := &Backend{
 		options: o, client: client, database: client.Database(name), life: driverkit.NewLifetime(),
@@ -100,15 +101,10 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	}
 	b.calls.Start(b.life, 1, b.runGroup)
 	b.life.Go(b.keepAlive)
+	guard := driverkit.Guard{Life: b.life, Log: o.Log, Look: b.look}
+	b.life.Go(guard.Run)
 	b.life.Go(func() { driverkit.RunMaintenance(b.life.Context(), b.options.Log, b.clean) })
 	return b, nil
-}
-
-func clientOptions(address string) *options.ClientOptions {
-	o := options.Client().SetAppName(applicationName)
-	o.SetServerSelectionTimeout(selectionTime).SetConnectTimeout(dialTime)
-	o.ApplyURI(address) // it may override the above
-	return o.SetReadConcern(readconcern.Majority()).SetWriteConcern(writeconcern.Majority())
 }
 
 // databaseOf is the path of a URL. net/url cannot parse URLs of several hosts. The error does not

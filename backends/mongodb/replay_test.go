@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
@@ -194,6 +196,24 @@ func upsertBy(filter, data string) backends.Tx {
 	}}
 }
 
+// TestLocksAreRemoved: the server removes the lock documents of collections that nobody upserts into.
+func TestLocksAreRemoved(t *testing.T) {
+	t.Parallel()
+	url := mongodbtest.Database(t)
+	b := open(t, url)
+	_, err := backends.WriteOne(t.Context(), b, upsertBy(`{"key":1}`, `{"n":1}`))
+	require.NoError(t, err)
+	locks := outsider(t, url).Database().Collection("app_data_locks")
+	n, err := locks.CountDocuments(t.Context(), bson.D{{Key: "at", Value: bson.D{{Key: "$type", Value: "date"}}}})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+	specs, err := locks.Indexes().ListSpecifications(t.Context())
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(specs, func(s mongo.IndexSpecification) bool {
+		return s.ExpireAfterSeconds != nil && s.KeysDocument.Lookup("at").Type != 0
+	}))
+}
+
 // TestUpsertIndex: once a collection has grown, upserts by a field make an index for the field and
 // use it.
 func TestUpsertIndex(t *testing.T) {
@@ -214,6 +234,7 @@ func TestUpsertIndex(t *testing.T) {
 	}
 	require.Equal(t, backends.Insert, upsert("new").Op)
 	require.Eventually(t, func() bool {
+		upsert("new") // only fields that are used repeatedly get one
 		specs, err := docs.Indexes().ListSpecifications(context.Background())
 		for _, s := range specs {
 			if s.Name == "secondgate_upsert_key" {

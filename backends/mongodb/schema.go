@@ -24,8 +24,8 @@ const (
 	metaName      = "app_data_meta" // the floor of the history, and the leases of gateways
 )
 
-// mutationTime is how long mutations are kept: a day, and a margin because the server removes them
-// at times of its own.
+// mutationTime is how long mutations are kept, and locks that nobody uses: a day, and a margin
+// because the server removes them at times of its own.
 const mutationTime = 25 * time.Hour
 
 var images = bson.D{{Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: true}}}}
@@ -40,6 +40,11 @@ var documentIndexes = []mongo.IndexModel{
 		{Key: "workspaceId", Value: 1}, {Key: "appId", Value: 1}, {Key: "collection", Value: 1},
 		{Key: "_id", Value: 1},
 	}},
+}
+
+// entryIndex keeps two entries of the ledger from having one key.
+var entryIndex = mongo.IndexModel{
+	Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true),
 }
 
 // ensureCollections makes the collections, indexes and images that are missing, and reads the
@@ -64,14 +69,15 @@ func (b *Backend) ensureCollections(ctx context.Context) error {
 	if err := b.ensureDocuments(ctx); err != nil {
 		return err
 	}
-	err = b.ensureIndexes(ctx, b.database.Collection(mutationsName), mongo.IndexModel{
-		Keys:    bson.D{{Key: "at", Value: 1}},
-		Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
-	})
-	return errors.Join(err, b.ensureIndexes(ctx, b.ledger(),
-		mongo.IndexModel{
-			Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true),
-		},
+	var errs []error
+	for _, name := range []string{mutationsName, locksName} {
+		errs = append(errs, b.ensureIndexes(ctx, b.database.Collection(name), mongo.IndexModel{
+			Keys:    bson.D{{Key: "at", Value: 1}},
+			Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
+		}))
+	}
+	return errors.Join(errors.Join(errs...), b.ensureIndexes(ctx, b.ledger(),
+		entryIndex,
 		mongo.IndexModel{
 			Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
 		},
@@ -101,11 +107,7 @@ func (b *Backend) ensureIndexes(
 	}
 	var missing []mongo.IndexModel
 	for _, w := range wanted {
-		keys, err := bson.Marshal(w.Keys)
-		if err != nil {
-			return err
-		}
-		if !hasIndex(exist, keys) {
+		if !hasIndex(exist, w) {
 			missing = append(missing, w)
 		}
 	}
@@ -116,11 +118,17 @@ func (b *Backend) ensureIndexes(
 	return err
 }
 
-// hasIndex reports whether an index with these keys exists. A direction may be a number of any type.
-func hasIndex(exist []mongo.IndexSpecification, keys bson.Raw) bool {
-	wanted, _ := keys.Elements()
+// hasIndex reports whether an index with these keys exists, which is unique if it must be. A
+// direction may be a number of any type.
+func hasIndex(exist []mongo.IndexSpecification, index mongo.IndexModel) bool {
+	keys, _ := bson.Marshal(index.Keys) // names and numbers
+	wanted, _ := bson.Raw(keys).Elements()
+	unique := index.Options == entryIndex.Options
 	return slices.ContainsFunc(exist, func(s mongo.IndexSpecification) bool {
 		have, _ := s.KeysDocument.Elements()
+		if unique && (s.Unique == nil || !*s.Unique) {
+			return false
+		}
 		return slices.EqualFunc(have, wanted, func(x, y bson.RawElement) bool {
 			m, ok1 := x.Value().AsFloat64OK()
 			n, ok2 := y.Value().AsFloat64OK()
@@ -166,6 +174,7 @@ func (b *Backend) examineDocuments(ctx context.Context) (epoch epoch, imaged boo
 		return epoch, false, err
 	}
 	var all []struct {
+		Type    string
 		Options struct {
 			Images struct{ Enabled bool } `bson:"changeStreamPreAndPostImages"`
 		}
@@ -176,6 +185,10 @@ func (b *Backend) examineDocuments(ctx context.Context) (epoch epoch, imaged boo
 	}
 	if len(all) != 1 {
 		return epoch, false, errNoDocuments
+	}
+	if all[0].Type != "collection" {
+		return epoch, false, unusable(fmt.Sprintf("app_data is a %s, not a collection: "+
+			"give the collection its name back, or name another database", all[0].Type))
 	}
 	sum := sha256.Sum256(all[0].Info.UUID.Data)
 	copy(epoch[:], sum[:])

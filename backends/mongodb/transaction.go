@@ -11,7 +11,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/secondgate/secondgate/backends"
 )
@@ -24,7 +23,7 @@ const (
 )
 
 var transactionOptions = options.Transaction().
-	SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority())
+	SetReadConcern(readconcern.Snapshot()).SetWriteConcern(journaled())
 
 // transact carries out calls in one transaction of the database, again and again while it conflicts
 // with others. On an error no call has an answer.

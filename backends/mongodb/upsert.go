@@ -46,7 +46,10 @@ func (g *group) lock(ctx context.Context) error {
 	slices.Sort(names)
 	var models []mongo.WriteModel
 	for _, name := range names {
-		increment := bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}}}
+		increment := bson.D{
+			{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}},
+			{Key: "$currentDate", Value: bson.D{{Key: "at", Value: true}}}, // the server removes old ones
+		}
 		models = append(models, mongo.NewUpdateOneModel().
 			SetFilter(bson.D{{Key: "_id", Value: name}}).SetUpsert(true).SetUpdate(increment))
 	}
@@ -120,7 +123,7 @@ func (g *group) lookUp(
 func indexable(f *protocol.Filter) (field string, values bson.A, ok bool) {
 	for _, c := range f.Conditions {
 		scalar := c.Value[0] != '{' && c.Value[0] != '[' && c.Value[0] != 'n'
-		if plainName(c.Field) && scalar && utf8.ValidString(c.Field) {
+		if plainName(c.Field) && len(c.Field) <= maxFieldName && scalar && utf8.ValidString(c.Field) {
 			return c.Field, storedForms(c.Value), true
 		}
 	}

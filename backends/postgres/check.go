@@ -2,10 +2,7 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"io/fs"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +56,7 @@ func (c *check) row(ctx context.Context, sql string, into ...any) error {
 }
 
 func (c *check) server(ctx context.Context) error {
-	pooled, err := examineServer(ctx, c.conn)
+	found, err := examineServer(ctx, c.conn)
 	if err != nil {
 		return err
 	}
@@ -69,9 +66,10 @@ func (c *check) server(ctx context.Context) error {
 	}
 	short, _, _ := strings.Cut(version, " on ")
 	c.OK("%s, a primary", short)
-	if pooled {
+	if found.pooled {
 		c.OK("a pooler stands between; statements are sent without preparing them")
 	}
+	found.report(&c.Report)
 	return nil
 }
 
@@ -94,7 +92,7 @@ var rightsOn = map[string]string{
 	"app_data_marks":     "SELECT,INSERT,DELETE",
 	"app_data_mutations": "SELECT,INSERT,DELETE",
 	"app_data_ledger":    "SELECT,INSERT,UPDATE,DELETE",
-	"app_data_filters":   "SELECT,INSERT",
+	"app_data_filters":   "SELECT,INSERT,DELETE",
 }
 
 // rights examines the rights on the schema, and on the tables if they exist.
@@ -176,70 +174,11 @@ func (c *check) tables(ctx context.Context) error {
 		return nil
 	}
 	c.OK("schema version %d, the newest that this secondgate knows", version)
-	good, err := c.triggers(ctx)
-	if err != nil {
-		return err
-	}
-	uncached, err := c.sequence(ctx)
-	if err == nil && good && uncached {
-		c.OK("all triggers are as secondgate made them, and enabled always")
+	have, err := c.b.catalogue(ctx, c.conn)
+	if err == nil {
+		c.b.compare(&c.Report, have)
 	}
 	return err
-}
-
-// The triggers by their pg_trigger.tgtype: ROW 1, BEFORE 2, INSERT 4, DELETE 8, UPDATE 16, TRUNCATE
-// 32.
-var triggers = map[string]int{
-	"app_data_changed": 1 + 4 + 8 + 16, "app_data_truncated": 32, "app_data_stamped": 1 + 2 + 16,
-}
-
-var functionBody = regexp.MustCompile(`(?s)CREATE FUNCTION @\.(\w+)\(\).*?\$body\$(.*?)\$body\$`)
-
-func (c *check) triggers(ctx context.Context) (good bool, err error) {
-	bodies := map[string]string{}
-	text, _ := migrations.ReadFile("migrations/0001_documents.sql") // it is embedded
-	for _, m := range functionBody.FindAllStringSubmatch(string(text), -1) {
-		bodies[m[1]] = c.b.sql(m[2])
-	}
-	const fix = "restore it from backends/postgres/migrations; " +
-		"then have clients list again, because changes may be missing from the log"
-	good = true
-	for _, name := range slices.Sorted(maps.Keys(triggers)) {
-		var kind int
-		var enabled, body string
-		err := c.row(ctx, `SELECT t.tgtype, t.tgenabled::text, p.prosrc
-			FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
-			WHERE t.tgrelid = '@.app_data'::regclass AND t.tgname = '`+name+"'", &kind, &enabled, &body)
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			c.Fail(fix, "the trigger %s is missing", name)
-		case err != nil:
-			return false, err
-		case kind != triggers[name] || body != bodies[name]:
-			c.Fail(fix, "the trigger %s is not as secondgate made it", name)
-		case enabled != "A":
-			c.Fail("ALTER TABLE app_data ENABLE ALWAYS TRIGGER "+name+"; then have clients list again",
-				"the trigger %s is not enabled always", name)
-		default:
-			continue
-		}
-		good = false
-	}
-	return good, nil
-}
-
-// sequence fails if the log's sequence hands out numbers in advance: that breaks the order of the
-// changes of one document.
-func (c *check) sequence(ctx context.Context) (uncached bool, err error) {
-	var cache int64
-	err = c.row(ctx, `SELECT s.seqcache FROM pg_sequence AS s
-		WHERE s.seqrelid = pg_get_serial_sequence('@.app_data_changes', 'seq')::regclass`, &cache)
-	if err == nil && cache != 1 {
-		c.Fail("ALTER TABLE app_data_changes ALTER seq SET CACHE 1; then have clients list again",
-			"the log's sequence has CACHE %d", cache)
-		return false, nil
-	}
-	return true, err
 }
 
 // listening sends a notification to itself.

@@ -249,6 +249,7 @@ func TestRestoreElsewhere(t *testing.T) {
 func TestRestoreUnderneath(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
+	b.Unguarded()
 	write(t, b, tx(insert("a", `{"n":1}`)))
 	file := filepath.Join(t.TempDir(), "dump.sql")
 	postgrestest.Dump(t, url, file)

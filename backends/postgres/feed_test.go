@@ -91,7 +91,7 @@ func TestLongTransaction(t *testing.T) {
 func TestChangeNamesItsAuthor(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
-	require.NoError(t, inTurns(t, b, url))
+	require.NoError(t, inTurns(t, b, open(t, url)))
 	require.NoError(t, afterWait(t, b, url))
 }
 
@@ -104,8 +104,8 @@ func by(name string, op backends.Op, id string) backends.Tx {
 
 // inTurns lets two gateways write one document in turns. It checks the changes after each three
 // writes.
-func inTurns(t *testing.T, b *postgres.Backend, url string) error {
-	gateways := []*postgres.Backend{b, open(t, url)}
+func inTurns(t *testing.T, b, other *postgres.Backend) error {
+	gateways := []*postgres.Backend{b, other}
 	for i := range 6 {
 		from := now(t, b)
 		for n := range 3 {

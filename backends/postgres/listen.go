@@ -46,6 +46,9 @@ func (b *Backend) listen() {
 var errNotHeard = errors.New("a notification of our own did not come back: LISTEN needs a connection " +
 	"without a pooler in transaction mode; name one with --backend-direct")
 
+// errRemade means that notifications of app_data have another name now.
+var errRemade = errors.New("the table app_data was made anew")
+
 // listenOnce listens on a connection of its own until the connection breaks.
 func (b *Backend) listenOnce() error {
 	ctx := b.life.Context()
@@ -58,8 +61,9 @@ func (b *Backend) listenOnce() error {
 		defer cancel()
 		_ = conn.Close(ctx)
 	}()
+	channel := *b.channel.Load()
 	if err := b.bounded(func(ctx context.Context) error {
-		_, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{b.channel}.Sanitize(), pgx.QueryExecModeSimpleProtocol)
+		_, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize(), pgx.QueryExecModeSimpleProtocol)
 		return err
 	}); err != nil {
 		return err
@@ -80,6 +84,8 @@ func (b *Backend) listenOnce() error {
 			b.poke()
 		case !quiet:
 			return err
+		case channel != *b.channel.Load():
+			return errRemade
 		default:
 			if err := b.bounded(conn.Ping); err != nil {
 				return err
@@ -122,7 +128,7 @@ func (b *Backend) setListening(listening bool) {
 
 func (b *Backend) notify(payload string) error {
 	return b.bounded(func(ctx context.Context) error {
-		_, err := b.pool.Exec(ctx, "SELECT pg_notify($1, $2)", b.channel, payload)
+		_, err := b.pool.Exec(ctx, "SELECT pg_notify($1, $2)", *b.channel.Load(), payload)
 		return err
 	})
 }

@@ -13,14 +13,15 @@ import (
 // chunk is the number of rows that one statement deletes at most.
 const chunk = 10_000
 
-// clean removes what has expired: changes, mutations and entries of the ledger.
+// clean removes what has expired: changes, mutations, entries of the ledger and sets of fields.
 func (b *Backend) clean(ctx context.Context, now time.Time) error {
 	mutations := now.Add(-driverkit.MutationRetention(b.options.Retention))
 	return errors.Join(
 		b.mark(ctx, now),
 		b.trim(ctx, now.Add(-b.options.Retention)),
 		b.delete(ctx, "@.app_data_mutations", "at < $1", mutations),
-		b.delete(ctx, "@.app_data_ledger", "expires <= $1", now))
+		b.delete(ctx, "@.app_data_ledger", "expires <= $1", now),
+		b.cleanFields(ctx, now.Add(-fieldsTime)))
 }
 
 // mark notes the snapshot at a time.

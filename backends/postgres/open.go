@@ -76,16 +76,16 @@ type Backend struct {
 	inserts   *queue
 	upserts   *queue
 	acquiring atomic.Int64 // calls of Write that wait for a connection
-	fieldSets sync.Map     // the sets of fields that are registered; see upsert_lock.go
 	texts     sync.Map     // SQL with the schema's name in it, by SQL without it
 
 	// Notifications.
-	channel   string
-	self      string // the payload of our own announcements: feeds know of these commits
+	channel   atomic.Pointer[string] // its name; another one after app_data was made anew
+	self      string                 // the payload of our own announcements: feeds know of these commits
 	announce  chan struct{}
 	listening atomic.Bool // notifications arrive
 
 	epochLock chan struct{} // held while a new epoch is begun
+	unguarded atomic.Bool   // tests see what the guard would hide
 }
 
 var _ backends.Backend = (*Backend)(nil)
@@ -119,6 +119,8 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 	b.work(b.upserts, b.upsertGroup)
 	b.life.Go(b.listen)
 	b.life.Go(b.announceCommits)
+	guard := driverkit.Guard{Life: b.life, Log: options.Log, Look: b.look}
+	b.life.Go(guard.Run)
 	b.life.Go(func() { driverkit.RunMaintenance(b.life.Context(), b.options.Log, b.clean) })
 	return b, nil
 }
@@ -142,13 +144,16 @@ func parseURL(text string) (config *pgxpool.Config, schema string, err error) {
 			"write postgres://USER@HOST:PORT/DATABASE, its parts percent-encoded")
 	}
 	query := u.Query()
+	if err := contradiction(query); err != nil {
+		return nil, "", err
+	}
 	schema = query.Get("schema")
 	if schema == "" {
 		schema = "public"
 	}
 	limited := query.Has("pool_max_conns")
 	query.Del("schema")
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // pgx takes + for itself
 	config, err = pgxpool.ParseConfig(u.String())
 	if err != nil {
 		return nil, "", errors.New("the PostgreSQL URL cannot be used: look at its host, port and parameters")
@@ -159,6 +164,7 @@ func parseURL(text string) (config *pgxpool.Config, schema string, err error) {
 	c := config.ConnConfig
 	c.ConnectTimeout = dialTime
 	c.RuntimeParams["application_name"] = applicationName
+	setSession(c, 0, nil)
 	config.HealthCheckPeriod, config.MaxConnIdleTime = 5*time.Second, 5*time.Minute
 	return config, pgx.Identifier{schema}.Sanitize(), nil
 }
@@ -169,16 +175,11 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 	if err != nil {
 		return err
 	}
-	b.pooled, err = examineServer(ctx, conn)
+	found, err := examineServer(ctx, conn)
 	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return err
 	}
-	if b.pooled { // prepared statements do not last either
-		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-		b.options.Log.Info("there is a pooler between the gateway and PostgreSQL; statements are not prepared")
-	} else {
-		config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = abandonedMillis
-	}
+	b.configure(config, found)
 	config.ShouldPing = b.testIdle
 	if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
@@ -186,35 +187,21 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 	if err := b.migrate(ctx); err != nil {
 		return err
 	}
-	if err := b.identify(ctx); err != nil {
-		return err
+	if damage, err := b.damage(ctx); err != nil || damage != nil {
+		return errors.Join(err, damage)
 	}
-	return b.ensureEpoch(ctx)
-}
-
-// examineServer fails on a server that cannot be used. pooled is true behind a pooler, which
-// reports process numbers of its own.
-func examineServer(ctx context.Context, conn *pgx.Conn) (pooled bool, err error) {
-	var version, pid int
-	var standby bool
-	const sql = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), pg_backend_pid()"
-	err = conn.QueryRow(ctx, sql, pgx.QueryExecModeExec).Scan(&version, &standby, &pid)
-	switch {
-	case err != nil:
-		return false, err
-	case version < 130000:
-		return false, fmt.Errorf("PostgreSQL %d is too old: 13 or newer is needed", version/10000)
-	case standby:
-		return false, fmt.Errorf("%w: name the primary, for example with target_session_attrs=read-write "+
-			"and all hosts in the URL", errStandby)
-	}
-	return pid != int(conn.PgConn().PID()), nil
+	return errors.Join(b.identify(ctx), b.ensureEpoch(ctx))
 }
 
 // identify reads the name of the database's notification channel.
 func (b *Backend) identify(ctx context.Context) error {
 	const sql = "SELECT 'secondgate_' || '@.app_data'::regclass::oid"
-	return b.pool.QueryRow(ctx, b.sql(sql)).Scan(&b.channel)
+	var name string
+	err := b.pool.QueryRow(ctx, b.sql(sql)).Scan(&name)
+	if err == nil {
+		b.channel.Store(&name)
+	}
+	return err
 }
 
 // refused says in one sentence why the database cannot be opened and what to do.

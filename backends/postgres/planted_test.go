@@ -110,12 +110,18 @@ func TestPlantedNumbers(t *testing.T) {
 	t.Run("a sequence hands out 20 at a time", func(t *testing.T) {
 		t.Parallel()
 		b, url := fresh(t)
+		other := open(t, url)
+		b.Unguarded()
+		other.Unguarded()
 		postgrestest.PSQL(t, url, "ALTER TABLE app_data_changes ALTER seq SET CACHE 20")
-		require.ErrorContains(t, inTurns(t, b, url), "names the wrong actor:")
+		require.ErrorContains(t, inTurns(t, b, other), "names the wrong actor:")
 	})
 	t.Run("numbers are taken in a BEFORE trigger", func(t *testing.T) {
 		t.Parallel()
 		b, url := fresh(t)
+		other := open(t, url)
+		b.Unguarded()
+		other.Unguarded()
 		postgrestest.PSQL(t, url, `CREATE SEQUENCE early;
 			CREATE FUNCTION early() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 			BEGIN
@@ -125,7 +131,7 @@ func TestPlantedNumbers(t *testing.T) {
 			CREATE TRIGGER early BEFORE INSERT OR UPDATE OR DELETE ON app_data FOR EACH ROW EXECUTE FUNCTION early();
 			ALTER TABLE app_data_changes ALTER seq DROP IDENTITY;
 			ALTER TABLE app_data_changes ALTER seq SET DEFAULT current_setting('test.seq')::bigint`)
-		require.NoError(t, inTurns(t, b, url), "without a wait it does not show")
+		require.NoError(t, inTurns(t, b, other), "without a wait it does not show")
 		require.ErrorContains(t, afterWait(t, b, url), "names the wrong actor:")
 	})
 }

@@ -20,6 +20,12 @@ const (
 	lockSchema = 1
 )
 
+// schemaSteps is the newest schema version that this program knows.
+func schemaSteps() int {
+	steps, _ := fs.Glob(migrations, "migrations/*.sql") // they are embedded
+	return len(steps)
+}
+
 // migrate brings the tables up to date, in one transaction, one gateway at a time.
 func (b *Backend) migrate(ctx context.Context) error {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
@@ -82,8 +88,23 @@ func (b *Backend) schemaVersion(ctx context.Context, q querier) (version int, er
 	return version, err
 }
 
-// ensureEpoch begins a new epoch if the old one is lost, or has come here in a dump. Then the log
-// may hold numbers of transactions that the server will use again, so the whole log is dropped.
+// marksSQL is the numbers of the triggers and of the transactions that last changed them. The
+// numbers differ after a trigger was dropped or disabled and restored, even in one transaction. The
+// log may lack changes then.
+const marksSQL = `SELECT md5(concat(
+	(SELECT string_agg(concat(oid, '/', xmin), ' ' ORDER BY oid) FROM pg_trigger
+		WHERE tgrelid = '@.app_data'::regclass AND tgname LIKE 'app\_data\_%'),
+	(SELECT string_agg(concat(p.oid, '/', p.xmin), ' ' ORDER BY p.oid) FROM pg_proc AS p
+		WHERE p.oid IN (SELECT tgfoid FROM pg_trigger WHERE tgrelid = '@.app_data'::regclass
+				AND tgname LIKE 'app\_data\_%')
+			OR p.proname = 'app_data_log' AND p.pronamespace = (SELECT relnamespace FROM pg_class
+				WHERE oid = '@.app_data'::regclass)),
+	(SELECT string_agg(concat(seqrelid, '/', xmin), ' ') FROM pg_sequence
+		WHERE seqrelid = pg_get_serial_sequence('@.app_data_changes', 'seq')::regclass)))`
+
+// ensureEpoch begins a new epoch if the old one is lost, has come here in a dump, or is that of
+// other triggers. In the first two cases the log may hold numbers of transactions that the server
+// will use again, in the last one it may lack changes: so the whole log is dropped.
 func (b *Backend) ensureEpoch(ctx context.Context) error {
 	select {
 	case b.epochLock <- struct{}{}:
@@ -91,7 +112,8 @@ func (b *Backend) ensureEpoch(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	const here = "(SELECT system_identifier::text FROM pg_control_system()), '@.app_data_changes'::regclass"
+	const here = "(SELECT system_identifier::text || '/' || (" + marksSQL + ") FROM pg_control_system()), " +
+		"'@.app_data_changes'::regclass"
 	const token = "SELECT EXISTS (SELECT FROM @.app_data_epoch WHERE (system, log) = (" + here + "))"
 	var exists bool
 	if err := b.pool.QueryRow(ctx, b.sql(token)).Scan(&exists); err != nil || exists {

@@ -45,6 +45,9 @@ func (t *transaction) run(ctx context.Context) (out backends.Outcome, err error)
 	if err == nil && replay {
 		return t.replay(ctx)
 	}
+	if errors.Is(err, errUnregistered) && !t.conn.IsClosed() {
+		err = cmp.Or(t.backend.register(ctx, t.conn, t.backend.filterUses(t.tx)), errChanged)
+	}
 	var refused *backends.WriteError
 	if isState(err, uniqueViolation) && !errors.As(err, &refused) {
 		err = errChanged // another transaction stored the row after this one had looked for it
@@ -76,10 +79,7 @@ const lockSQL = `SELECT n.collection, d.id, d.data::text, d.created_at, d.update
 func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	b, s := t.backend, t.tx.Scope
 	t.staged, t.matches, t.many = driverkit.NewStaged(), map[int][]protocol.Document{}, map[int]bool{}
-	filtered := b.filterUses(t.tx)
-	if err := b.registerFields(ctx, t.conn, filtered); err != nil {
-		return false, err
-	}
+	filtered, unregistered := b.filterUses(t.tx), false
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	if len(filtered) > 0 {
@@ -87,7 +87,7 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	} else {
 		batch.Queue(writeSettings)
 	}
-	b.queueLocks(batch, filtered)
+	b.queueLocks(batch, filtered, &unregistered)
 	if t.mutation != nil {
 		batch.Queue(b.sql(knownMutationSQL), t.mutation.Key).Query(func(rows pgx.Rows) error {
 			defer rows.Close()
@@ -100,7 +100,13 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 		batch.Queue(b.sql(lockSQL), s.Workspace, s.StoredApp(), collections, ids).Query(t.takeLocked)
 	}
 	t.queueFilters(batch)
-	return replay, t.conn.SendBatch(ctx, batch).Close()
+	if err := t.conn.SendBatch(ctx, batch).Close(); err != nil {
+		return false, err
+	}
+	if unregistered {
+		return false, errUnregistered
+	}
+	return replay, nil
 }
 
 // named returns the documents that the writes name, in the order in which they are to be locked.

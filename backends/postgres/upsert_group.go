@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,14 +43,41 @@ func (b *Backend) upsertGroup(ctx context.Context, conn connection, runs []*run)
 	g := &upsertGroup{backend: b, conn: conn, found: map[*single]*candidates{}}
 	g.choose(runs)
 	err := g.lookUp(ctx)
+	if errors.Is(err, errUnregistered) {
+		err = g.register(ctx)
+	}
 	if err == nil {
 		if g.decide(); len(g.all()) > 0 {
 			return settleGroup(conn, g.store(ctx), g.all())
 		}
 	}
-	t := transaction{conn: conn}
-	_ = t.rollback(ctx) // if the connection breaks here, nothing has been stored
+	_ = g.rollback(ctx) // if the connection breaks here, nothing has been stored
 	return nil
+}
+
+func (g *upsertGroup) rollback(ctx context.Context) error {
+	t := transaction{conn: g.conn}
+	return t.rollback(ctx)
+}
+
+// register registers the group's sets of fields, and looks up again.
+func (g *upsertGroup) register(ctx context.Context) error {
+	err := g.rollback(ctx)
+	if err == nil {
+		err = g.backend.register(ctx, g.conn, g.filterUses())
+	}
+	if err != nil {
+		return err
+	}
+	return g.lookUp(ctx)
+}
+
+func (g *upsertGroup) filterUses() []*filterUse {
+	var txs []*backends.Tx
+	for _, s := range g.all() {
+		txs = append(txs, s.tx)
+	}
+	return g.backend.filterUses(txs...)
 }
 
 // choose takes the first upserts of each run that fit into the group.
@@ -119,27 +147,25 @@ RETURNING workspace_id, app_id, collection, id, xid::text, (SELECT token::text F
 // lookUp takes the locks and reads the candidates of all filters.
 func (g *upsertGroup) lookUp(ctx context.Context) error {
 	b, all := g.backend, g.all()
-	var txs []*backends.Tx
 	var workspace, app, collection, pattern []string
 	for _, s := range all {
-		txs = append(txs, s.tx)
 		workspace, app = append(workspace, s.tx.Scope.Workspace), append(app, s.tx.Scope.StoredApp())
 		collection = append(collection, s.write().Collection)
 		pattern = append(pattern, containment(s.write().Filter))
 		g.found[s] = &candidates{}
 	}
-	filtered := b.filterUses(txs...)
-	if err := b.registerFields(ctx, g.conn, filtered); err != nil {
-		return err
-	}
+	unregistered := false
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	batch.Queue(groupSettings)
 	batch.Queue(upsertSettings)
-	b.queueLocks(batch, filtered)
+	b.queueLocks(batch, g.filterUses(), &unregistered)
 	batch.Queue(b.sql(lookUpSQL), workspace, app, collection, pattern).
 		Query(func(rows pgx.Rows) error { return g.takeCandidates(rows, all) })
-	return g.conn.SendBatch(ctx, batch).Close()
+	if err := g.conn.SendBatch(ctx, batch).Close(); err != nil || !unregistered {
+		return err
+	}
+	return errUnregistered
 }
 
 func (g *upsertGroup) takeCandidates(rows pgx.Rows, all []*single) error {

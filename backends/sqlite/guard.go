@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
-
-// guardInterval is how often the guard looks.
-const guardInterval = time.Second
 
 var (
 	errFileGone = protocol.Errorf(protocol.CodeUnavailable,
@@ -29,7 +26,6 @@ type guard struct {
 	opened  os.FileInfo
 	want    map[string]string // the schema, see schemaOf
 	version int64             // SQLite's counter of changes of the schema, when it was compared last
-	reason  error             // why calls are refused now
 }
 
 // newGuard fails if the file's schema is not as secondgate made it.
@@ -55,48 +51,27 @@ func newGuard(ctx context.Context, b *Backend) (*guard, error) {
 	return g, nil
 }
 
-// run looks until ctx ends.
-func (g *guard) run(ctx context.Context) {
+// run looks until the backend is closed.
+func (g *guard) run() {
 	defer g.conn.close()
-	tick := time.NewTicker(guardInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			g.look(ctx)
-		}
-	}
+	kit := driverkit.Guard{Life: g.backend.life, Log: g.backend.options.Log, Look: g.look}
+	kit.Run()
 }
 
-// look refuses calls, or admits them again. A file that comes back is the same one; a schema that
-// comes back has missed changes meanwhile, so only a restart admits calls again.
-func (g *guard) look(ctx context.Context) {
-	var reason error
-	var detail error
+// look is [driverkit.Guard]'s. A file that comes back is the same one; a schema that comes back has
+// missed changes meanwhile, so only a restart admits calls again.
+func (g *guard) look(ctx context.Context, standing error) (reason, detail error) {
 	now, err := os.Stat(g.backend.options.Path)
 	switch {
 	case err != nil || !os.SameFile(now, g.opened):
-		reason, detail = errFileGone, err
-	case g.reason == errSchemaChanged:
-		return
-	default:
-		if detail = g.compare(ctx); detail != nil && ctx.Err() == nil {
-			reason = errSchemaChanged
-		}
+		return errFileGone, err
+	case standing == errSchemaChanged:
+		return standing, nil
 	}
-	if reason == g.reason {
-		return
+	if detail = g.compare(ctx); detail != nil {
+		return errSchemaChanged, detail
 	}
-	g.reason = reason
-	g.backend.life.Suspend(reason)
-	if reason == nil {
-		g.backend.options.Log.Info("the database file is back", "path", g.backend.options.Path)
-		return
-	}
-	g.backend.options.Log.Error("requests are refused",
-		"path", g.backend.options.Path, "reason", reason, "error", detail)
+	return nil, nil
 }
 
 // compare looks at the schema if it has changed since the last time.

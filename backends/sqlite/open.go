@@ -66,7 +66,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		return nil, errors.Join(refused(options.Path, err), b.Close())
 	}
 	b.writer.queue.Start(b.life, 1, b.writer.runGroup)
-	b.life.Go(func() { guard.run(b.life.Context()) })
+	b.life.Go(guard.run)
 	b.life.Go(func() { driverkit.RunMaintenance(b.life.Context(), b.options.Log, b.clean) })
 	return b, nil
 }

@@ -98,6 +98,9 @@ func (t *transaction) find(w *backends.Write, x *index) (*protocol.Document, err
 	case w.Op == backends.Insert:
 		return nil, nil
 	case w.Filter != nil && r.ID == "":
+		if s := t.job.searches[collection{t.tx.Scope, w.Collection}]; s != nil {
+			return t.writer.searched(s, w)
+		}
 		return t.writer.newest(t.tx.Scope, w.Collection, *w.Filter, x)
 	}
 	doc, _, err := t.writer.backend.get(t.writer.conn, r)

@@ -48,7 +48,8 @@ func (w *writer) newest(
 }
 
 // walk reads a collection, newest documents first: the first that matches is the one. It serves
-// filters that match many documents, filters without conditions, and upserts without an index.
+// filters that match many documents, filters without conditions, and upserts without an index. It
+// fails with errSearchFirst after maxWalk documents of one job.
 func (w *writer) walk(
 	s protocol.Scope, name string, f protocol.Filter, x *index,
 ) (found *protocol.Document, err error) {
@@ -61,6 +62,9 @@ func (w *writer) walk(
 			return errEnough
 		}
 		passed++
+		if w.walked++; w.walked >= maxWalk {
+			return errSearchFirst
+		}
 		return nil
 	})
 	if x != nil && !x.tooLarge {

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/secondgate/secondgate/backends"
@@ -17,7 +19,10 @@ type job struct {
 	// A transaction of documents.
 	tx      *backends.Tx
 	indexes []*index // by the index of a write; nil for a write that needs none
-	out     backends.Outcome
+	// What the caller has searched, once the writer has deferred the job.
+	searches map[collection]*search
+	call     *call
+	out      backends.Outcome
 
 	// Other work.
 	do func(*conn) error
@@ -53,45 +58,65 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 		return driverkit.Failed(len(txs), err)
 	}
 	defer b.life.Leave()
-	done := make(chan struct{})
-	var open atomic.Int64
-	open.Store(int64(len(txs)))
-	finished := func() {
-		if open.Add(-1) == 0 {
-			close(done)
-		}
-	}
-	jobs := make([]job, len(txs))
+	jobs, together := make([]*job, len(txs)), &call{}
 	for i := range txs {
-		j := &jobs[i]
-		*j = job{ctx: ctx, tx: &txs[i], finished: finished}
-		if err := b.put(ctx, j); err != nil {
+		jobs[i] = &job{ctx: ctx, tx: &txs[i], call: together}
+	}
+	rest := jobs
+	for n := 0; ; n++ {
+		if err := b.carryOut(ctx, rest); err != nil {
 			return driverkit.Failed(len(txs), err)
 		}
+		deferred := slices.IndexFunc(rest, func(j *job) bool { return errors.Is(j.err, errSearchFirst) })
+		if deferred < 0 || n == maxSearches {
+			return outcomes(ctx, jobs)
+		}
+		rest = rest[deferred:]
+		if err := b.searchFor(ctx, rest[0]); err != nil {
+			return driverkit.Failed(len(txs), translate(ctx, "write", err))
+		}
 	}
-	return b.await(ctx, jobs, done)
+}
+
+// carryOut queues jobs, with the indexes that their upserts need, and waits for them. If the
+// caller's time ends first, the writer still uses them.
+func (b *Backend) carryOut(ctx context.Context, jobs []*job) error {
+	done := make(chan struct{})
+	var open atomic.Int64
+	open.Store(int64(len(jobs)))
+	for _, j := range jobs {
+		j.err, j.finished = nil, func() {
+			if open.Add(-1) == 0 {
+				close(done)
+			}
+		}
+	}
+	jobs[0].call.deferred = nil
+	for _, j := range jobs {
+		if err := b.put(ctx, j); err != nil {
+			return err
+		}
+	}
+	return b.writer.queue.Wait(ctx, done)
 }
 
 // put queues a transaction, with the indexes that its upserts need.
 func (b *Backend) put(ctx context.Context, j *job) error {
-	if err := b.prepareUpserts(ctx, j); err != nil {
-		return err
+	if j.searches == nil {
+		if err := b.prepareUpserts(ctx, j); err != nil {
+			return err
+		}
 	}
 	return b.writer.queue.Put(ctx, j)
 }
 
-// await returns the outcomes. If the caller's time ends first, all outcomes have that error: the
-// writer still uses the jobs.
-func (b *Backend) await(ctx context.Context, jobs []job, done <-chan struct{}) []backends.Outcome {
-	if err := b.writer.queue.Wait(ctx, done); err != nil {
-		return driverkit.Failed(len(jobs), err)
-	}
+func outcomes(ctx context.Context, jobs []*job) []backends.Outcome {
 	outs := make([]backends.Outcome, len(jobs))
-	for i := range jobs {
-		if err := jobs[i].err; err != nil {
-			outs[i].Err = translate(ctx, "write", err)
+	for i, j := range jobs {
+		if j.err != nil {
+			outs[i].Err = translate(ctx, "write", j.err)
 		} else {
-			outs[i] = jobs[i].out
+			outs[i] = j.out
 		}
 	}
 	return outs

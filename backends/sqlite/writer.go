@@ -26,6 +26,7 @@ type writer struct {
 	joinTime time.Duration // how long after BEGIN jobs may join
 
 	// State of the open transaction.
+	walked  int    // documents that walks have read for the present job
 	actor   string // who app_data_writer names
 	version int64  // PRAGMA data_version as of the last group; -1: unknown
 	synced  int64  // the seq up to which the live indexes know the log
@@ -169,11 +170,23 @@ func (w *writer) runJob(j *job) error {
 		return err
 	}
 	j.out.Changes, j.out.Replayed = nil, false
-	t := transaction{writer: w, job: j, tx: j.tx}
-	if t.simple() {
-		return t.run()
+	if first := j.call.deferred; first != nil && first != j {
+		return errSearchFirst
 	}
-	return w.savepoint(t.run)
+	j.call.deferred, w.walked = nil, 0
+	for _, s := range j.searches {
+		s.begin()
+	}
+	t := transaction{writer: w, job: j, tx: j.tx}
+	run := t.run
+	if !t.simple() {
+		run = func() error { return w.savepoint(t.run) }
+	}
+	err := run()
+	if errors.Is(err, errSearchFirst) {
+		j.call.deferred = j
+	}
+	return err
 }
 
 func (w *writer) savepoint(f func() error) error {

@@ -114,6 +114,19 @@ var upsertRules = []shared{
 			v.want("documents", len(v.list(v.c)), 0)
 		},
 	},
+	{"upsert-limit", "a filter has at most 64 members, and one more is invalid_filter", func(v *visit) {
+		members := func(n int) string {
+			text := `{"k0":0`
+			for i := 1; i < n; i++ {
+				text += fmt.Sprintf(`,"k%d":%d`, i, i)
+			}
+			return text + "}"
+		}
+		v.want("created", v.created(find(v.c, members(protocol.MaxConditions), `{}`)), true)
+		v.want("created again", v.created(find(v.c, members(protocol.MaxConditions), `{}`)), false)
+		v.refuse(protocol.CodeInvalidFilter, find(v.c, members(protocol.MaxConditions+1), `{}`))
+		v.want("documents", len(v.list(v.c)), 1)
+	}},
 	{"upsert-paths", "with paths a filter reaches nested fields, and makes them", func(v *visit) {
 		id := v.ok(paths(find(v.c, `{"a.b":1}`, `{"a.c":2}`))).DocID
 		v.data("read", v.get(id), `{"a":{"b":1,"c":2}}`)
