@@ -30,6 +30,9 @@ type Config struct {
 	LogBytes int
 	// ParseBytes bounds the bytes being parsed at once.
 	ParseBytes int
+	// MemoryBytes bounds the bytes held for clients, over all connections: what has not arrived whole,
+	// waits to be carried out, is being read or is not yet sent.
+	MemoryBytes int
 	// ListBytes bounds a list's answer over REST, which is streamed.
 	ListBytes int
 	// Forward, if set, is the http(s) URL of the web app that gets every request that is not the
@@ -48,9 +51,13 @@ func DefaultConfig() Config {
 	return Config{
 		Limits: protocol.DefaultLimits, Heartbeat: 25 * time.Second, Stall: 60 * time.Second,
 		StreamHeartbeat: 30 * time.Second,
-		LogBytes:        64 << 20, ParseBytes: 8 << 20, ListBytes: 256 << 20, Log: slog.Default(),
+		LogBytes:        64 << 20, ParseBytes: 8 << 20, MemoryBytes: 512 << 20, ListBytes: 256 << 20,
+		Log: slog.Default(),
 	}
 }
+
+// leastMemory has room for a list and a long message at once.
+const leastMemory = 16 << 20
 
 // Validate lists all that is wrong.
 func (c *Config) Validate() error {
@@ -71,6 +78,7 @@ func (c *Config) Validate() error {
 	)
 	bad(c.Stall <= 0, "the stall time %v must be more than 0", c.Stall)
 	bad(c.LogBytes <= 0 || c.ParseBytes <= 0 || c.ListBytes <= 0, "the byte budgets must be more than 0")
+	bad(c.MemoryBytes < leastMemory, "the memory for clients must be at least %d bytes", leastMemory)
 	bad(
 		c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > 4<<20, "the document limit %d must be 1 to 4 MiB",
 		c.Limits.DocumentBytes,

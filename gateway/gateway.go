@@ -44,11 +44,13 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	mode := access.None{}
 	g.env = &door.Env{
 		Store: store.New(b, h, mode, c.Limits, c.Log), Mode: mode, Shards: g.shards,
-		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewParseBudget(c.ParseBytes),
+		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
+		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,
 		Heartbeat: c.Heartbeat, StreamHeartbeat: c.StreamHeartbeat, Stall: c.Stall,
 		ListBytes: c.ListBytes, PlainSockets: c.PlainSockets,
 	}
+	c.Metrics.ObserveHeld(g.env.Memory.Held)
 	g.stopped, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	g.running.Go(func() { h.Run(g.stopped) })
 	return g, nil

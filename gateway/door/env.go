@@ -2,9 +2,11 @@ package door
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/secondgate/secondgate/gateway/access"
@@ -21,7 +23,10 @@ type Env struct {
 	Mode     access.Mode
 	Shards   *hub.Shards
 	Registry *Registry
-	Parsing  *limits.ParseBudget
+	// Parsing bounds the text being parsed at once: parsing may allocate 64 times its input. Memory
+	// bounds what is held for clients: texts that have not arrived whole or wait to be carried out,
+	// reads under way, answers that are not sent, names that are followed.
+	Parsing, Memory *limits.Budget
 	Metrics  *metrics.Metrics // nil counts nothing
 	Log      *slog.Logger
 
@@ -37,15 +42,44 @@ type Env struct {
 	PlainSockets bool
 }
 
-// Parse decodes text of a client within the budget for that. It fails with ctx's error.
-func (e *Env) Parse(ctx context.Context, text []byte, decode func(text []byte)) error {
-	release, err := e.Parsing.Acquire(ctx, len(text))
-	if err != nil {
-		return err
+// Parse decodes text of a client within the budget for that, or refuses it with rate_limited.
+func (e *Env) Parse(ctx context.Context, text []byte, decode func(text []byte)) *protocol.Error {
+	room, refused := Room(ctx, e.Parsing, len(text))
+	if refused != nil {
+		return refused
 	}
-	defer release()
+	defer e.Parsing.Release(room)
 	decode(text)
 	return nil
+}
+
+// Room acquires room in a budget within the time of a request, or refuses with rate_limited.
+func Room(ctx context.Context, b *limits.Budget, n int) (room int, refused *protocol.Error) {
+	if room, ok := b.TryAcquire(n); ok { // a context with a deadline costs a timer
+		return room, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, store.RequestTime)
+	defer cancel()
+	room, err := b.Acquire(ctx, n)
+	if err != nil {
+		return 0, protocol.Errorf(protocol.CodeRateLimited,
+			"the gateway holds as much for its clients as it may: try again in a moment")
+	}
+	return room, nil
+}
+
+// ReadText reads a client's text in the room that Memory has for it. long is called once if the text
+// needs any. The caller releases room, after an error too. A refusal is a *protocol.Error.
+func (e *Env) ReadText(ctx context.Context, r io.Reader, long func()) (text []byte, room int, err error) {
+	long = sync.OnceFunc(long)
+	return limits.Read(r, func(n int) (int, error) {
+		long()
+		room, refused := Room(ctx, e.Memory, n)
+		if refused != nil {
+			return 0, refused
+		}
+		return room, nil
+	})
 }
 
 // Refuse answers a request with an error, and counts it.

@@ -100,9 +100,7 @@ func (m *Metrics) Observe(h Hub) {
 	if m == nil {
 		return
 	}
-	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
+	gauge := m.observed
 	gauge(
 		"secondgate_feed_lag_seconds",
 		"Time for which the feed is known to be behind: it is broken, or has not delivered a write of this "+
@@ -114,6 +112,21 @@ func (m *Metrics) Observe(h Hub) {
 		func() float64 { _, bytes := h.LogStats(); return float64(bytes) })
 	gauge("secondgate_log_entries", "Batches of changes that are kept for followers, over all scopes.",
 		func() float64 { entries, _ := h.LogStats(); return float64(entries) })
+}
+
+// ObserveHeld shows how many bytes are held for clients. It may be called once.
+func (m *Metrics) ObserveHeld(held func() int) {
+	if m == nil {
+		return
+	}
+	m.observed("secondgate_held_bytes",
+		"Bytes held for clients: what has not arrived whole, waits to be carried out, is read or is not yet sent.",
+		func() float64 { return float64(held()) })
+}
+
+// observed is a gauge that is asked for its value.
+func (m *Metrics) observed(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
 // Connected counts a door's open connections up or down.

@@ -14,6 +14,9 @@ import (
 
 // list is GET …/data?collection=c, or without a collection all of them.
 func (h handler) list(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if room, ok := h.env.Memory.TryAcquire(listRoom); ok { // with less, its pages are small
+		c.room += room
+	}
 	if c.collection == "" {
 		return h.listCollections(c, w, r)
 	}
@@ -21,7 +24,7 @@ func (h handler) list(c *call, w http.ResponseWriter, r *http.Request) *protocol
 	if refused != nil {
 		return refused
 	}
-	out := h.newLongAnswer(w, r)
+	out := h.newLongAnswer(c, w, r)
 	out.fits = func() bool { return h.fits(r.Context(), c, out.weight(walk.sent)) }
 	out.add([]byte(`{"docs":[`))
 	if refused := h.sendDocs(r.Context(), c, walk, out, w.Header()); refused != nil {
@@ -41,7 +44,7 @@ func (h handler) listCollections(c *call, w http.ResponseWriter, r *http.Request
 	if refused != nil {
 		return refused
 	}
-	out := h.newLongAnswer(w, r)
+	out := h.newLongAnswer(c, w, r)
 	out.add([]byte(`{"collections":[`))
 	for i, name := range names {
 		if i > 0 {

@@ -10,8 +10,12 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// heldList is how much of a list is held back before its status goes out, in bytes.
-const heldList = 1 << 20
+const (
+	// heldList is how much of a list is held back before its status goes out, in bytes.
+	heldList = 1 << 20
+	// listRoom is what a list holds at most: that much and its pages, read and encoded.
+	listRoom = 2 << 20
+)
 
 // longAnswer is a list on its way out: held back until it is over or long, then streamed.
 type longAnswer struct {
@@ -20,13 +24,19 @@ type longAnswer struct {
 	held  bytes.Buffer
 	bytes int
 	max   int
+	hold  int // how much is held back, in bytes
 	begun bool
+	// shrink says how much is held, once that is known.
+	shrink func(n int)
 	// fits, if set, is asked once, before the status goes out.
 	fits func() bool
 }
 
-func (h handler) newLongAnswer(w http.ResponseWriter, r *http.Request) *longAnswer {
-	return &longAnswer{w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes}
+func (h handler) newLongAnswer(c *call, w http.ResponseWriter, r *http.Request) *longAnswer {
+	return &longAnswer{
+		hold: min(heldList, c.room/2), w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes,
+		shrink: func(n int) { h.shrink(c, n) },
+	}
 }
 
 // weight is the average size of so many documents, in bytes.
@@ -41,7 +51,7 @@ func (a *longAnswer) add(p []byte) *protocol.Error {
 		return a.pass(p)
 	}
 	a.held.Write(p)
-	if a.held.Len() < heldList {
+	if a.held.Len() < a.hold {
 		return nil
 	}
 	if a.fits != nil && !a.fits() {
@@ -82,6 +92,7 @@ func (a *longAnswer) end(p []byte) *protocol.Error {
 		return refused
 	}
 	if !a.begun {
+		a.shrink(a.held.Len())
 		a.w.Header().Set("Content-Length", strconv.Itoa(a.held.Len()))
 		if refused := a.begin(); refused != nil {
 			return refused

@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/door"
+	"github.com/secondgate/secondgate/gateway/limits"
 	"github.com/secondgate/secondgate/gateway/retry"
 	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
@@ -22,6 +24,8 @@ type call struct {
 	collection string
 	query      url.Values
 	rev        bool // documents carry _rev
+	room       int  // what the call has of Env.Memory
+	ctx        context.Context
 }
 
 // handler serves the door in an Env.
@@ -45,12 +49,17 @@ func Routes(r chi.Router, env *door.Env) {
 	r.Options(document, door.Preflight("GET, HEAD, PATCH, DELETE, OPTIONS"))
 }
 
-// call reads the URL, has the call served and answers refusals.
+// call reads the URL, takes room for a short answer, has the call served and answers refusals.
 func (h handler) call(serve serve) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		c, refused := h.parse(r)
+		c.ctx = r.Context()
+		if refused == nil {
+			c.room, refused = door.Room(c.ctx, h.env.Memory, limits.Small)
+			defer func() { h.env.Memory.Release(c.room) }()
+		}
 		if refused == nil {
 			refused = serve(&c, w, r)
 		}
@@ -97,10 +106,21 @@ func (h handler) document(c *call, w http.ResponseWriter, r *http.Request) *prot
 		return refused
 	}
 	var a protocol.Answer
-	refused = retryUnavailable(r.Context(), func(ctx context.Context) *protocol.Error {
-		a, _ = h.env.Store.Doc(ctx, c.principal, c.scope, &request, store.Read{})
-		return a.Err
-	})
+	for size := 0; size > c.room || size == 0; { // a long one is read again, once there is room for it
+		if refused = h.grow(c, size); refused != nil {
+			return refused
+		}
+		refused = retryUnavailable(r.Context(), func(ctx context.Context) *protocol.Error {
+			a, _ = h.env.Store.Doc(ctx, c.principal, c.scope, &request, store.Read{})
+			return a.Err
+		})
+		if refused != nil || a.Doc == nil {
+			break
+		}
+		if size = len(a.Doc.Data); size > c.room {
+			a = protocol.Answer{}
+		}
+	}
 	switch {
 	case refused != nil:
 		return refused
@@ -109,7 +129,7 @@ func (h handler) document(c *call, w http.ResponseWriter, r *http.Request) *prot
 	case match != "" && match != a.Doc.Rev:
 		return protocol.Errorf(protocol.CodeConflict, "the document has changed since that revision: read it again")
 	}
-	c.answerDocument(w, http.StatusOK, a.Doc)
+	h.answerDocument(c, w, http.StatusOK, a.Doc)
 	return nil
 }
 
@@ -121,7 +141,7 @@ func (c *call) needsCollection() *protocol.Error {
 }
 
 // answerDocument answers {"doc"}; doc is null where the document of a replayed write is gone.
-func (c *call) answerDocument(w http.ResponseWriter, status int, doc *protocol.Document) {
+func (h handler) answerDocument(c *call, w http.ResponseWriter, status int, doc *protocol.Document) {
 	body := append([]byte(nil), `{"doc":`...)
 	if doc == nil {
 		body = append(body, "null"...)
@@ -129,13 +149,45 @@ func (c *call) answerDocument(w http.ResponseWriter, status int, doc *protocol.D
 		w.Header().Set("ETag", `"`+doc.Rev+`"`)
 		body = protocol.AppendDocument(body, doc, c.rev)
 	}
-	answerJSON(w, status, append(body, "}\n"...))
+	h.answerJSON(c, w, status, append(body, "}\n"...))
 }
 
-func answerJSON(w http.ResponseWriter, status int, body []byte) {
+// answerJSON answers with a whole body, and gives up on a client that takes nothing of it.
+func (h handler) answerJSON(c *call, w http.ResponseWriter, status int, body []byte) {
+	if more := len(body) - c.room; more > 0 { // of a write, which is done
+		h.env.Memory.Take(more)
+		c.room += more
+	}
+	h.shrink(c, len(body))
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that has gone does not miss it
+	out := h.env.ResponseBody(c.ctx, w)
+	if out.Write(body) == nil { // a client that has gone does not miss it
+		_ = out.Close()
+	}
+}
+
+// grow has the call hold at least n bytes of Env.Memory.
+func (h handler) grow(c *call, n int) (refused *protocol.Error) {
+	if n <= c.room {
+		return nil
+	}
+	h.env.Memory.Release(c.room)
+	c.room, refused = door.Room(c.ctx, h.env.Memory, n)
+	return refused
+}
+
+// shrink gives back what the call has of Env.Memory beyond n bytes. Little is not counted: a client
+// that takes a short answer slowly holds up nobody.
+func (h handler) shrink(c *call, n int) {
+	if n <= limits.Free {
+		n = 0
+	}
+	if c.room > n {
+		h.env.Memory.Release(c.room - n)
+		c.room = n
+	}
 }
 
 // retryUnavailable repeats what fails for a passing reason, for as long as a request may take.

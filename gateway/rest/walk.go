@@ -12,7 +12,7 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// restPage is about how much of a list is read at once, in bytes.
+// restPage is about how much of a list is read at once, in bytes. Where memory is short it is less.
 const restPage = 256 << 10
 
 // walk reads a collection page by page. Pages are separate reads: a document that moved to the
@@ -29,6 +29,7 @@ type walk struct {
 	sent       int
 	done       bool
 	cursor     backends.Cursor // of the first page
+	page       int             // how much is read at once, in bytes
 
 	// seen holds the ids that were sent, each as 128 bits of a hash.
 	seen  map[[2]uint64]struct{}
@@ -38,6 +39,7 @@ type walk struct {
 func (h handler) newWalk(c *call, collection string) *walk {
 	return &walk{
 		store: h.env.Store, principal: c.principal, scope: c.scope, collection: collection, left: math.MaxInt,
+		page: min(restPage, c.room/4),
 	}
 }
 
@@ -50,7 +52,7 @@ func (w *walk) next(ctx context.Context) ([]protocol.Document, *protocol.Error) 
 	var a protocol.Answer
 	refused := retryUnavailable(ctx, func(ctx context.Context) *protocol.Error {
 		var at backends.Cursor
-		bounds := store.Read{NotBefore: w.cursor, MaxBytes: restPage}
+		bounds := store.Read{NotBefore: w.cursor, MaxBytes: w.page}
 		a, at = w.store.List(ctx, w.principal, w.scope, request, bounds)
 		if a.Err == nil && w.cursor == nil {
 			w.cursor = at

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"os"
@@ -24,13 +23,13 @@ func (h handler) insert(c *call, w http.ResponseWriter, r *http.Request) *protoc
 			protocol.CodeInvalidMessage, "If-Match is for a document that exists: leave it out of POST",
 		)
 	}
-	request, refused := h.readBody(w, r, protocol.TypeInsert)
+	request, refused := h.readBody(c, w, r, protocol.TypeInsert)
 	if refused != nil {
 		return refused
 	}
 	a, refused := h.write(r, c, request)
 	if refused == nil {
-		c.answerDocument(w, http.StatusCreated, a.Doc)
+		h.answerDocument(c, w, http.StatusCreated, a.Doc)
 	}
 	return refused
 }
@@ -41,14 +40,14 @@ func (h handler) update(c *call, w http.ResponseWriter, r *http.Request) *protoc
 	if refused != nil {
 		return refused
 	}
-	request, refused := h.readBody(w, r, protocol.TypeUpdate)
+	request, refused := h.readBody(c, w, r, protocol.TypeUpdate)
 	if refused != nil {
 		return refused
 	}
 	request.DocID, request.IfRev, request.Paths = c.docID, match, true
 	a, refused := h.write(r, c, request)
 	if refused == nil {
-		c.answerDocument(w, http.StatusOK, a.Doc)
+		h.answerDocument(c, w, http.StatusOK, a.Doc)
 	}
 	return refused
 }
@@ -66,7 +65,7 @@ func (h handler) remove(c *call, w http.ResponseWriter, r *http.Request) *protoc
 		Type: protocol.TypeDelete, Collection: c.collection, DocID: c.docID, IfRev: match,
 	})
 	if refused == nil {
-		answerJSON(w, http.StatusOK, []byte("{\"ok\":true}\n"))
+		h.answerJSON(c, w, http.StatusOK, []byte("{\"ok\":true}\n"))
 	}
 	return refused
 }
@@ -134,23 +133,24 @@ func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 // readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages:
 // those may send anything else to anywhere without being asked.
 func (h handler) readBody(
-	w http.ResponseWriter, r *http.Request, t protocol.Type,
+	c *call, w http.ResponseWriter, r *http.Request, t protocol.Type,
 ) (protocol.Request, *protocol.Error) {
 	if r.Header.Get("Origin") != "" && !isJSON(r) {
 		return protocol.Request{}, protocol.Errorf(
 			protocol.CodeInvalidMessage, "a page must send its body as application/json",
 		)
 	}
-	body, refused := h.takeBody(w, r)
+	body, room, refused := h.takeBody(w, r)
+	c.room += room
 	if refused != nil {
 		return protocol.Request{}, refused
 	}
 	var request protocol.Request
 	var malformed error
-	err := h.env.Parse(r.Context(), body, func(body []byte) {
+	refused = h.env.Parse(r.Context(), body, func(body []byte) {
 		request, malformed = protocol.DecodeBody(body, t, h.env.Limits)
 	})
-	return request, store.ClientError(cmp.Or(err, malformed))
+	return request, cmp.Or(refused, store.ClientError(malformed))
 }
 
 func isJSON(r *http.Request) bool {
@@ -158,22 +158,25 @@ func isJSON(r *http.Request) bool {
 	return kind == "application/json"
 }
 
-// takeBody reads at most a frame's worth, within the time of a request.
-func (h handler) takeBody(w http.ResponseWriter, r *http.Request) ([]byte, *protocol.Error) {
+// takeBody reads at most a frame's worth, within the time of a request. The caller releases room.
+func (h handler) takeBody(w http.ResponseWriter, r *http.Request) (body []byte, room int, refused *protocol.Error) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(
 		time.Now().Add(store.RequestTime),
 	) // a connection without deadlines has the server's own
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.env.Limits.FrameBytes)))
+	whole := http.MaxBytesReader(w, r.Body, int64(h.env.Limits.FrameBytes))
+	body, room, err := h.env.ReadText(r.Context(), whole, func() {})
 	var large *http.MaxBytesError
 	switch {
+	case errors.As(err, &refused):
+		return nil, room, refused
 	case errors.As(err, &large):
-		return nil, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", h.env.Limits.FrameBytes)
+		return nil, room, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", h.env.Limits.FrameBytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, protocol.Errorf(protocol.CodeTimeout, "the body took longer than %s", store.RequestTime)
+		return nil, room, protocol.Errorf(protocol.CodeTimeout, "the body took longer than %s", store.RequestTime)
 	case err != nil:
-		return nil, protocol.Errorf(protocol.CodeInvalidMessage, "the body could not be read")
+		return nil, room, protocol.Errorf(protocol.CodeInvalidMessage, "the body could not be read")
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	return body, nil
+	return body, room, nil
 }

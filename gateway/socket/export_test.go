@@ -1,6 +1,18 @@
 package socket
 
-import "context"
+import (
+	"context"
+	"io"
+)
+
+// Read returns the next text message whole.
+func (c *Conn) Read(ctx context.Context) ([]byte, error) {
+	message, err := c.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(message)
+}
 
 // Echo sends the next message back, binary ones too: the gateway refuses those, but RFC 6455's test
 // cases use them.

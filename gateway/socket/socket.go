@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -17,6 +19,7 @@ const (
 	InvalidText   = int(websocket.StatusInvalidFramePayloadData)
 	TooBig        = int(websocket.StatusMessageTooBig)
 	InternalError = int(websocket.StatusInternalError)
+	TooSlow       = int(websocket.StatusPolicyViolation)
 )
 
 // ErrNotText: the peer sent a binary message.
@@ -41,9 +44,10 @@ type Options struct {
 // Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and
 // CloseNow may be called by any.
 type Conn struct {
-	ws    *websocket.Conn
-	wire  *wire
-	plain bool
+	ws     *websocket.Conn
+	wire   *wire
+	plain  bool
+	gaveUp atomic.Bool
 }
 
 // Accept upgrades the request, or answers it with an error status. The caller has checked Host and
@@ -71,20 +75,27 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	}
 	h.reader.Reset(conn) // it holds no bytes, and the library has put a reader of its own before it
 	ws.SetReadLimit(o.ReadLimit)
-	return &Conn{ws, conn, o.Plain}, nil
+	return &Conn{ws: ws, wire: conn, plain: o.Plain}, nil
 }
 
 // Await returns when Read has something to read, or would fail; at once where that cannot be known.
 // A goroutine that waits for hours does so here on half the stack.
 func (c *Conn) Await() { c.wire.await() }
 
-// Read returns the next text message. Any error ends the connection.
-func (c *Conn) Read(ctx context.Context) ([]byte, error) {
-	kind, message, err := c.ws.Read(ctx)
+// Next returns the next text message, which the caller reads to its end before it asks again. Any
+// error ends the connection, one of the reader too.
+func (c *Conn) Next(ctx context.Context) (io.Reader, error) {
+	kind, message, err := c.ws.Reader(ctx)
 	if err == nil && kind != websocket.MessageText {
 		return nil, ErrNotText
 	}
 	return message, err
+}
+
+// GiveUp makes a read that is under way fail with os.ErrDeadlineExceeded. Any goroutine may call it.
+func (c *Conn) GiveUp() {
+	c.gaveUp.Store(true)
+	_ = c.wire.SetReadDeadline(time.Unix(1, 0))
 }
 
 // pingFrame is an empty ping (RFC 6455 §5.5.2). It is written whole and so beside the library,
@@ -106,6 +117,9 @@ func (c *Conn) Silent() time.Duration { return c.wire.silent() }
 
 // Close sends a close frame and waits a few seconds for the peer's.
 func (c *Conn) Close(code int, reason string) error {
+	if c.gaveUp.Load() { // the peer's close frame may still come
+		_ = c.wire.SetReadDeadline(time.Now().Add(closeTime))
+	}
 	return c.ws.Close(websocket.StatusCode(code), reason)
 }
 

@@ -28,6 +28,7 @@ type outgoing struct {
 	frame    []byte
 	messages [][]byte
 	size     int // of answers among the messages, in bytes
+	held     int // of them, what the session accounts for until they are written
 }
 
 // frames are buffers that messages are joined in.
@@ -53,7 +54,12 @@ func (s *Session) Next() (outgoing, bool) {
 	}
 	switch {
 	case len(list) > 0:
-		return outgoing{kind: messages, messages: list, size: size}, true
+		o := outgoing{kind: messages, messages: list, size: size, held: size}
+		if size < block { // a lock for each would cost more than it bounds
+			s.account(-size)
+			o.held = 0
+		}
+		return o, true
 	case s.behind():
 		return outgoing{kind: catchUp}, true
 	case s.leaving && len(s.queue) == 0 && s.executing == 0 && !s.left:
@@ -151,6 +157,11 @@ func (s *Session) try(o *outgoing) (sender.Result, error) {
 // written is Level after a prepared frame that was all there is: nothing of the session's own was
 // there when it was taken.
 func (s *Session) written(o *outgoing, err error) (sender.Result, error) {
+	if o.held > 0 {
+		s.mu.Lock()
+		s.account(-o.held)
+		s.mu.Unlock()
+	}
 	if o.kind == prepared && s.sub.Level() {
 		return sender.Level, err
 	}

@@ -15,7 +15,7 @@ func (s *Session) hold() store.Read {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holding++
-	return store.Read{NotBefore: s.sub.Sent(), MaxBytes: pageBytes}
+	return store.Read{NotBefore: s.sub.Sent(), MaxBytes: s.page}
 }
 
 // release queues the answer of a read, made at a cursor (nil: it failed), and lets the changes go
@@ -77,7 +77,7 @@ func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 		return false
 	}
 	s.release(&protocol.Answer{Request: r, Resumed: true}, c.Cursor, func() {
-		s.sub.Listen(r.Collection, r.DocID)
+		s.listen(r)
 		for _, change := range c.Changes {
 			if change.Ref.Collection == r.Collection && (r.DocID == "" || r.DocID == change.Ref.ID) {
 				s.push(change.JSON())
@@ -91,8 +91,17 @@ func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
 // subscribeAnew answers with the documents and follows them.
 func (s *Session) subscribeAnew(ctx context.Context, r *protocol.Request) {
 	a, at := s.subscribed(ctx, r, s.hold())
-	s.release(&a, at, func() { s.sub.Listen(r.Collection, r.DocID) })
+	s.release(&a, at, func() { s.listen(r) })
 }
+
+// listen follows what a subscribe names. The caller holds mu.
+func (s *Session) listen(r *protocol.Request) {
+	before := s.sub.Followed()
+	s.sub.Listen(r.Collection, r.DocID)
+	s.account((s.sub.Followed() - before) * followCost(r))
+}
+
+func followCost(r *protocol.Request) int { return followBytes + len(r.Collection) + len(r.DocID) }
 
 // subscribed reads what a subscribe without a cursor answers with: a page of the collection, or one
 // document.
@@ -120,7 +129,9 @@ func (s *Session) unsubscribe(r *protocol.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.Err == nil {
+		before := s.sub.Followed()
 		s.sub.Unlisten(r.Collection, r.DocID)
+		s.account((s.sub.Followed() - before) * followCost(r))
 	}
 	s.pushAnswer(message)
 }

@@ -3,6 +3,10 @@ package ws
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
 
 	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/protocol"
@@ -19,26 +23,50 @@ type task struct {
 func (s *Session) read() bool {
 	// Closing the connection ends the read. A context of its own would cost a timer and a callback
 	// each time.
-	frame, err := s.conn.Read(context.Background())
+	message, err := s.conn.Next(context.Background())
 	if err != nil {
 		s.closeFor(err)
 		return false
 	}
-	t := task{bytes: len(frame)}
-	var malformed error
-	err = s.env.Parse(s.ctx, frame, func(frame []byte) {
-		t.request, malformed = protocol.DecodeRequest(frame, s.env.Limits)
-	})
+	text, room, err := s.take(message)
+	defer s.env.Memory.Release(room) // the queue holds it now
 	if err != nil {
+		s.closeFor(err)
 		return false
 	}
-	errors.As(malformed, &t.err)
+	t := task{bytes: len(text)}
+	var malformed error
+	t.err = s.env.Parse(s.ctx, text, func(text []byte) {
+		t.request, malformed = protocol.DecodeRequest(text, s.env.Limits)
+	})
+	if t.err == nil {
+		errors.As(malformed, &t.err)
+	}
 	return s.enqueue(t)
+}
+
+// take reads a message. A long one has the stall time to arrive in: a peer that sends half of one
+// and then nothing would hold its room for good.
+func (s *Session) take(message io.Reader) (text []byte, room int, err error) {
+	var late *time.Timer
+	text, room, err = s.env.ReadText(s.ctx, message, func() {
+		late = time.AfterFunc(s.env.Stall, s.conn.GiveUp)
+	})
+	if late != nil {
+		late.Stop()
+	}
+	return text, room, err
 }
 
 // closeFor tells the peer what was wrong with its frame, where that ends the connection.
 func (s *Session) closeFor(err error) {
+	var refused *protocol.Error
 	switch {
+	case errors.As(err, &refused):
+		s.env.Metrics.Failed(refused)
+		_ = s.conn.Close(refused.Code.Info().Close, refused.Message)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		_ = s.conn.Close(socket.TooSlow, fmt.Sprintf("a message must arrive within %v", s.env.Stall))
 	case errors.Is(err, socket.ErrNotText):
 		_ = s.conn.Close(socket.NoTextMessage, "send JSON as text messages")
 	case errors.Is(err, socket.ErrNotUTF8):
@@ -62,6 +90,7 @@ func (s *Session) enqueue(t task) bool {
 	}
 	s.queue = append(s.queue, t)
 	s.queueBytes += t.bytes
+	s.account(t.bytes)
 	s.env.Metrics.Queued(1)
 	if !s.working {
 		s.working = true

@@ -47,10 +47,13 @@ type Session struct {
 	queueBytes int
 	executing  int // requests that have left the queue and are not answered
 	working    bool
+	page       int // where the read that is executed cuts a list; only the worker uses it
 
 	// Answers and other messages of the session's own, which go out before any change.
 	out      [][]byte
 	outBytes int
+	held     int // see account
+	room     int // of held, what is taken of Env.Memory
 	largest  int // the largest answer so far, in bytes
 
 	// Changes. holding counts reads that run: changes wait, or an answer would be older than what was
@@ -81,6 +84,7 @@ type settlement struct {
 // run serves the session until either side ends it. It returns when everything that the session
 // started has ended.
 func (s *Session) run() {
+	defer s.giveBack()
 	defer s.worker.Wait()
 	defer s.sender.Close()
 	defer s.end()
@@ -143,4 +147,5 @@ func (s *Session) Cut() {
 func (s *Session) push(message []byte) {
 	s.out = append(s.out, message)
 	s.outBytes += len(message)
+	s.account(len(message))
 }

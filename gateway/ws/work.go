@@ -16,7 +16,7 @@ func (s *Session) work() {
 			return
 		}
 		s.execute(tasks)
-		if s.executed(len(tasks)) {
+		if s.executed(tasks) {
 			s.sender.Wake()
 		} else {
 			s.sender.SendHere() // nothing else waits for the worker, so it spares a goroutine
@@ -25,10 +25,13 @@ func (s *Session) work() {
 }
 
 // executed makes room for more requests. It returns whether any wait.
-func (s *Session) executed(n int) (more bool) {
+func (s *Session) executed(tasks []task) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.executing -= n
+	s.executing -= len(tasks)
+	for _, t := range tasks {
+		s.account(-t.bytes)
+	}
 	s.cond.Broadcast()
 	return len(s.queue) > 0
 }
@@ -71,9 +74,16 @@ func (s *Session) execute(tasks []task) {
 	ctx, cancel := context.WithTimeout(s.ctx, store.RequestTime)
 	defer cancel()
 	r := &tasks[0].request
+	room, refused := s.acquire(ctx, r)
+	defer s.env.Memory.Release(room)
+	s.page = room
 	switch {
 	case tasks[0].err != nil:
 		s.refuse(r, tasks[0].err)
+	case refused != nil:
+		for i := range tasks {
+			s.refuse(&tasks[i].request, refused)
+		}
 	case r.Writes():
 		s.write(ctx, tasks)
 	case r.Type == protocol.TypeList:
