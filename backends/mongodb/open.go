@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,9 @@ func clientOptions(address string) *options.ClientOptions {
 	return o.SetReadConcern(readconcern.Majority()).SetWriteConcern(writeconcern.Majority())
 }
 
+// readsElsewhere finds a readPreference other than primary among the parameters of a URL.
+var readsElsewhere = regexp.MustCompile(`(?i)[?&]readPreference=(?:p[^r]|primaryP|[^p])`)
+
 // databaseOf is the path of a URL. net/url cannot parse URLs of several hosts. The error does not
 // contain the URL, which may hold a password.
 func databaseOf(address string) (string, error) {
@@ -121,6 +125,10 @@ func databaseOf(address string) (string, error) {
 	if err != nil || name == "" || strings.ContainsAny(name, `/\. "$`) {
 		return "", errors.New("the MongoDB URL must name a database: " +
 			"write mongodb://HOST:PORT/DATABASE?replicaSet=NAME")
+	}
+	if readsElsewhere.MatchString(address) {
+		return "", errors.New("the MongoDB URL asks for reads from other members than the primary: " +
+			"take readPreference out of it, since clients must see what they have just written")
 	}
 	return name, nil
 }
