@@ -21,12 +21,14 @@ type longAnswer struct {
 	bytes int
 	max   int
 	begun bool
+	// head: the request is HEAD. It reads what GET holds back, for the status and the length, and no more.
+	head bool
 	// fits, if set, is asked once, before the status goes out.
 	fits func() bool
 }
 
 func (h handler) newLongAnswer(w http.ResponseWriter, r *http.Request) *longAnswer {
-	return &longAnswer{w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes}
+	return &longAnswer{w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes, head: r.Method == http.MethodHead}
 }
 
 // weight is the average size of so many documents, in bytes.
@@ -44,6 +46,9 @@ func (a *longAnswer) add(p []byte) *protocol.Error {
 	if a.held.Len() < heldList {
 		return nil
 	}
+	if a.head {
+		return errEnough
+	}
 	if a.fits != nil && !a.fits() {
 		return errListTooLarge(a.max)
 	}
@@ -55,6 +60,9 @@ func errListTooLarge(limit int) *protocol.Error {
 		protocol.CodeListTooLarge, "the list is over %d bytes: page it with limit and after", limit,
 	)
 }
+
+// errEnough ends the reading of a HEAD whose list is too long to be held back.
+var errEnough = protocol.Errorf(protocol.CodeInternal, "the status and the headers are known")
 
 func errPeerGone() *protocol.Error {
 	return protocol.Errorf(protocol.CodeUnavailable, "the peer is gone")
