@@ -41,6 +41,8 @@ const (
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
 	readOnlyTransaction = "25006"
+	diskFull            = "53100"
+	ioError             = "58030"
 	abandoned           = "25P03" // a transaction of ours sent nothing for abandonedMillis
 	unloggedOnStandby   = "0A000" // a standby cannot read app_data_epoch
 )
@@ -77,6 +79,12 @@ func (b *Backend) translate(ctx context.Context, doing string, err error) error 
 // classify is what clients are shown of an error, nil for a defect.
 func classify(err error) *protocol.Error {
 	switch {
+	case isState(err, diskFull):
+		return driverkit.ShownFull
+	case isState(err, readOnlyTransaction):
+		return driverkit.ShownReadOnly
+	case isState(err, ioError):
+		return driverkit.ShownBroken
 	case isAway(err):
 		return driverkit.ShownAway
 	case retryable(err): // but it failed at every try
