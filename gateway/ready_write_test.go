@@ -72,8 +72,8 @@ func TestReadyNeedsWrites(t *testing.T) {
 			b.room.Store(room)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // a client that gives up
 			defer cancel()
-			pad := strings.Repeat("x", 3000)
-			require.Equal(t, http.StatusServiceUnavailable, postTo(ctx, g, `{"collection":"c","data":{"pad":"`+pad+`"}}`))
+			large := `{"collection":"c","data":{"pad":"` + strings.Repeat("x", 3000) + `"}}`
+			require.Equal(t, http.StatusServiceUnavailable, postTo(ctx, g, large))
 			for range 3 {
 				err := g.Ready(t.Context())
 				require.EqualError(t, err,

@@ -23,12 +23,15 @@ func (f *Fault) HiddenCause() error { return f.Cause }
 
 // What clients are shown of a Fault.
 var (
-	ShownAway     = protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later")
-	ShownFull     = protocol.Errorf(protocol.CodeUnavailable, "the database is full: the operator must make room")
-	ShownReadOnly = protocol.Errorf(protocol.CodeUnavailable, "the database is read-only: the operator must make it writable")
-	ShownBroken   = protocol.Errorf(protocol.CodeUnavailable, "the database cannot read or write its disk: the operator must look at it")
-	ShownBusy     = protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again")
-	ShownRefused  = protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document")
+	ShownAway = protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later")
+	ShownFull = protocol.Errorf(protocol.CodeUnavailable, "the database is full: "+
+		"the operator must make room")
+	ShownReadOnly = protocol.Errorf(protocol.CodeUnavailable, "the database is read-only: "+
+		"the operator must make it writable")
+	ShownBroken = protocol.Errorf(protocol.CodeUnavailable, "the database cannot read or write its disk: "+
+		"the operator must look at it")
+	ShownBusy    = protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again")
+	ShownRefused = protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document")
 )
 
 // Translate turns an error of a database into one of the contract. Drivers call it once, where a

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,19 +38,20 @@ func TestAFullDatabaseSaysSo(t *testing.T) {
 	}
 	require.NoError(t, g.Ready(t.Context()))
 	pages("1") // SQLite makes it as many as there are
-	err = b.Put(t.Context(), backends.Entry{Kind: "k", Key: "k", Body: make([]byte, 1<<20), At: time.Now()}, false)
+	large := backends.Entry{Kind: "k", Key: "k", Body: make([]byte, 1<<20), At: time.Now()}
+	err = b.Put(t.Context(), large, false)
 	require.ErrorContains(t, err, "the database is full: the operator must make room")
 	var fault *driverkit.Fault
 	require.True(t, errors.As(err, &fault))
 	require.ErrorContains(t, fault.HiddenCause(), "full")
+	data := []byte(`{"pad":"` + strings.Repeat("x", 1<<20) + `"}`)
 	outs := b.Write(t.Context(), []backends.Tx{{
 		Scope: protocol.Scope{Workspace: "w", App: "a"}, At: time.Now(),
-		Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: "x", Data: append(append([]byte(`{"pad":"`),
-			bytes.Repeat([]byte("x"), 1<<20)...), `"}`...)}},
+		Writes: []backends.Write{{Op: backends.Insert, Collection: "c", ID: "x", Data: data}},
 	}})
 	require.ErrorContains(t, outs[0].Err, "the database is full")
 	pages("1000000")
-	require.NoError(t, b.Put(t.Context(), backends.Entry{Kind: "k", Key: "k", Body: make([]byte, 1<<20), At: time.Now()}, false))
+	require.NoError(t, b.Put(t.Context(), large, false))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	g.Shutdown(ctx)

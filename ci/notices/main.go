@@ -41,10 +41,11 @@ func write(w io.Writer, root string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "secondgate itself is under the MIT license: see LICENSE. Its binary contains the following.")
-	fmt.Fprintln(w, "go run ./ci/notices > NOTICES writes this file.")
-	modules = append([]module{{path: "the Go standard library and runtime", dir: strings.TrimSpace(goroot)}}, modules...)
-	for _, m := range modules {
+	fmt.Fprint(w, "secondgate itself is under the MIT license: see LICENSE. "+
+		"Its binary contains the following.\n"+
+		"go run ./ci/notices > NOTICES writes this file.\n")
+	standard := module{path: "the Go standard library and runtime", dir: strings.TrimSpace(goroot)}
+	for _, m := range append([]module{standard}, modules...) {
 		if err := m.write(w); err != nil {
 			return err
 		}
@@ -56,7 +57,8 @@ func write(w io.Writer, root string) error {
 func linked(root string) (modules []module, err error) {
 	const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}\t{{$.Dir}}{{end}}{{end}}"
 	for _, system := range systems {
-		out, err := run(root, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "list", "-deps", "-f", format, "./cmd/secondgate")
+		environment := []string{"GOOS=" + system, "CGO_ENABLED=0"}
+		out, err := run(root, environment, "list", "-deps", "-f", format, "./cmd/secondgate")
 		if err != nil {
 			return nil, err
 		}

@@ -62,7 +62,8 @@ func TestAdminKeepsImagesOut(t *testing.T) {
 	t.Parallel()
 	h := (&admin{}).handler()
 	for site, want := range map[string]int{
-		"": 200, "none": 200, "same-origin": 403, "same-site": 403, "cross-site": 403, "none, none": 403, "None": 403,
+		"": 200, "none": 200, "same-origin": 403, "same-site": 403, "cross-site": 403,
+		"none, none": 403, "None": 403,
 	} {
 		for _, path := range []string{"/livez", "/debug/pprof/", "/debug/pprof/symbol"} {
 			r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+path, nil)
@@ -106,8 +107,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 // TestServerLines: a process without descriptors must not say so at INFO.
 func TestServerLines(t *testing.T) {
 	for line, level := range map[string]string{
-		"http: Accept error: too many open files; retrying in 5ms": "WARN", "http: panic serving 1.2.3.4:5: x": "ERROR",
-		"http: TLS handshake error from 1.2.3.4:5: EOF": "INFO",
+		"http: Accept error: too many open files; retrying in 5ms": "WARN",
+		"http: panic serving 1.2.3.4:5: x":                         "ERROR",
+		"http: TLS handshake error from 1.2.3.4:5: EOF":            "INFO",
 	} {
 		var out bytes.Buffer
 		before := slog.Default()

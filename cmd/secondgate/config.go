@@ -104,7 +104,8 @@ func (f *configFile) load(ctx *kong.Context) error {
 				path, quoted(name), nearest(name, known))
 		}
 		if value == nil {
-			return badSetting("the configuration %s sets %q to null: leave it out, or give it a value", path, name)
+			return badSetting("the configuration %s sets %q to null: leave it out, or give it a value",
+				path, name)
 		}
 	}
 	return nil

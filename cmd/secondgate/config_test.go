@@ -88,7 +88,7 @@ func TestConfigRefusals(t *testing.T) {
 		{`{"listen": `, `is no JSON object`},
 		{`{"heartbeat": "soon"}`, `heartbeat`},
 		{`{"heartbeat": "30"}`, `write a number with its unit, such as "30s"`},
-		{`{"heartbeat": 30}`, `the configuration sets "heartbeat" to a value of another kind: write a number with its unit, such as "30s"`},
+		{`{"heartbeat": 30}`, `another kind: write a number with its unit, such as "30s"`},
 		{`{"retention": 86400}`, `"30s"`},
 		{`{"heartbeat": "30ms"}`, `--heartbeat is 30ms: it must be from 1s to 1m0s`},
 		{`{"heartbeat": "61s"}`, `it must be from 1s to 1m0s`},
@@ -131,13 +131,13 @@ func TestConfigRefusals(t *testing.T) {
 
 // TestHostsAndOriginsAreThoseOfBrowsers: what is meant is clear, so it is written as browsers do.
 func TestHostsAndOriginsAreThoseOfBrowsers(t *testing.T) {
-	t.Setenv("SECONDGATE_ALLOWED_ORIGIN", "HTTPS://App.Example.com:443/, http://a.example:80,https://b.example:8443,null,"+
-		"chrome-extension://abcdef,http://[::1]:80")
+	t.Setenv("SECONDGATE_ALLOWED_ORIGIN", "HTTPS://App.Example.com:443/, http://a.example:80,"+
+		"https://b.example:8443,null,chrome-extension://abcdef,http://[::1]:80")
 	c, err := parse(t, "", "--allowed-host", "App.Example.com:443,b.example/,[::1]:9000,")
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"https://app.example.com", "http://a.example", "https://b.example:8443", "null", "chrome-extension://abcdef",
-		"http://[::1]",
+		"https://app.example.com", "http://a.example", "https://b.example:8443", "null",
+		"chrome-extension://abcdef", "http://[::1]",
 	}, c.AllowedOrigin)
 	require.Equal(t, []string{"app.example.com:443", "b.example", "[::1]:9000"}, c.AllowedHost)
 }

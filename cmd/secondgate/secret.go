@@ -69,10 +69,12 @@ func checkAddress(address string) error {
 	case scheme == "sqlite" && path != "":
 		return badSetting("the path of the SQLite file is no path: write sqlite:PATH and nothing else")
 	case isPostgres(scheme) && shownURL(address) == hidden:
-		return badSetting("the PostgreSQL URL cannot be read: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, " +
+		return badSetting("the PostgreSQL URL cannot be read: " +
+			"write postgres://USER:PASSWORD@HOST:PORT/DATABASE, " +
 			"and percent-encode what is special in its parts, such as @ as %%40")
 	case isMongo(scheme) && shownURL(address) == hidden:
-		return badSetting("the MongoDB URL cannot be read: write mongodb://USER:PASSWORD@HOST:PORT/DATABASE, " +
+		return badSetting("the MongoDB URL cannot be read: " +
+			"write mongodb://USER:PASSWORD@HOST:PORT/DATABASE, " +
 			"and percent-encode what is special in its parts, such as @ as %%40")
 	case isPostgres(scheme), isMongo(scheme):
 		return nil
@@ -192,7 +194,8 @@ func checkKind(flag *kong.Flag, value any) error {
 		ok = isBool || isText
 	case []string:
 		list, isList := value.([]any)
-		ok = isText || isList && !slices.ContainsFunc(list, func(v any) bool { _, is := v.(string); return !is })
+		isOther := func(v any) bool { _, isText := v.(string); return !isText }
+		ok = isText || isList && !slices.ContainsFunc(list, isOther)
 	}
 	if ok {
 		return nil

@@ -96,7 +96,8 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
-	fmt.Fprintf(parsed.Stdout, "secondgate serves %s on %s://%s/\n", redact(c.Backend), c.scheme(), listener.Addr())
+	fmt.Fprintf(parsed.Stdout, "secondgate serves %s on %s://%s/\n",
+		redact(c.Backend), c.scheme(), listener.Addr())
 	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), yieldingListener{listener}, g)
 }
 

@@ -49,9 +49,11 @@ func (c *serve) checkAddresses() error {
 func (c *serve) checkDurations() error {
 	switch {
 	case c.Heartbeat < leastHeartbeat || c.Heartbeat > mostHeartbeat:
-		return badSetting("--heartbeat is %v: it must be from %v to %v", c.Heartbeat, leastHeartbeat, mostHeartbeat)
+		return badSetting("--heartbeat is %v: it must be from %v to %v",
+			c.Heartbeat, leastHeartbeat, mostHeartbeat)
 	case c.Retention < leastRetention:
-		return badSetting("--retention is %v: it must be at least %v, such as 24h", c.Retention, leastRetention)
+		return badSetting("--retention is %v: it must be at least %v, such as 24h",
+			c.Retention, leastRetention)
 	case c.DrainDelay < 0:
 		return badSetting("--drain-delay is %v: it must be 0s or more", c.DrainDelay)
 	}
@@ -65,7 +67,8 @@ func (c *serve) checkForward() error {
 	case u == nil:
 		return nil
 	case u.User != nil:
-		return badSetting("--forward takes no user and password: the web app gets requests as clients send them")
+		return badSetting("--forward takes no user and password: " +
+			"the web app gets requests as clients send them")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return badSetting("--forward takes no query and no fragment: clients send their own")
 	case !plainURL.MatchString(u.String()):
@@ -78,7 +81,8 @@ func (c *serve) checkForward() error {
 // is not there would print it.
 func (c *serve) checkKey() error {
 	if strings.ContainsAny(c.TLSCert+c.TLSKey, "\r\n") || strings.Contains(c.TLSCert+c.TLSKey, "-----BEGIN") {
-		return badSetting("--tls-cert and --tls-key take the names of files: the value is a certificate or a key itself")
+		return badSetting("--tls-cert and --tls-key take the names of files: " +
+			"the value is a certificate or a key itself")
 	}
 	return nil
 }
@@ -115,7 +119,8 @@ func normalHost(text string) (string, error) {
 		return "", err
 	}
 	if !isHost(host) {
-		return "", badSetting("a value of --allowed-host is no host: write app.example.com or app.example.com:8443")
+		return "", badSetting("a value of --allowed-host is no host: " +
+			"write app.example.com or app.example.com:8443")
 	}
 	return host, nil
 }

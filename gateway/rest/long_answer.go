@@ -28,7 +28,8 @@ type longAnswer struct {
 }
 
 func (h handler) newLongAnswer(w http.ResponseWriter, r *http.Request) *longAnswer {
-	return &longAnswer{w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes, head: r.Method == http.MethodHead}
+	body := h.env.ResponseBody(r.Context(), w)
+	return &longAnswer{w: w, body: body, max: h.env.ListBytes, head: r.Method == http.MethodHead}
 }
 
 // weight is the average size of so many documents, in bytes.

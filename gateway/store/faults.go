@@ -49,7 +49,8 @@ type faultKind struct {
 }
 
 func newFaults(log *slog.Logger, m *metrics.Metrics) *faults {
-	return &faults{log: log, metrics: m, kinds: map[string]*faultKind{}, key: strconv.FormatUint(rand.Uint64(), 36)}
+	key := strconv.FormatUint(rand.Uint64(), 36)
+	return &faults{log: log, metrics: m, kinds: map[string]*faultKind{}, key: key}
 }
 
 // note logs and counts an error if it is a fault of the database, which clients are not told the

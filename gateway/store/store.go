@@ -34,7 +34,8 @@ type Store struct {
 
 // New serves what the mode allows.
 func New(
-	b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limits, log *slog.Logger, m *metrics.Metrics,
+	b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limits,
+	log *slog.Logger, m *metrics.Metrics,
 ) *Store {
 	return &Store{
 		backend: b, hub: h, mode: mode, limits: limits, log: log, now: time.Now,
