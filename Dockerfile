@@ -11,6 +11,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/secondgate /secondgate
+COPY --from=build /src/LICENSE /src/NOTICES /
 # The directory comes with its owner, so that a fresh volume belongs to nonroot too.
 COPY --from=build --chown=nonroot:nonroot /out/data /data
 VOLUME /data

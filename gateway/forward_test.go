@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -146,6 +149,81 @@ func TestForwardNotOurs(t *testing.T) {
 	require.NoError(t, err)
 	_ = answer.Body.Close()
 	require.Equal(t, 403, answer.StatusCode, "a name that somebody's DNS points here")
+}
+
+// TestForwardKeepsEverySpelling: web servers take many spellings for one path. The app sees none of
+// those of the gateway's own paths.
+func TestForwardKeepsEverySpelling(t *testing.T) {
+	c := inFront(t, webApp(t))
+	for _, path := range []string{
+		"/" + dataPath, "//api//workspaces/w/apps/a/data", "/." + dataPath, "/x/.." + dataPath,
+		dataPath + ";x", dataPath + ";x/d1",
+		"/api;v=1/workspaces/w/apps/a/data", "/api/workspaces/w/apps/a/x/../data",
+		"/api/workspaces/w/./apps/a/data",
+		"/API/workspaces/w/Apps/a/DATA", "/api/workspaces/w/apps/a/d%61ta", "/api/workspaces/w/apps/a%2Fdata",
+		"/api/workspaces/w/apps/a/d%2561ta", "/api/workspaces/w/apps/a/d%252561ta",
+		"/api%5Cworkspaces/w/apps/a/data",
+		"/%2e%2f/api/workspaces/w/apps/a/data", "/x/%2e%2e" + dataPath, "/%252e" + dataPath,
+		"/.;x" + dataPath, "/x/..;/" + dataPath,
+		"//api/internal/app-data-write", "/api/internal/./app-data-read", "/API/internal/app-data-write",
+		"/api/internal;x/app-data-x",
+		"//.well-known/secondgate/x", "/.well-known/./secondgate/x", "/.well-known/secondgate;x/y",
+		"/%2525252561",
+	} {
+		answer := c.do("GET", path, "")
+		require.Equal(t, http.StatusNotFound, answer.status, path)
+		require.Empty(t, answer.header.Get("App"), path)
+	}
+	for _, path := range []string{
+		"//api/workspaces/w/apps/a/database", "/api/workspaces/w/apps/a/x/../files", "/x;y/z", "/../x",
+		"/a%2Fb", "/100%25", "/%255C",
+		"/other/api/workspaces/w/apps/a/data",
+	} {
+		answer := c.do("GET", path, "")
+		require.Equal(t, "yes", answer.header.Get("App"), path)
+		require.Contains(t, answer.body, "GET "+path+"|", "as it came")
+	}
+}
+
+// TestForwardABadBodyIsTheClients, and nothing to warn of.
+func TestForwardABadBodyIsTheClients(t *testing.T) {
+	var log lockedLog
+	h := &modeltest.Harness{Options: model.Options{Seed: 1}}
+	address := serve(t, h.Open(t), func(c *gateway.Config) {
+		c.Forward, c.Log = webApp(t), slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for _, body := range []string{"zz\r\nx\r\n", "5\r\nhello!!\r\n", "-1\r\n"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+		require.NoError(t, err)
+		_, err = fmt.Fprintf(conn, "POST /x HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n%s",
+			strings.TrimPrefix(address, "http://"), body)
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		text, _ := io.ReadAll(answer.Body)
+		require.NoError(t, conn.Close())
+		require.Equal(t, http.StatusBadRequest, answer.StatusCode, "%q: %s", body, text)
+		require.Contains(t, string(text), "invalid_message")
+	}
+	require.NotContains(t, log.String(), "WARN")
+}
+
+// lockedLog is a log that is written and read at once.
+type lockedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestForwardSocketAndStream(t *testing.T) {

@@ -43,7 +43,7 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	g := &Gateway{config: c, hub: h, shards: hub.StartShards(), probing: make(chan struct{}, 1)}
 	mode := access.None{}
 	g.env = &door.Env{
-		Store: store.New(b, h, mode, c.Limits, c.Log), Mode: mode, Shards: g.shards,
+		Store: store.New(b, h, mode, c.Limits, c.Log, c.Metrics), Mode: mode, Shards: g.shards,
 		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
 		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,

@@ -9,7 +9,7 @@ import (
 )
 
 // Ready returns why clients should not be sent here: the gateway is stopping, its feed is broken,
-// or the database does not answer while ctx lasts. It returns nil otherwise.
+// or the database does not answer, or takes no writes, while ctx lasts. It returns nil otherwise.
 func (g *Gateway) Ready(ctx context.Context) error {
 	if g.isDraining() {
 		return errors.New("the gateway is stopping")
@@ -26,21 +26,28 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { // a driver may be stuck where no context reaches it; this ends when it does
 		defer func() { <-g.probing }()
-		done <- g.env.Store.Ping(ctx)
+		done <- g.probe(ctx)
 	}()
 	select {
 	case err := <-done:
-		if err != nil && ctx.Err() == nil {
-			g.config.Log.Warn("the database does not answer the readiness check", "error", err)
-			return fmt.Errorf("the database does not answer: %s", shown(err))
-		}
-		if err != nil {
+		if err != nil && ctx.Err() != nil {
 			return late
 		}
-		return nil
+		return err
 	case <-ctx.Done():
 		return late
 	}
+}
+
+// probe reads and writes. Its error is a sentence that anybody may see.
+func (g *Gateway) probe(ctx context.Context) error {
+	if err := g.env.Store.Ping(ctx); err != nil {
+		return fmt.Errorf("the database does not answer: %s", shown(err))
+	}
+	if err := g.env.Store.ProbeWrite(ctx); err != nil {
+		return fmt.Errorf("the database does not take writes: %s", shown(err))
+	}
+	return nil
 }
 
 // shown is what may be said of err: its sentence if it is for clients, else its code.

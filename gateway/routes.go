@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -56,15 +57,51 @@ func (g *Gateway) elsewhere(page http.Handler, allowed *access.Allowlist) http.H
 }
 
 // isOurs reports whether no web app behind the gateway has the path, also where the gateway has
-// nothing there: below /api/workspaces/{w}/apps/{a}/data, /api/internal/app-data-*, and below
-// /.well-known/secondgate.
+// nothing there. Web servers take many spellings for one path, so a path is ours if any of them is.
 func isOurs(path string) bool {
+	for range maxDecodings {
+		plain := strings.ToLower(strings.ReplaceAll(path, "\\", "/"))
+		if isOurPlain(plain) || isOurPlain(joined(plain, false)) || isOurPlain(joined(plain, true)) {
+			return true
+		}
+		decoded, err := url.PathUnescape(path)
+		if err != nil || decoded == path {
+			return false
+		}
+		path = decoded
+	}
+	return true // nobody means such a path
+}
+
+// maxDecodings is how often a path may be percent-encoded before it is refused.
+const maxDecodings = 4
+
+// isOurPlain reports whether a path is below /api/workspaces/{w}/apps/{a}/data,
+// /api/internal/app-data-* or /.well-known/secondgate.
+func isOurPlain(path string) bool {
 	if strings.HasPrefix(path, "/api/internal/app-data-") || strings.HasPrefix(path, descriptionPath) {
 		return true
 	}
 	parts := strings.SplitN(path, "/", 8) // "", api, workspaces, w, apps, a, data, …
 	return len(parts) >= 7 && parts[1] == "api" && parts[2] == "workspaces" && parts[4] == "apps" &&
 		parts[6] == "data"
+}
+
+// joined is a path without empty parts, "." and parameters such as ;v=1, as web servers may read it;
+// if up, with ".." carried out.
+func joined(path string, up bool) string {
+	parts := []string{""}
+	for part := range strings.SplitSeq(path, "/") {
+		part, _, _ = strings.Cut(part, ";")
+		switch {
+		case part == "" || part == ".":
+		case part == ".." && up:
+			parts = parts[:max(1, len(parts)-1)]
+		default:
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }

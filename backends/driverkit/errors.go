@@ -18,9 +18,18 @@ type Fault struct {
 func (f *Fault) Error() string   { return f.Shown.Error() + " (" + f.Cause.Error() + ")" }
 func (f *Fault) Unwrap() []error { return []error{f.Shown, f.Cause} }
 
+// HiddenCause is what the log gets and clients do not.
+func (f *Fault) HiddenCause() error { return f.Cause }
+
 // What clients are shown of a Fault.
 var (
-	ShownAway    = protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later")
+	ShownAway = protocol.Errorf(protocol.CodeUnavailable, "the database is away: try again later")
+	ShownFull = protocol.Errorf(protocol.CodeUnavailable, "the database is full: "+
+		"the operator must make room")
+	ShownReadOnly = protocol.Errorf(protocol.CodeUnavailable, "the database is read-only: "+
+		"the operator must make it writable")
+	ShownBroken = protocol.Errorf(protocol.CodeUnavailable, "the database cannot read or write its disk: "+
+		"the operator must look at it")
 	ShownBusy    = protocol.Errorf(protocol.CodeUnavailable, "the database is busy: try again")
 	ShownRefused = protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document")
 )

@@ -29,6 +29,8 @@ const (
 	codeSnapshotTooOld       = 239
 	codeSnapshotMissing      = 246
 	codeHistoryLost          = 286
+	codeWritesBlocked        = 371   // UserWritesBlocked, by setUserWriteBlockMode
+	codeDiskFull             = 14031 // OutOfDiskSpace
 	codeTooLarge             = 10334 // BSONObjectTooLarge: an event over 16 MiB
 	codeDuplicateKey         = 11000
 )
@@ -60,6 +62,10 @@ func (b *Backend) translate(ctx context.Context, doing string, err error) error 
 // classify is what clients are shown of an error, nil for a defect.
 func classify(err error) *protocol.Error {
 	switch {
+	case hasCode(err, codeDiskFull):
+		return driverkit.ShownFull
+	case hasCode(err, codeWritesBlocked):
+		return driverkit.ShownReadOnly
 	case hasCode(err, codeWriteConflict, codeDuplicateKey): // at every try
 		return driverkit.ShownBusy
 	case isAway(err), retryable(err):

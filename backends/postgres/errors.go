@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -40,18 +41,50 @@ const (
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
 	readOnlyTransaction = "25006"
+	diskFull            = "53100"
+	ioError             = "58030"
 	abandoned           = "25P03" // a transaction of ours sent nothing for abandonedMillis
 	unloggedOnStandby   = "0A000" // a standby cannot read app_data_epoch
 )
 
+// connectFailure is a failure to connect without what the driver puts before it: the user and the
+// database, which may hold a password that slipped there. The same goes for the server's sentences
+// about them.
+type connectFailure struct{ cause error }
+
+func (f connectFailure) Unwrap() error { return f.cause }
+
+func (f connectFailure) Error() string {
+	var state *pgconn.PgError
+	if errors.As(f.cause, &state) && slices.Contains([]string{"28", "3D"}, state.Code[:2]) {
+		return "the server refuses the connection (SQLSTATE " + state.Code + ")"
+	}
+	return "cannot connect: " + strings.ReplaceAll(errors.Unwrap(f.cause).Error(), "\n", ", ")
+}
+
+// withoutConfig returns an error that can be shown and logged.
+func withoutConfig(err error) error {
+	var connecting *pgconn.ConnectError
+	if !errors.As(err, &connecting) {
+		return err
+	}
+	return connectFailure{connecting}
+}
+
 // translate turns an error of PostgreSQL into one of the contract: see [driverkit.Translate].
 func (b *Backend) translate(ctx context.Context, doing string, err error) error {
-	return driverkit.Translate(ctx, "postgres", doing, b.life.Explain(ctx, err), classify)
+	return driverkit.Translate(ctx, "postgres", doing, withoutConfig(b.life.Explain(ctx, err)), classify)
 }
 
 // classify is what clients are shown of an error, nil for a defect.
 func classify(err error) *protocol.Error {
 	switch {
+	case isState(err, diskFull):
+		return driverkit.ShownFull
+	case isState(err, readOnlyTransaction):
+		return driverkit.ShownReadOnly
+	case isState(err, ioError):
+		return driverkit.ShownBroken
 	case isAway(err):
 		return driverkit.ShownAway
 	case retryable(err): // but it failed at every try

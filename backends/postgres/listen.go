@@ -32,7 +32,7 @@ func (b *Backend) listen() {
 			return
 		}
 		b.options.Log.Warn("notifications of PostgreSQL are not heard; changes are polled for until they are",
-			"error", err)
+			"error", withoutConfig(err))
 		if time.Since(begun) > time.Minute {
 			wait = 100 * time.Millisecond
 		}

@@ -143,7 +143,11 @@ func parseURL(text string) (config *pgxpool.Config, schema string, err error) {
 		return nil, "", errors.New("the PostgreSQL URL cannot be read: " +
 			"write postgres://USER@HOST:PORT/DATABASE, its parts percent-encoded")
 	}
-	query := u.Query()
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil { // u.Query would drop the parameter
+		return nil, "", errors.New("the parameters of the PostgreSQL URL cannot be read: " +
+			"separate them by &, and percent-encode their values, ; as %3B")
+	}
 	if err := contradiction(query); err != nil {
 		return nil, "", err
 	}
@@ -206,7 +210,7 @@ func (b *Backend) identify(ctx context.Context) error {
 
 // refused says in one sentence why the database cannot be opened and what to do.
 func refused(err error) error {
-	switch {
+	switch err = withoutConfig(err); {
 	case err == nil:
 		return nil
 	case isState(err, "28P01", "28000"):

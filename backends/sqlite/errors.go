@@ -21,8 +21,13 @@ func classify(err error) *protocol.Error {
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return driverkit.ShownBusy
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-		sqlite3.SQLITE_NOMEM:
+	case sqlite3.SQLITE_FULL:
+		return driverkit.ShownFull
+	case sqlite3.SQLITE_READONLY:
+		return driverkit.ShownReadOnly
+	case sqlite3.SQLITE_IOERR:
+		return driverkit.ShownBroken
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM:
 		return driverkit.ShownAway
 	case sqlite3.SQLITE_CONSTRAINT:
 		return driverkit.ShownRefused

@@ -196,15 +196,24 @@ func (w *writer) savepoint(f func() error) error {
 	}
 	if err := f(); err != nil {
 		if _, e := w.conn.exec(ctx, "ROLLBACK TO job"); e != nil {
-			return fmt.Errorf("after %v: %w", err, e) // no refusal any more: it ends the group
+			return endsGroup(err, e)
 		}
 		if _, e := w.conn.exec(ctx, "RELEASE job"); e != nil {
-			return fmt.Errorf("after %v: %w", err, e)
+			return endsGroup(err, e)
 		}
 		return err
 	}
 	_, err := w.conn.exec(ctx, "RELEASE job")
 	return err
+}
+
+// endsGroup is the error of a job that could not be undone. It is no refusal, so it ends the group.
+// Where the job failed by itself, that is the reason: a full disk has SQLite undo the transaction.
+func endsGroup(err, undo error) error {
+	if refusal(err) {
+		return fmt.Errorf("after %v: %w", err, undo)
+	}
+	return fmt.Errorf("%w; then %v", err, undo)
 }
 
 // complete sets what only the commit tells. A group becomes visible as a whole, so the position

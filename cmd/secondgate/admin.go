@@ -69,7 +69,9 @@ func startAdmin(listener net.Listener, a *admin) (stop func()) {
 	if listener == nil {
 		return func() {}
 	}
-	server := &http.Server{Handler: a.handler(), ReadHeaderTimeout: headerTime, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{
+		Handler: a.handler(), ReadHeaderTimeout: headerTime, MaxHeaderBytes: 16 << 10, ErrorLog: serverLog(),
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -110,7 +112,7 @@ func (a *admin) handler() http.Handler {
 // up, but not under an address.
 func (a *admin) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.Header.Values("Origin")) > 0 || !a.hostAllowed(r.Host) {
+		if fromPage(r) || !a.hostAllowed(r.Host) {
 			answer(
 				w, http.StatusForbidden, "forbidden",
 				"ask by address, as localhost, or under an allowed host, and not from a page",
@@ -119,6 +121,13 @@ func (a *admin) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fromPage reports whether a page asks. Browsers leave Origin out where a page shows an image of
+// another origin, and say so in Sec-Fetch-Site; "none" is what a person types.
+func fromPage(r *http.Request) bool {
+	site := r.Header.Values("Sec-Fetch-Site")
+	return len(r.Header.Values("Origin")) > 0 || len(site) > 0 && !slices.Equal(site, []string{"none"})
 }
 
 func (a *admin) hostAllowed(host string) bool {

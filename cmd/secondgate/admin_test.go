@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,6 +54,70 @@ func TestAdminKeepsPagesOut(t *testing.T) {
 	} {
 		status := ask(t, h, c.host, c.origin)
 		require.Equal(t, c.want, status, "%+v", c)
+	}
+}
+
+// TestAdminKeepsImagesOut: <img> of another origin sends no Origin. It could start profiles.
+func TestAdminKeepsImagesOut(t *testing.T) {
+	t.Parallel()
+	h := (&admin{}).handler()
+	for site, want := range map[string]int{
+		"": 200, "none": 200, "same-origin": 403, "same-site": 403, "cross-site": 403,
+		"none, none": 403, "None": 403,
+	} {
+		for _, path := range []string{"/livez", "/debug/pprof/", "/debug/pprof/symbol"} {
+			r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+path, nil)
+			if site != "" {
+				r.Header.Set("Sec-Fetch-Site", site)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			require.Equal(t, want, w.Code, "%q %s", site, path)
+		}
+	}
+}
+
+// TestASecondSignalEndsAtOnce: whoever presses Ctrl-C again does not want to wait.
+func TestASecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		o := operate(t, nil, "--drain-delay", "24h")
+		o.terminate()
+		require.Eventually(t, func() bool {
+			status, _ := o.get("/readyz")
+			return status == http.StatusServiceUnavailable
+		}, time.Minute, 10*time.Millisecond)
+		ended := make(chan error, 1)
+		go func() { ended <- o.command.Wait() }()
+		var err error
+		for waiting := true; waiting; { // the first signal is still being taken, perhaps
+			_ = o.command.Process.Signal(signal)
+			select {
+			case err = <-ended:
+				waiting = false
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		require.Equal(t, signal, exit.Sys().(syscall.WaitStatus).Signal())
+	}
+}
+
+// TestServerLines: a process without descriptors must not say so at INFO.
+func TestServerLines(t *testing.T) {
+	for line, level := range map[string]string{
+		"http: Accept error: too many open files; retrying in 5ms": "WARN",
+		"http: panic serving 1.2.3.4:5: x":                         "ERROR",
+		"http: TLS handshake error from 1.2.3.4:5: EOF":            "INFO",
+	} {
+		var out bytes.Buffer
+		before := slog.Default()
+		slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
+		serverLog().Print(line)
+		slog.SetDefault(before)
+		require.Contains(t, out.String(), "level="+level)
+		require.Contains(t, out.String(), line)
 	}
 }
 
@@ -132,7 +201,12 @@ func TestAdminRefusals(t *testing.T) {
 
 func ask(t *testing.T, h http.Handler, host, origin string) int {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, "http://x/livez", nil)
+	return askPath(t, h, "/livez", host, origin)
+}
+
+func askPath(t *testing.T, h http.Handler, path, host, origin string) int {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, "http://x"+path, nil)
 	require.NoError(t, err)
 	r.Host = host
 	if origin != "" {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/mongodb"
@@ -25,10 +26,14 @@ type check struct {
 }
 
 // Run prints a line for each finding, and fails if one of them does.
-func (c *check) Run(ctx context.Context) error {
+func (c *check) Run(ctx context.Context, parsed *kong.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	var findings []backends.Finding
+	findings := c.addresses()
+	if findings != nil {
+		printFindings(parsed.Stdout, findings)
+		return errMend
+	}
 	switch scheme, path, _ := strings.Cut(c.Backend, ":"); {
 	case scheme == "sqlite" && path != "":
 		findings = sqlite.Check(ctx, strings.TrimPrefix(path, "//"))
@@ -36,13 +41,27 @@ func (c *check) Run(ctx context.Context) error {
 		findings = postgres.Check(ctx, c.Backend, c.BackendDirect)
 	case isMongo(scheme):
 		findings = mongodb.Check(ctx, c.Backend)
-	default:
-		return unsupported(c.Backend)
 	}
-	if printFindings(os.Stdout, findings) {
-		return errors.New("the database has to be mended first")
+	if printFindings(parsed.Stdout, findings) {
+		return errMend
 	}
 	return nil
+}
+
+var errMend = errors.New("the database has to be mended first")
+
+// addresses finds the addresses that no driver should be given.
+func (c *check) addresses() (findings []backends.Finding) {
+	fail := func(of string, err error) {
+		if err != nil {
+			findings = append(findings, backends.Finding{
+				Level: backends.LevelFail, What: of + err.Error(), Fix: "correct the URL",
+			})
+		}
+	}
+	fail("", checkAddress(c.Backend))
+	fail("of the direct connection: ", checkDirect(c.BackendDirect))
+	return findings
 }
 
 func printFindings(w io.Writer, findings []backends.Finding) (failed bool) {

@@ -82,6 +82,10 @@ func TestCheckMongoDB(t *testing.T) {
 			"another replica set", nil, "replicaSet=rs0|replicaSet=rs1",
 			`fail the MongoDB replica set is named rs0 -> write replicaSet=rs0 in the URL$`,
 		},
+		{
+			"reads from secondaries", nil, "replicaSet=rs0|replicaSet=rs0&readPreference=secondary",
+			`fail the MongoDB URL sets readPreference=secondary -> leave it out, the gateway needs primary$`,
+		},
 		{"no database", nil, "/test_|/?x=", `fail the MongoDB URL must name a database -> write mongodb://HOST`},
 		{
 			"nobody listens", nil, "127.0.0.1:|127.0.0.2:",

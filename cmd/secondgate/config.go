@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -42,7 +44,11 @@ func (f *configFile) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	if err := f.load(ctx); err != nil {
 		return nil, err
 	}
-	return f.values[flag.Name], nil
+	value, set := f.values[flag.Name]
+	if !set {
+		return nil, nil
+	}
+	return value, checkKind(flag, value)
 }
 
 func inEnvironment(flag *kong.Flag) bool {
@@ -65,11 +71,11 @@ func fromSecretFile(flag *kong.Flag) (secret any, found bool, err error) {
 	case path == "":
 		return nil, false, nil
 	case inEnvironment(flag):
-		return nil, false, fmt.Errorf("both %s and %s are set: unset one", flag.Envs[0], variable)
+		return nil, false, badSetting("both %s and %s are set: unset one", flag.Envs[0], variable)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", variable, err)
+		return nil, false, badSetting("the file that %s names cannot be read: %s", variable, reason(err))
 	}
 	return strings.TrimRight(string(text), "\r\n"), true, nil
 }
@@ -86,23 +92,48 @@ func (f *configFile) load(ctx *kong.Context) error {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("the configuration cannot be read: %w", err)
+		return badSetting("the configuration cannot be read: %s", reason(err))
 	}
 	if err := json.Unmarshal(text, &f.values); err != nil {
-		return fmt.Errorf("the configuration %s is no JSON object: %w", path, err)
+		return badSetting("the configuration %s is no JSON object%s", path, place(err))
 	}
 	known := flagNames(ctx.Model.Node)
 	for name, value := range f.values {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf(
-				"the configuration %s sets %q, which is no flag: did you mean %q?", path, name, nearest(name, known),
-			)
+			return badSetting("the configuration %s sets%s, which is no flag: did you mean %q?",
+				path, quoted(name), nearest(name, known))
 		}
 		if value == nil {
-			return fmt.Errorf("the configuration %s sets %q to null: leave it out, or give it a value", path, name)
+			return badSetting("the configuration %s sets %q to null: leave it out, or give it a value",
+				path, name)
 		}
 	}
 	return nil
+}
+
+// reason is why a file cannot be read, without its path: somebody may have put the secret there.
+func reason(err error) string {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return failed.Err.Error()
+	}
+	return "it is no file"
+}
+
+// place is where JSON goes wrong. The error's own text may quote from there.
+func place(err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf(": look at byte %d", syntax.Offset)
+	}
+	return ""
+}
+
+func quoted(name string) string {
+	if !plainName.MatchString(name) {
+		return " something"
+	}
+	return fmt.Sprintf(" %q", name)
 }
 
 func configPath(ctx *kong.Context) string {
@@ -161,9 +192,16 @@ func printConfig(ctx *kong.Context, log *slog.Logger) {
 		if isMeta(flag.Name) {
 			continue
 		}
-		value := ctx.FlagValue(flag)
-		if text, isText := value.(string); isText && flag.Tag.Has(secretTag) {
-			value = redact(text)
+		value := flag.Target.Interface()
+		switch v := value.(type) {
+		case string:
+			if flag.Tag.Has(secretTag) {
+				value = redact(v)
+			}
+		case *url.URL:
+			if v != nil {
+				value = shownURL(v.String())
+			}
 		}
 		args = append(args, flag.Name, fmt.Sprint(value))
 	}
@@ -193,26 +231,4 @@ func unknownVariables(app *kong.Application, environment []string) (unknown []st
 		}
 	}
 	return unknown
-}
-
-// redact returns a database URL without its secrets, for people and logs. It shows nothing of text
-// that it cannot read as a URL.
-func redact(address string) string {
-	scheme, _, found := strings.Cut(address, ":")
-	if !found || scheme == "sqlite" {
-		return address // a path has no secrets
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return scheme + ":(hidden)"
-	}
-	if u.Opaque != "" {
-		u.Opaque = "(hidden)"
-	}
-	query := u.Query()
-	for name := range query {
-		query.Set(name, "xxxxx")
-	}
-	u.RawQuery, u.Fragment = query.Encode(), ""
-	return u.Redacted()
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/secondgate/secondgate/conformance/wire"
 )
@@ -38,22 +39,26 @@ type failed struct {
 func (f failed) ExitCode() int { return f.status }
 
 // Run prints a line for each rule, and fails if one does not hold or none can be tried.
-func (c *conform) Run(ctx context.Context) error {
+func (c *conform) Run(ctx context.Context, parsed *kong.Context) error {
 	rules, err := c.rules()
 	if err != nil {
 		return failed{statusNotTried, err}
 	}
 	if c.List {
 		for _, r := range rules {
-			fmt.Printf("%-*s  %s\n", widest(rules), r.ID, r.Says)
+			fmt.Fprintf(parsed.Stdout, "%-*s  %s\n", widest(rules), r.ID, r.Says)
 		}
 		return nil
+	}
+	if !plainURL.MatchString(c.URL) {
+		return failed{statusNotTried, badSetting(
+			"the URL is not the base of a gateway: write --url http://HOST:PORT, without a user and a query")}
 	}
 	target := wire.Target{URL: strings.TrimSuffix(c.URL, "/"), Workspace: c.Workspace, App: c.App}
 	if err := target.Reach(ctx); err != nil {
 		return failed{statusNotTried, err}
 	}
-	return c.report(ctx, os.Stdout, target, rules)
+	return c.report(ctx, parsed.Stdout, target, rules)
 }
 
 func (c *conform) rules() (rules []wire.Rule, err error) {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 // healthcheck is the command of that name, for containers that have no curl.
@@ -15,12 +17,15 @@ type healthcheck struct {
 }
 
 // Run fails unless the gateway says that it is ready.
-func (c *healthcheck) Run(ctx context.Context) error {
+func (c *healthcheck) Run(ctx context.Context, parsed *kong.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime+time.Second)
 	defer cancel()
 	address := strings.TrimSuffix(c.Admin, "/")
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
+	}
+	if !plainURL.MatchString(address) {
+		return badSetting("the admin address cannot be read: write HOST:PORT or http://HOST:PORT")
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", nil)
 	if err != nil {
@@ -35,6 +40,6 @@ func (c *healthcheck) Run(ctx context.Context) error {
 	if err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s %s", response.Status, strings.TrimSpace(string(body)))
 	}
-	fmt.Println(strings.TrimSpace(string(body)))
+	fmt.Fprintln(parsed.Stdout, strings.TrimSpace(string(body)))
 	return nil
 }

@@ -21,10 +21,18 @@ const (
 	// busyCycles is from how many collections a second on the heap is busy, and settling for how many
 	// seconds it must have been quiet to be taken for quiet.
 	busyCycles, settling = 2, 3
+	// growing is how many bytes more in a second show a burst that needs few collections.
+	growing = 8 << 20
 )
 
+// releases are the seconds after a burst at which memory goes back to the system. What clients, that
+// read slowly or stay for a moment, hold at the first is garbage at a later one. Without them it
+// would stay until Go's own collection, which comes every two minutes. Each costs a collection of a
+// heap that is quiet.
+var releases = []int{settling, 8, 20, 50}
+
 // keepHeap sets GOGC by how busy the heap is, until it is stopped. When all has become quiet, as
-// after thousands of handshakes, what they leave behind goes back to the system.
+// after thousands of handshakes or a large list, what they leave behind goes back to the system.
 func keepHeap() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -51,10 +59,15 @@ type heapKeeper struct {
 	cycles  int // collections so far
 	quiet   int // seconds
 	percent int
+
+	held int // bytes at the last look
+	calm int // seconds since the last sign of a burst
+	due  int // the index in releases of the next one
 }
 
-// look takes how many collections there have been, and how many bytes the last one found alive.
-func (k *heapKeeper) look(cycles, live int) {
+// look takes how many collections there have been, how many bytes the last one found alive, and how
+// many the heap holds of the system's memory.
+func (k *heapKeeper) look(cycles, live, held int) {
 	busy := cycles-k.cycles >= busyCycles
 	k.cycles = cycles
 	if k.quiet++; busy {
@@ -64,26 +77,45 @@ func (k *heapKeeper) look(cycles, live int) {
 	if k.quiet < settling {
 		percent = min(max((smallHeap-live)/(live/100+1), busyPercent), mostPercent)
 	}
-	if k.quiet == settling {
-		k.release()
-	}
+	k.lookForBurst(busy, held)
 	if percent != k.percent { // setting it stops the world for a moment
 		k.percent = percent
 		k.set(percent)
 	}
 }
 
-// readHeap reads how many collections there have been, and how much counts as alive in their rule:
-// heap, stacks and globals.
-func readHeap() (cycles, live int) {
+// lookForBurst releases memory after a burst: first whatever there is, later only from a heap that is
+// not small.
+func (k *heapKeeper) lookForBurst(busy bool, held int) {
+	grown := held - k.held
+	k.held = held
+	if k.calm++; busy || grown > growing {
+		k.calm, k.due = 0, 0
+	}
+	if k.due == len(releases) || k.calm < releases[k.due] {
+		return
+	}
+	if k.due == 0 || held > smallHeap {
+		k.release()
+	}
+	k.due++
+}
+
+// readHeap reads how many collections there have been, how much counts as alive in their rule (heap,
+// stacks and globals), and how much of the system's memory the heap holds.
+func readHeap() (cycles, live, held int) {
 	samples := []metrics.Sample{
-		{
-			Name: "/gc/cycles/total:gc-cycles",
-		}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
 	}
 	metrics.Read(samples)
-	for _, s := range samples[1:] {
+	for _, s := range samples[1:4] {
 		live += int(s.Value.Uint64())
 	}
-	return int(samples[0].Value.Uint64()), live
+	for _, s := range samples[4:] {
+		held += int(s.Value.Uint64())
+	}
+	return int(samples[0].Value.Uint64()), live, held
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,19 +38,28 @@ func newParser(c *commands, options ...kong.Option) (*kong.Kong, error) {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	parser, err := newParser(&commands{}, kong.BindTo(ctx, (*context.Context)(nil)))
+	context.AfterFunc(ctx, stop) // the next signal ends the process at once
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs a command line until it is done, or ctx ends. It returns the exit status.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
+	parser, err := newParser(
+		&commands{}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Writers(stdout, stderr),
+	)
 	if err != nil {
 		panic(err) // a defect of the struct above
 	}
-	// The library exits with 80 for a wrong command line.
-	parser.Exit = func(status int) { os.Exit(min(status, statusUsage)) }
-	parsed, err := parser.Parse(os.Args[1:])
-	parser.FatalIfErrorf(err)
-	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "secondgate:", err)
-		os.Exit(statusOf(err))
+	parsed, err := parseArgs(parser, args)
+	if err != nil {
+		fmt.Fprintln(stderr, "secondgate: error:", err)
+		return statusUsage
 	}
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(stderr, "secondgate:", err)
+		return statusOf(err)
+	}
+	return 0
 }
 
 // statusUsage is the exit status for a command line that makes no sense.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -37,20 +36,12 @@ func (c *serve) openBackend(ctx context.Context, counts *metrics.Metrics) (backe
 			URL: c.Backend, Retention: c.Retention, Withheld: counts.Withheld, Committed: counts.Committed,
 		})
 	}
-	return nil, unsupported(c.Backend)
+	return nil, errUnsupported
 }
 
 func isPostgres(scheme string) bool { return scheme == "postgres" || scheme == "postgresql" }
 
 func isMongo(scheme string) bool { return scheme == "mongodb" || scheme == "mongodb+srv" }
-
-func unsupported(address string) error {
-	return fmt.Errorf(
-		"the backend %q is not supported: write sqlite:PATH, postgres://USER@HOST/DATABASE or "+
-			"mongodb://HOST/DATABASE?replicaSet=NAME",
-		redact(address),
-	)
-}
 
 // gateway makes the gateway for the address that is listened on.
 func (c *serve) gateway(
@@ -60,8 +51,14 @@ func (c *serve) gateway(
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
 	for _, host := range c.hosts(at) {
-		config.Hosts = append(config.Hosts, strings.ToLower(host))
-		config.Origins = append(config.Origins, c.scheme()+"://"+strings.ToLower(host))
+		config.Hosts = append(config.Hosts, host)
+		// Browsers leave the default port out. Of HTTPS in front, this process knows nothing.
+		for scheme := range defaultPorts {
+			if short := withoutDefaultPort(scheme, host); short != host {
+				config.Hosts = append(config.Hosts, short)
+			}
+		}
+		config.Origins = append(config.Origins, c.scheme()+"://"+withoutDefaultPort(c.scheme(), host))
 	}
 	config.Origins = append(config.Origins, c.AllowedOrigin...)
 	return gateway.New(ctx, b, config)
@@ -70,7 +67,7 @@ func (c *serve) gateway(
 // hosts are the names that a browser on this machine uses for the address, and the operator's own.
 func (c *serve) hosts(at *net.TCPAddr) []string {
 	port := strconv.Itoa(at.Port)
-	hosts := append([]string{at.String()}, c.AllowedHost...)
+	hosts := append([]string{strings.ToLower(at.String())}, c.AllowedHost...)
 	if at.IP.IsLoopback() || at.IP.IsUnspecified() {
 		for _, name := range []string{"localhost", "127.0.0.1", "::1"} {
 			hosts = append(hosts, net.JoinHostPort(name, port))

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -54,7 +57,7 @@ type serve struct {
 
 // Run serves until ctx ends, then drains.
 func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
-	slog.SetDefault(c.logger(os.Stderr))
+	slog.SetDefault(c.logger(parsed.Stderr))
 	if os.Getenv("GOGC") == "" {
 		defer keepHeap()()
 	}
@@ -93,7 +96,8 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
-	fmt.Printf("secondgate serves %s on %s://%s/\n", redact(c.Backend), c.scheme(), listener.Addr())
+	fmt.Fprintf(parsed.Stdout, "secondgate serves %s on %s://%s/\n",
+		redact(c.Backend), c.scheme(), listener.Addr())
 	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), yieldingListener{listener}, g)
 }
 
@@ -149,7 +153,7 @@ func (l yieldingListener) Accept() (net.Conn, error) {
 func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server {
 	s := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
-		Protocols: new(http.Protocols), ConnContext: bounded,
+		Protocols: new(http.Protocols), ConnContext: bounded, ErrorLog: serverLog(),
 	}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
@@ -158,6 +162,24 @@ func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server 
 		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
 	}
 	return s
+}
+
+// serverLog takes the lines of net/http. Without it they would all be of level INFO.
+func serverLog() *log.Logger { return log.New(serverLines{}, "", 0) }
+
+type serverLines struct{}
+
+// Write logs one line. What clients alone can cause, such as a bad TLS handshake, is of level INFO.
+func (serverLines) Write(line []byte) (int, error) {
+	level := slog.LevelInfo
+	switch {
+	case bytes.HasPrefix(line, []byte("http: Accept error")):
+		level = slog.LevelWarn // the server waits and accepts again
+	case bytes.HasPrefix(line, []byte("http: panic serving")):
+		level = slog.LevelError
+	}
+	slog.Log(context.Background(), level, strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // bounded keeps the kernel from taking megabytes for a client that does not read.

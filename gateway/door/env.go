@@ -27,8 +27,8 @@ type Env struct {
 	// bounds what is held for clients: texts that have not arrived whole or wait to be carried out,
 	// reads under way, answers that are not sent, names that are followed.
 	Parsing, Memory *limits.Budget
-	Metrics  *metrics.Metrics // nil counts nothing
-	Log      *slog.Logger
+	Metrics         *metrics.Metrics // nil counts nothing
+	Log             *slog.Logger
 
 	Limits protocol.Limits
 	// Heartbeat is the time between bookmarks on a quiet socket, StreamHeartbeat that between the

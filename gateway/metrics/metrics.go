@@ -31,6 +31,7 @@ type Metrics struct {
 
 	// The backend.
 	withheld     prometheus.Counter
+	faults       map[string]prometheus.Counter
 	commitWrites prometheus.Histogram
 	commitQueue  prometheus.Gauge
 
@@ -52,6 +53,8 @@ func New(r prometheus.Registerer) *Metrics {
 		"Connections told that their copies are void, by reason.", "reason")
 	errors := counters(r, "secondgate_errors_total",
 		"Requests and connections refused or failed, by code.", "code")
+	faults := counters(r, "secondgate_database_faults_total",
+		"Calls of the database that failed by no fault of a client, by operation.", "operation")
 	m := &Metrics{
 		connections: map[string]series{}, deliveries: map[string]series{},
 		subscriptions: gauge(r, "secondgate_subscriptions",
@@ -73,7 +76,10 @@ func New(r prometheus.Registerer) *Metrics {
 			prometheus.ExponentialBuckets(1, 2, 9)),
 		commitQueue: gauge(r, "secondgate_commit_waiting",
 			"Requests that waited to be written when the last commit of this process was made."),
-		registry: r,
+		faults: map[string]prometheus.Counter{}, registry: r,
+	}
+	for _, operation := range []string{"read", "write"} {
+		m.faults[operation] = faults.WithLabelValues(operation)
 	}
 	for _, door := range []string{Socket, Stream} {
 		m.connections[door] = connections.WithLabelValues(door)
@@ -189,6 +195,13 @@ func (m *Metrics) Failed(e *protocol.Error) {
 	}
 	if c := m.errors[e.Code]; c != nil {
 		c.Inc()
+	}
+}
+
+// DatabaseFault counts a "read" or a "write" that the database failed.
+func (m *Metrics) DatabaseFault(operation string) {
+	if m != nil {
+		m.faults[operation].Inc()
 	}
 }
 

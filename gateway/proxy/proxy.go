@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/protocol"
@@ -24,6 +26,11 @@ func Handler(stopped context.Context, to *url.URL, log *slog.Logger) http.Handle
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			body := &clientBody{ReadCloser: r.Body}
+			r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
+			r.Body = body
+		}
 		if r.Header.Get("Upgrade") == "" {
 			proxy.ServeHTTP(w, r)
 			return
@@ -67,9 +74,31 @@ func isLocal(address string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
+// bodyKey is the context's key of a request's clientBody.
+type bodyKey struct{}
+
+// clientBody notes that the client's body could not be read, which is not the app's fault.
+type clientBody struct {
+	io.ReadCloser
+	failed atomic.Bool
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.failed.Store(true)
+	}
+	return n, err
+}
+
 func appAway(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
 	if r.Context().Err() != nil {
 		return // the client has gone, or the gateway stops
+	}
+	if body, _ := r.Context().Value(bodyKey{}).(*clientBody); body != nil && body.failed.Load() {
+		door.WriteError(w, protocol.Errorf(protocol.CodeInvalidMessage,
+			"the body of the request cannot be read: it is malformed, or ends early"))
+		return
 	}
 	log.Warn("the web app that the gateway stands in front of does not answer", "error", err)
 	door.WriteStatus(w, http.StatusBadGateway, protocol.Errorf(protocol.CodeUnavailable,

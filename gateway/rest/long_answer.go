@@ -28,6 +28,8 @@ type longAnswer struct {
 	begun bool
 	// shrink says how much is held, once that is known.
 	shrink func(n int)
+	// head: the request is HEAD. It reads what GET holds back, for the status and the length, and no more.
+	head bool
 	// fits, if set, is asked once, before the status goes out.
 	fits func() bool
 }
@@ -35,7 +37,7 @@ type longAnswer struct {
 func (h handler) newLongAnswer(c *call, w http.ResponseWriter, r *http.Request) *longAnswer {
 	return &longAnswer{
 		hold: min(heldList, c.room/2), w: w, body: h.env.ResponseBody(r.Context(), w), max: h.env.ListBytes,
-		shrink: func(n int) { h.shrink(c, n) },
+		shrink: func(n int) { h.shrink(c, n) }, head: r.Method == http.MethodHead,
 	}
 }
 
@@ -54,6 +56,9 @@ func (a *longAnswer) add(p []byte) *protocol.Error {
 	if a.held.Len() < a.hold {
 		return nil
 	}
+	if a.head {
+		return errEnough
+	}
 	if a.fits != nil && !a.fits() {
 		return errListTooLarge(a.max)
 	}
@@ -65,6 +70,9 @@ func errListTooLarge(limit int) *protocol.Error {
 		protocol.CodeListTooLarge, "the list is over %d bytes: page it with limit and after", limit,
 	)
 }
+
+// errEnough ends the reading of a HEAD whose list is too long to be held back.
+var errEnough = protocol.Errorf(protocol.CodeInternal, "the status and the headers are known")
 
 func errPeerGone() *protocol.Error {
 	return protocol.Errorf(protocol.CodeUnavailable, "the peer is gone")

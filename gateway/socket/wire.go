@@ -24,9 +24,16 @@ type wire struct {
 	frames  incoming
 	refused bool // the reader has got ErrNotUTF8
 
-	// asked is when the read that is under way began, in Unix nanoseconds; 0 while there is none.
+	// asked is when the read that is under way began, as sinceStart has it; 0 while there is none.
 	asked atomic.Int64
 }
+
+// start is about when the process started.
+var start = time.Now()
+
+// sinceStart is the time in nanoseconds by a clock that nobody sets: a step of the wall clock would
+// make every peer seem silent for as long. It is never 0.
+func sinceStart() int64 { return int64(time.Since(start)) + 1 }
 
 // arrivals are buffers of bytes that have been received and not read.
 var arrivals = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
@@ -38,7 +45,7 @@ func (c *wire) silent() time.Duration {
 	if asked == 0 {
 		return 0
 	}
-	return time.Since(time.Unix(0, asked))
+	return time.Duration(sinceStart() - asked)
 }
 
 // Read passes on bytes of one frame at most, where await relies on it.
@@ -70,7 +77,7 @@ func (c *wire) await() {
 	if len(c.unread) > 0 || !c.tries.able() {
 		return
 	}
-	c.asked.Store(time.Now().UnixNano())
+	c.asked.Store(sinceStart())
 	if c.tries.await() {
 		c.buffer = c.tries.arrived
 		c.unread = *c.buffer
@@ -82,7 +89,7 @@ func (c *wire) receive(b []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if len(c.unread) == 0 {
-		c.asked.Store(time.Now().UnixNano())
+		c.asked.Store(sinceStart())
 		defer c.asked.Store(0)
 		return c.Conn.Read(b)
 	}

@@ -30,6 +30,7 @@ func (s *Store) List(
 		MaxBytes: bounds.MaxBytes, NotBefore: s.notBefore(bounds),
 	})
 	if err != nil {
+		s.faults.note("read", err)
 		return protocol.Answer{Request: r, Err: s.Failure(r, err)}, nil
 	}
 	return protocol.Answer{Request: r, Docs: page.Docs, Next: page.Next}, page.Cursor
@@ -46,6 +47,7 @@ func (s *Store) Doc(
 	ref := protocol.Ref{Scope: scope, Collection: r.Collection, ID: r.DocID}
 	doc, cursor, err := s.backend.Get(ctx, ref, s.notBefore(bounds))
 	if err != nil {
+		s.faults.note("read", err)
 		return protocol.Answer{Request: r, Err: s.Failure(r, err)}, nil
 	}
 	return protocol.Answer{Request: r, Doc: doc}, cursor
@@ -60,6 +62,7 @@ func (s *Store) Collections(
 	}
 	counts, err := s.backend.Collections(ctx, scope, s.notBefore(bounds))
 	if err != nil {
+		s.faults.note("read", err)
 		return nil, s.Failure(&protocol.Request{Type: protocol.TypeList}, err)
 	}
 	return counts, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/hub"
+	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -27,14 +28,18 @@ type Store struct {
 	limits  protocol.Limits
 	log     *slog.Logger
 	now     func() time.Time
+	faults  *faults
 	slots   chan struct{} // held by each catch-up and each read of a replay
 }
 
 // New serves what the mode allows.
-func New(b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limits, log *slog.Logger) *Store {
+func New(
+	b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limits,
+	log *slog.Logger, m *metrics.Metrics,
+) *Store {
 	return &Store{
 		backend: b, hub: h, mode: mode, limits: limits, log: log, now: time.Now,
-		slots: make(chan struct{}, catchUpsAtOnce),
+		faults: newFaults(log, m), slots: make(chan struct{}, catchUpsAtOnce),
 	}
 }
 
@@ -42,6 +47,9 @@ func New(b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limit
 // not for a client.
 func (s *Store) Ping(ctx context.Context) error {
 	_, _, err := s.backend.Get(ctx, noDocument, nil)
+	if !s.faults.note("read", err) {
+		s.probed(ctx, err)
+	}
 	return err
 }
 

@@ -44,6 +44,7 @@ func (s *Store) Write(
 	if len(txs) > 0 {
 		for i, o := range s.backend.Write(ctx, txs) {
 			out[at[i]].Outcome = o
+			s.faults.written(sizeOf(&txs[i]), o.Err)
 		}
 		s.hub.Poke()
 		s.expectLast(out)
@@ -52,6 +53,13 @@ func (s *Store) Write(
 		s.complete(&out[i])
 	}
 	return out
+}
+
+func sizeOf(tx *backends.Tx) (bytes int) {
+	for i := range tx.Writes {
+		bytes += len(tx.Writes[i].Data)
+	}
+	return bytes
 }
 
 // expectLast has the feed's lag measured at the last change of the writes. The changes of a retry
