@@ -89,6 +89,20 @@ var plantedBugs = []plantedBug{
 		rule: "stream/gone-at-once", own: true,
 	},
 	{
+		name: "a recent state that a live change has overtaken",
+		file: "sse/past.go",
+		old:  "if s.past.told[c.Ref] {",
+		new:  "if false {",
+		rule: "past/never-older", own: true,
+	},
+	{
+		name: "a past that is told before all else",
+		file: "sse/past.go",
+		old:  "!time.Now().Before(p.due)",
+		new:  "true",
+		rule: "past/overtaken", own: true,
+	},
+	{
 		name: "requests out of order",
 		file: "ws/work.go",
 		old:  "n := s.groupable()\n\ttasks := s.queue[:n:n]\n\ts.queue = s.queue[n:]",

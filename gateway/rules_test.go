@@ -50,7 +50,7 @@ func TestRules(t *testing.T) {
 			}
 			t.Run(name+"/"+m.name, func(t *testing.T) {
 				t.Parallel()
-				holdTo(t, h, m, socketRules, connectionRules, restRules, streamRules)
+				holdTo(t, h, m, socketRules, connectionRules, restRules, streamRules, pastRules)
 			})
 		}
 	}

@@ -228,7 +228,7 @@ func TestOperationsMetrics(t *testing.T) {
 	families, err := r.Gather()
 	require.NoError(t, err)
 	want := []string{} // a gateway adds these when it has a feed
-	for _, name := range []string{"feed_lag_seconds", "log_entries", "log_bytes"} {
+	for _, name := range []string{"feed_lag_seconds", "log_entries", "log_bytes", "held_bytes"} {
 		want = append(want, "| `secondgate_"+name+"` | gauge |")
 	}
 	for _, f := range families {

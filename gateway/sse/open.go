@@ -159,11 +159,11 @@ func (s *Stream) open() error {
 
 // maxRecent is how many changes are reduced to their documents' latest states. More come as they
 // are.
-const maxRecent = 10_000
+const maxRecent = 100_000
 
-// sendRecent sends the latest state of each document that changed in the last seconds. The client
+// takeRecent has the latest state of each document that changed in the last seconds sent. The client
 // may just have taken over from another one, which had heard all but those.
-func (s *Stream) sendRecent() error {
+func (s *Stream) takeRecent() error {
 	s.recent = false
 	var changes []*hub.Change
 	for boundary := false; !boundary; {
@@ -180,18 +180,10 @@ func (s *Stream) sendRecent() error {
 		changes = append(changes, d.Changes...)
 		boundary = d.Boundary && (len(d.Changes) == 0 || len(changes) > maxRecent)
 	}
-	var buffer []byte
-	last := latest(changes)
-	s.env.Metrics.Delivered(metrics.Stream, len(last))
-	for _, c := range last {
-		buffer = protocol.AppendState(buffer[:0], c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
-		if err := s.body.Write(buffer); err != nil {
-			return err
-		}
-		if s.leaving.Load() {
-			return errLeave
-		}
+	if last := latest(changes); len(last) > 0 {
+		s.past = newPast(s.env.StreamPace)
+		s.past.recent = last
 	}
 	s.owed = true
-	return s.body.Rest()
+	return nil
 }

@@ -21,7 +21,8 @@ const (
 	messages              // events and ids
 	opening               // the first line, and the place in the log
 	recent                // the last seconds
-	replaying             // a reset, and every document again
+	replaying             // a reset: every document comes again
+	piece                 // of the past, beside the live changes
 	catchUp               // nothing yet: the log has dropped the stream's position
 	leave                 // the end of a gateway that is stopping, or of a stream that cannot go on
 )
@@ -41,6 +42,14 @@ var errLeave = errors.New("the stream ends")
 // Next collects the next messages: changes, and an id where everything up to a snapshot has been
 // sent.
 func (s *Stream) Next() (outgoing, bool) {
+	o, ok := s.next()
+	if !ok && s.past != nil {
+		s.past.wakeWhenDue(s.sender.Wake)
+	}
+	return o, ok
+}
+
+func (s *Stream) next() (outgoing, bool) {
 	switch {
 	case s.leaving.Load():
 		return outgoing{kind: leave}, true
@@ -50,6 +59,8 @@ func (s *Stream) Next() (outgoing, bool) {
 		return outgoing{kind: recent}, true
 	case s.reason != "":
 		return outgoing{kind: replaying}, true
+	case s.past != nil && s.past.isDue():
+		return outgoing{kind: piece}, true
 	}
 	if s.beatDue.Swap(false) {
 		s.owed = true
@@ -78,6 +89,9 @@ func (s *Stream) changes(list [][]byte) (outgoing, bool) {
 		s.env.Metrics.Delivered(metrics.Stream, len(d.Changes))
 		for _, c := range d.Changes {
 			list, s.owed = append(list, s.text(c)), true
+			if s.past != nil {
+				s.past.told[c.Ref] = true
+			}
 		}
 		if id := s.id(&d); id != nil {
 			list = append(list, id)
@@ -128,9 +142,11 @@ func (s *Stream) advance(k kind) error {
 	case opening:
 		return s.open()
 	case recent:
-		return s.sendRecent()
+		return s.takeRecent()
 	case replaying:
-		return s.replay()
+		return s.beginReplay()
+	case piece:
+		return s.sendPast()
 	}
 	return s.catchUp()
 }

@@ -17,6 +17,8 @@ const (
 	// replayPage is about how much of a replay is read at once, in bytes of documents. Each is sent
 	// twice.
 	replayPage = 32 << 10
+	// pageDocs bounds the documents of a page: they are told at once, and live changes wait meanwhile.
+	pageDocs = 250
 	// keptPages bounds the pages that a replay keeps for streams that are a little behind, in bytes. A
 	// stream that is further behind reads pages of its own.
 	keptPages = 4 << 20
@@ -57,6 +59,7 @@ type pageKey struct {
 // page is the events of one page.
 type page struct {
 	text   []byte
+	docs   int
 	next   string
 	cursor backends.Cursor
 }
@@ -99,34 +102,6 @@ func (r *replays) leave(one *replay) {
 	}
 }
 
-// each hands every page to send, for a principal. It returns a snapshot that has reached them all.
-func (r *replay) each(
-	ctx context.Context, p access.Principal, rev bool, send func(text []byte) error,
-) (backends.Cursor, error) {
-	at := r.start
-	names, err := r.collections(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		key := pageKey{collection: name, rev: rev}
-		for first := true; first || key.after != ""; first = false {
-			page, err := r.page(ctx, p, key)
-			if err != nil {
-				return nil, err
-			}
-			if err := send(page.text); err != nil {
-				return nil, err
-			}
-			if page.cursor.Reached(at) {
-				at = page.cursor
-			}
-			key.after = page.next
-		}
-	}
-	return at, nil
-}
-
 // exclusive waits for the turn to read.
 func (r *replay) exclusive(ctx context.Context) (release func(), err error) {
 	select {
@@ -155,23 +130,27 @@ func (r *replay) collections(ctx context.Context, p access.Principal) ([]string,
 	return r.names, nil
 }
 
-// page returns one page. It reads it unless a stream has a short time ago.
-func (r *replay) page(ctx context.Context, p access.Principal, key pageKey) (*page, error) {
+// page returns one page that is not older than need. It reads it unless a stream has a short time
+// ago.
+func (r *replay) page(
+	ctx context.Context, p access.Principal, key pageKey, need backends.Cursor,
+) (*page, error) {
 	release, err := r.exclusive(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if kept := r.pages[key]; kept != nil {
+	kept := r.pages[key]
+	if kept != nil && kept.cursor.Reached(need) {
 		return kept, nil
 	}
-	request := protocol.Request{Type: protocol.TypeList, Collection: key.collection, After: key.after}
-	bounds := store.Read{NotBefore: r.start, MaxBytes: replayPage}
+	request := protocol.Request{Type: protocol.TypeList, Collection: key.collection, After: key.after, Limit: pageDocs}
+	bounds := store.Read{NotBefore: need, MaxBytes: replayPage}
 	a, at, refused := r.store.ReplayPage(ctx, p, r.scope, &request, bounds)
 	if refused != nil {
 		return nil, refused
 	}
-	made := &page{next: a.Next, cursor: at}
+	made := &page{next: a.Next, cursor: at, docs: len(a.Docs)}
 	for i := range a.Docs {
 		made.text = protocol.AppendState(made.text, key.collection, a.Docs[i].ID, &a.Docs[i], key.rev)
 	}
@@ -180,8 +159,12 @@ func (r *replay) page(ctx context.Context, p access.Principal, key pageKey) (*pa
 }
 
 func (r *replay) keep(key pageKey, made *page) {
+	if old := r.pages[key]; old != nil { // older than need
+		r.bytes -= len(old.text)
+	} else {
+		r.order = append(r.order, key)
+	}
 	r.pages[key] = made
-	r.order = append(r.order, key)
 	r.bytes += len(made.text)
 	for r.bytes > keptPages && len(r.order) > 1 {
 		oldest := r.order[0]

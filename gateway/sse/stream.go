@@ -44,6 +44,7 @@ type Stream struct {
 	// awaited is the snapshot of the newest page of a replay: no id stands before the stream has
 	// reached it.
 	awaited backends.Cursor
+	past    *past // what comes beside the live changes; nil once it is told
 
 	leaving atomic.Bool // the gateway stops
 	beatDue atomic.Bool
@@ -67,6 +68,7 @@ func (s *Stream) serve(gone func()) {
 	s.timer.Stop()
 	s.mu.Unlock()
 	s.sender.Close()
+	s.dropPast()
 	if s.sub != nil {
 		s.sub.Close()
 	}
@@ -98,7 +100,7 @@ func (s *Stream) Cut() {
 // update: clients ignore an update of a document that they do not have, and the pages may lack one
 // that moved meanwhile.
 func (s *Stream) text(c *hub.Change) []byte {
-	if s.awaited == nil {
+	if s.awaited == nil && s.past == nil {
 		return c.Event(s.rev)
 	}
 	return protocol.AppendState(nil, c.Ref.Collection, c.Ref.ID, c.Doc, s.rev)
@@ -106,7 +108,7 @@ func (s *Stream) text(c *hub.Change) []byte {
 
 // id is the id that is owed, if one may stand here.
 func (s *Stream) id(d *hub.Delivery) []byte {
-	if !d.Boundary || s.awaited != nil && !d.Cursor.Reached(s.awaited) {
+	if !d.Boundary || s.past != nil || s.awaited != nil && !d.Cursor.Reached(s.awaited) {
 		return nil
 	}
 	if s.awaited != nil {
@@ -121,7 +123,7 @@ func (s *Stream) id(d *hub.Delivery) []byte {
 
 // takePrepared takes what all level streams get.
 func (s *Stream) takePrepared() *hub.Prepared {
-	if s.awaited != nil || s.reason != "" {
+	if s.awaited != nil || s.past != nil || s.reason != "" {
 		return nil
 	}
 	p := s.sub.TakePrepared(hub.EventsWith(s.rev))

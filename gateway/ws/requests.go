@@ -45,12 +45,12 @@ func (s *Session) read() bool {
 	return s.enqueue(t)
 }
 
-// take reads a message. A long one has the stall time to arrive in: a peer that sends half of one
+// take reads a message. A long one has a time to arrive in: a peer that sends half of one
 // and then nothing would hold its room for good.
 func (s *Session) take(message io.Reader) (text []byte, room int, err error) {
 	var late *time.Timer
 	text, room, err = s.env.ReadText(s.ctx, message, func() {
-		late = time.AfterFunc(s.env.Stall, s.conn.GiveUp)
+		late = time.AfterFunc(s.env.MessageTime, s.conn.GiveUp)
 	})
 	if late != nil {
 		late.Stop()
@@ -66,7 +66,7 @@ func (s *Session) closeFor(err error) {
 		s.env.Metrics.Failed(refused)
 		_ = s.conn.Close(refused.Code.Info().Close, refused.Message)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		_ = s.conn.Close(socket.TooSlow, fmt.Sprintf("a message must arrive within %v", s.env.Stall))
+		_ = s.conn.Close(socket.TooSlow, fmt.Sprintf("a message must arrive within %v", s.env.MessageTime))
 	case errors.Is(err, socket.ErrNotText):
 		_ = s.conn.Close(socket.NoTextMessage, "send JSON as text messages")
 	case errors.Is(err, socket.ErrNotUTF8):
