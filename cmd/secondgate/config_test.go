@@ -119,6 +119,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"--forward", "127.0.0.1", "write a URL such as"},
 		{"--listen", "8080", "write HOST:PORT"},
 		{"--tls-key", "-----BEGIN PRIVATE KEY-----", "take the names of files"},
+		{"--tls-key", strings.Repeat("MIIEvQIBADAN", 100), "take the names of files"},
 		{"--bakend", "x", "unknown flag --bakend: did you mean --backend?"},
 		{"--heartbeat", "soon", "the value of --heartbeat cannot be used: write a number with its unit"},
 	} {

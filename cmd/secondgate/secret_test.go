@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 )
 
 // ways are the ways by which a value reaches the program. Each returns a command line, after it has
@@ -171,12 +173,38 @@ func TestDriversShowNoSecret(t *testing.T) {
 		"mongodb://u" + leftHalf + ":" + rightHalf + "@127.0.0.1:1/d" + leftHalf,
 	} {
 		for _, command := range []string{"serve", "check"} {
-			environment := []string{"SECONDGATE_BACKEND=" + address, "SECONDGATE_BACKEND_DIRECT="}
+			environment := []string{
+				"SECONDGATE_LISTEN=127.0.0.1:0", "SECONDGATE_ADMIN=", "SECONDGATE_BACKEND=" + address,
+			}
 			out, err := secondgate(t, environment, command)
 			require.Error(t, err)
 			require.NotContains(t, out, leftHalf)
 			require.NotContains(t, out, rightHalf)
 			require.NotContains(t, out, "panic")
+		}
+	}
+}
+
+// TestServersShowNoSecret: a server says the user and the database that it refuses. A password may
+// have slipped into either.
+func TestServersShowNoSecret(t *testing.T) {
+	t.Parallel()
+	there, err := url.Parse(postgrestest.URL(t))
+	require.NoError(t, err)
+	user := *there
+	user.User = url.UserPassword(leftHalf, rightHalf)
+	database := *there
+	database.Path = "/" + leftHalf
+	for _, address := range []string{user.String(), database.String()} {
+		for _, command := range []string{"serve", "check"} {
+			environment := []string{
+				"SECONDGATE_LISTEN=127.0.0.1:0", "SECONDGATE_ADMIN=", "SECONDGATE_BACKEND=" + address,
+			}
+			out, err := secondgate(t, environment, command)
+			require.Error(t, err)
+			require.NotContains(t, out, leftHalf)
+			require.NotContains(t, out, rightHalf)
+			require.Contains(t, out, "SQLSTATE")
 		}
 	}
 }

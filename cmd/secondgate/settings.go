@@ -77,12 +77,17 @@ func (c *serve) checkForward() error {
 	return nil
 }
 
+// longestName is more than the name of a certificate's file has, and less than a key, in bytes.
+const longestName = 512
+
 // checkKey fails when the key itself stands where its file's name belongs: the error of a file that
 // is not there would print it.
 func (c *serve) checkKey() error {
-	if strings.ContainsAny(c.TLSCert+c.TLSKey, "\r\n") || strings.Contains(c.TLSCert+c.TLSKey, "-----BEGIN") {
-		return badSetting("--tls-cert and --tls-key take the names of files: " +
-			"the value is a certificate or a key itself")
+	for _, name := range []string{c.TLSCert, c.TLSKey} {
+		if strings.ContainsAny(name, "\r\n") || strings.Contains(name, "-----BEGIN") || len(name) > longestName {
+			return badSetting("--tls-cert and --tls-key take the names of files: " +
+				"the value is a certificate or a key itself")
+		}
 	}
 	return nil
 }

@@ -8,4 +8,7 @@
 // A read or a follow takes a [access.Principal] as well, catch-ups and replays included. Nothing
 // that a door calls here reaches the database before the access mode has allowed it, so no door can
 // forget to ask.
+//
+// Faults of the database end here: clients get a sentence, [faults] has the cause logged and counted,
+// and [Store.ProbeWrite] says whether writes succeed.
 package store
