@@ -2,8 +2,8 @@
 // https://html.spec.whatwg.org/multipage/server-sent-events.html): one [Stream] each.
 //
 // A change takes this path: the subscription wakes the [sender.Sender] → [Stream.Next] → the
-// response. What comes before the live changes takes the same one: the opening, the last seconds,
-// and after a reset the replay of all documents, whose pages streams of one scope share.
+// response. The past takes the same one, in pieces between the live changes: the last seconds, or
+// after a reset the replay of all documents, whose pages streams of one scope share.
 //
 // # Goroutines
 //
