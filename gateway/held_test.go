@@ -43,8 +43,7 @@ func attack(t *testing.T) *attacked {
 	t.Helper()
 	a := &attacked{T: t, registry: prometheus.NewRegistry(), most: heldMost}
 	a.url = serve(t, model.New(model.Options{PreImage: -1, Break: -1}), func(c *gateway.Config) {
-		c.MemoryBytes, c.Stall, c.Heartbeat = heldMost, 3*time.Second, time.Second
-		c.MessageTime = 3 * time.Second
+		c.MemoryBytes, c.Stall, c.MessageTime = heldMost, 3*time.Second, 3*time.Second
 		c.Metrics = metrics.New(a.registry)
 	})
 	honest, err := client.Dial(t.Context(), client.URL(a.url, protocol.Scope{Workspace: "w", App: "honest"}))
