@@ -148,7 +148,8 @@ func TestDefaultPortsAreLeftOut(t *testing.T) {
 	b, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "x.db")})
 	require.NoError(t, err)
 	defer b.Close()
-	c := serve{AllowedHost: []string{"app.example.com:443"}, Heartbeat: 25 * time.Second}
+	memory := leastMemory
+	c := serve{AllowedHost: []string{"app.example.com:443"}, Heartbeat: 25 * time.Second, Memory: &memory}
 	g, err := c.gateway(t.Context(), b, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, nil)
 	require.NoError(t, err)
 	defer g.Shutdown(expired())
@@ -228,7 +229,7 @@ func TestOperationsMetrics(t *testing.T) {
 	families, err := r.Gather()
 	require.NoError(t, err)
 	want := []string{} // a gateway adds these when it has a feed
-	for _, name := range []string{"feed_lag_seconds", "log_entries", "log_bytes"} {
+	for _, name := range []string{"feed_lag_seconds", "held_bytes", "log_entries", "log_bytes"} {
 		want = append(want, "| `secondgate_"+name+"` | gauge |")
 	}
 	for _, f := range families {
