@@ -9,12 +9,20 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dustin/go-humanize"
 
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway"
 )
 
 const (
 	kib size = 1 << 10
 	mib size = 1 << 20
+)
+
+const (
+	// leastDocument keeps a missing unit from refusing all documents.
+	leastDocument, mostDocument = kib, size(backends.MaxDocument)
+	// leastFrame is what a frame may have at least, and envelope what it may have beside a document.
+	leastFrame, envelope = 4 * mib, mib
 )
 
 const (
@@ -26,6 +34,8 @@ const (
 
 	leastParsing, mostParsing = 256 * kib, 8 * mib
 	mostLogs                  = 64 * mib
+	// clientShare is which part of the memory is held for clients at most: one in so many.
+	clientShare = 4
 	// parseCost is how many bytes parsing may allocate for one byte of its input.
 	parseCost = 64
 )
@@ -61,8 +71,19 @@ func (c *serve) checkSizes() error {
 	if *c.Memory < leastMemory {
 		return badSetting("--memory is %v: it must be at least %v", *c.Memory, leastMemory)
 	}
+	if c.DocumentBytes < leastDocument || c.DocumentBytes > mostDocument {
+		return badSetting("--document-bytes is %v: it must be from %v to %v",
+			c.DocumentBytes, leastDocument, mostDocument)
+	}
+	if least := clientShare * gateway.FrameShare * c.DocumentBytes.frame(); *c.Memory < least {
+		return badSetting("--document-bytes is %v, which needs a --memory of at least %v: it is %v",
+			c.DocumentBytes, least, *c.Memory)
+	}
 	return nil
 }
+
+// frame is the limit of frames with which a document of the size can be written.
+func (s size) frame() size { return max(leastFrame, s+envelope) }
 
 // halfOf is half of the least that the sources tell, in whole mebibytes. A source without a limit
 // fails.
@@ -82,7 +103,7 @@ func halfOf(sources ...memlimit.Provider) size {
 // share sets a gateway's budgets to their shares of the memory. A byte that is held for a client
 // costs about two in the heap, and what parsing allocates comes on top.
 func (s size) share(config *gateway.Config) {
-	config.MemoryBytes = int(s / 4)
+	config.MemoryBytes = int(s / clientShare)
 	config.ParseBytes = int(min(max(s/4/parseCost, leastParsing), mostParsing))
 	config.LogBytes = int(min(s/8, mostLogs))
 }

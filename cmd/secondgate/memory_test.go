@@ -58,6 +58,33 @@ func TestMemoryFlag(t *testing.T) {
 	require.Equal(t, 1024*mib, *c.Memory)
 }
 
+// TestDocumentBytesFlag: a frame has room for the largest document, and the memory for frames.
+func TestDocumentBytesFlag(t *testing.T) {
+	for _, row := range []struct{ text, document, frame string }{
+		{"", "1MiB", "4MiB"}, {"1KiB", "1KiB", "4MiB"}, {"3MiB", "3MiB", "4MiB"}, {"4MiB", "4MiB", "5MiB"},
+		{"16MiB", "16MiB", "17MiB"},
+	} {
+		args := []string{"--memory=1GiB"}
+		if row.text != "" {
+			args = append(args, "--document-bytes="+row.text)
+		}
+		c, err := parse(t, "", args...)
+		require.NoError(t, err, row.text)
+		require.Equal(t, row.document, c.DocumentBytes.String())
+		require.Equal(t, row.frame, c.DocumentBytes.frame().String())
+	}
+	for text, want := range map[string]string{
+		"17MiB": "--document-bytes is 17MiB: it must be from 1KiB to 16MiB", "16": "is 16B: it must be from 1KiB",
+		"0": "from 1KiB", "large": `cannot be used: write a size with its unit, such as "512MiB"`,
+		"16MiB": "--document-bytes is 16MiB, which needs a --memory of at least 272MiB: it is 271MiB",
+	} {
+		_, err := parse(t, "", "--memory=271MiB", "--document-bytes="+text)
+		require.ErrorContains(t, err, want, text)
+	}
+	_, err := parse(t, "", "--memory=272MiB", "--document-bytes=16MiB")
+	require.NoError(t, err)
+}
+
 // TestMemoryIsHalfOfTheMachine, or of the cgroup where that has less.
 func TestMemoryIsHalfOfTheMachine(t *testing.T) {
 	none := func() (uint64, error) { return 0, memlimit.ErrNoLimit }
