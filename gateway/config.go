@@ -57,8 +57,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// FrameShare is how many of the longest frames MemoryBytes must have room for: a buffer that a frame
-// is read into may be twice as long, and an eighth is kept for small requests.
+// FrameShare is how many of the longest frames MemoryBytes must have room for: the buffer that a
+// frame is read into may be twice as long, and an eighth is kept for small requests.
 const FrameShare = 4
 
 // leastMemory has room for a list and a long message at once.
@@ -89,8 +89,8 @@ func (c *Config) Validate() error {
 		"the document limit %d must be from 1 to %d", c.Limits.DocumentBytes, backends.MaxDocument,
 	)
 	bad(
-		c.MemoryBytes < FrameShare*c.Limits.FrameBytes, "the memory for clients must be at least %d frames of %d bytes",
-		FrameShare, c.Limits.FrameBytes,
+		c.MemoryBytes < FrameShare*c.Limits.FrameBytes,
+		"the memory for clients must be at least %d frames of %d bytes", FrameShare, c.Limits.FrameBytes,
 	)
 	bad(
 		c.Limits.FrameBytes < c.Limits.DocumentBytes, "the frame limit %d is below the document limit",

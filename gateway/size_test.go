@@ -82,7 +82,7 @@ func (s *sized) sends(method, path, data string) int {
 	return s.do(method, dataPath+path, `{"collection":"c",`+data+`}`).status
 }
 
-// has wants a text to hold a document with a field, whose name and value are data without its braces.
+// has wants a text to hold a document with a field: its name and value are data without the braces.
 func (s *sized) has(text, id, data string) {
 	s.Helper()
 	require.True(s, strings.Contains(text, `"_id":"`+id+`"`), "the document is not there")

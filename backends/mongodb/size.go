@@ -10,20 +10,20 @@ const (
 	// maxStored is the largest BSON of a document that this driver stores, in bytes. The server stores
 	// 16 MiB and tells changes in events of little more.
 	maxStored = 16<<20 - 16<<10
-	// mostGrowth bounds how many bytes of BSON a byte of JSON becomes: in [1,1,…] each element has its
-	// index as its name, and eight bytes of value.
+	// mostGrowth bounds how many bytes of BSON a byte of JSON becomes: in [1,1,…] each element has
+	// its index as its name.
 	mostGrowth = 10
 	// beside bounds what stands beside the data of a new document: the names of its place, which are
 	// short, in fields and in _id.
 	beside = 8 << 10
 )
 
-// mayExceed reports whether documents of a size in JSON, and bytes beside them, may be more than one
-// document of the server has room for.
+// mayExceed reports whether so much JSON, and bytes beside it, may be more than one document of the
+// server has room for.
 func mayExceed(jsonBytes, others int) bool { return jsonBytes*mostGrowth+others > maxStored }
 
-// checkSize fails with too_large if the server could not store d in place of found (nil: nothing). A
-// document that another program made larger may shrink.
+// checkSize fails with too_large if the server could not store d in place of found (nil: nothing).
+// A document that another program made larger may shrink.
 func checkSize(found *stored, d *protocol.Document) error {
 	if d == nil {
 		return nil

@@ -150,7 +150,8 @@ func TestDefaultPortsAreLeftOut(t *testing.T) {
 	defer b.Close()
 	memory := leastMemory
 	c := serve{
-		AllowedHost: []string{"app.example.com:443"}, Heartbeat: 25 * time.Second, Memory: &memory, DocumentBytes: mib,
+		AllowedHost: []string{"app.example.com:443"}, Heartbeat: 25 * time.Second,
+		Memory: &memory, DocumentBytes: mib,
 	}
 	g, err := c.gateway(t.Context(), b, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, nil)
 	require.NoError(t, err)

@@ -43,8 +43,9 @@ func TestMemoryFlag(t *testing.T) {
 	}
 	const unit = `the value of --memory cannot be used: write a size with its unit, such as "512MiB"`
 	for text, want := range map[string]string{
-		"63MiB": "--memory is 63MiB: it must be at least 64MiB", "512": "--memory is 512B: it must be at least 64MiB",
-		"0": "at least 64MiB", "": unit, "much": unit, "512Mi B": unit, "-1GiB": unit, "50%": unit, "NaN": unit,
+		"63MiB": "--memory is 63MiB: it must be at least 64MiB",
+		"512":   "--memory is 512B: it must be at least 64MiB",
+		"0":     "at least 64MiB", "": unit, "much": unit, "512Mi B": unit, "-1GiB": unit, "50%": unit, "NaN": unit,
 		"99999999EiB": unit, "15EiB": unit,
 	} {
 		_, err := parse(t, "", "--memory="+text)
