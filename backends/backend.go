@@ -24,6 +24,10 @@ const MaxScopeBatch = 4 << 20
 // it are Lost.
 const MaxBatch = 64 << 20
 
+// MaxDocument is the largest data of a document that a gateway ever stores, in bytes. The bound of
+// a Write may be lower.
+const MaxDocument = 16 << 20
+
 // Backend is one open database. Many goroutines may call its methods at once. Each method returns
 // within its context's time. A failure that a client caused is a *protocol.Error. A failure of the
 // database that may pass has protocol.CodeUnavailable or CodeTimeout. Any other error is a defect,

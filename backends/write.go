@@ -76,8 +76,9 @@ type Write struct {
 	IfRev string
 	// Paths makes names with dots in Data and Filter lead to nested fields.
 	Paths bool
-	// MaxBytes bounds the data of the stored document (0: no bound). A document that exceeds it may
-	// shrink.
+	// MaxBytes bounds the data of the stored document (0: no bound). A document that exceeds it
+	// already, because another program wrote it or the bound was higher, may grow up to MaxDocument.
+	// Any document may shrink.
 	MaxBytes int
 }
 
@@ -174,9 +175,13 @@ func (w Write) data(base []byte, exists bool) (data []byte, err error) {
 	if data, err = w.merge(data, w.Data); err != nil {
 		return nil, err
 	}
-	if w.MaxBytes > 0 && len(data) > w.MaxBytes && (!exists || len(data) > len(base)) {
+	most := w.MaxBytes
+	if exists && len(base) > most {
+		most = max(MaxDocument, len(base))
+	}
+	if w.MaxBytes > 0 && len(data) > most {
 		return nil, protocol.Errorf(protocol.CodeTooLarge,
-			"the document would be %d bytes; the limit is %d", len(data), w.MaxBytes)
+			"the document would be %d bytes; the limit is %d", len(data), most)
 	}
 	return data, nil
 }

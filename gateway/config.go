@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -62,6 +63,10 @@ func DefaultConfig() Config {
 	}
 }
 
+// FrameShare is how many of the longest frames MemoryBytes must have room for: the buffer that a
+// frame is read into may be twice as long, and an eighth is kept for small requests.
+const FrameShare = 4
+
 // leastMemory has room for a list and a long message at once.
 const leastMemory = 16 << 20
 
@@ -87,8 +92,12 @@ func (c *Config) Validate() error {
 	bad(c.LogBytes <= 0 || c.ParseBytes <= 0 || c.ListBytes <= 0, "the byte budgets must be more than 0")
 	bad(c.MemoryBytes < leastMemory, "the memory for clients must be at least %d bytes", leastMemory)
 	bad(
-		c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > 4<<20, "the document limit %d must be 1 to 4 MiB",
-		c.Limits.DocumentBytes,
+		c.Limits.DocumentBytes <= 0 || c.Limits.DocumentBytes > backends.MaxDocument,
+		"the document limit %d must be from 1 to %d", c.Limits.DocumentBytes, backends.MaxDocument,
+	)
+	bad(
+		c.MemoryBytes < FrameShare*c.Limits.FrameBytes,
+		"the memory for clients must be at least %d frames of %d bytes", FrameShare, c.Limits.FrameBytes,
 	)
 	bad(
 		c.Limits.FrameBytes < c.Limits.DocumentBytes, "the frame limit %d is below the document limit",

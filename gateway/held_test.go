@@ -221,3 +221,29 @@ func TestFollowedNamesAreHeld(t *testing.T) {
 	}
 	a.over()
 }
+
+// TestBatchBesideOthers: a batch of many operations does not wait until nobody else holds anything.
+func TestBatchBesideOthers(t *testing.T) {
+	t.Parallel()
+	a := attack(t)
+	follower, err := client.Dial(t.Context(), client.URL(a.url, protocol.Scope{Workspace: "w", App: "evil"},
+		"changes", "none"))
+	require.NoError(t, err)
+	defer follower.Cut()
+	for i := range 10 {
+		name := fmt.Sprint(i) + strings.Repeat("n", 4000)
+		_, err := follower.Call(t.Context(), protocol.Request{Type: protocol.TypeSubscribe, Collection: name})
+		require.NoError(t, err)
+	}
+	require.Positive(t, a.held())
+	batch := protocol.Request{Type: protocol.TypeBatch}
+	for i := range 20 {
+		batch.Operations = append(batch.Operations, protocol.Request{
+			Type: protocol.TypeInsert, Collection: "c", DocID: fmt.Sprint("d", i), Data: []byte(`{}`),
+		})
+	}
+	m, err := a.honest.Call(t.Context(), batch)
+	require.NoError(t, err)
+	require.Nil(t, m.Error)
+	require.Positive(t, a.held(), "it has waited until the other one was gone")
+}

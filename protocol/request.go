@@ -198,7 +198,8 @@ func (r *Request) complete(object []byte, s shape, limits Limits) error {
 	if r.Type == TypeUpsert && (r.DocID == "") == (r.Filter == nil) {
 		return Errorf(CodeInvalidMessage, "an upsert needs either docId or filter")
 	}
-	if len(r.Data) > limits.DocumentBytes {
+	// A document that is over the limit already may be given fields that are: the store decides.
+	if r.Type == TypeInsert && len(r.Data) > limits.DocumentBytes {
 		return Errorf(CodeTooLarge, "data is %d bytes; the limit is %d", len(r.Data), limits.DocumentBytes)
 	}
 	if depth(r.Data) > MaxDepth || depth(r.Filter) > MaxDepth {

@@ -133,6 +133,9 @@ func (g *group) decide(tx *groupTx) {
 		}
 		change, err := g.staged.Apply(tx.Tx, w, found)
 		if err == nil {
+			err = checkSize(g.found[change.Ref], change.Doc)
+		}
+		if err == nil {
 			err = results.Add(tx.Tx, &change)
 		}
 		if err != nil {

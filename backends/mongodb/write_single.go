@@ -67,11 +67,24 @@ func (b *Backend) tryWrite(
 	if change, err = w.Apply(tx, before); err != nil {
 		return change, false, nil
 	}
+	if change.Doc != nil && tooLongForOne(found, change.Doc) {
+		return change, false, nil
+	}
 	n, err := b.storeOne(ctx, found, change)
 	if mongo.IsDuplicateKeyError(err) || err == nil && n == 0 {
 		return change, false, nil
 	}
 	return change, true, err
+}
+
+// tooLongForOne reports whether a command may not have room for the new document and the old one,
+// which is its condition.
+func tooLongForOne(found *stored, d *protocol.Document) bool {
+	old := beside
+	if found != nil {
+		old = len(found.raw)
+	}
+	return mayExceed(len(d.Data), old)
 }
 
 // storeOne stores one change and returns the number of documents that it has changed.

@@ -50,6 +50,8 @@ func (c *serve) gateway(
 	config := gateway.DefaultConfig()
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
+	c.Memory.share(&config)
+	config.Limits.DocumentBytes, config.Limits.FrameBytes = int(c.DocumentBytes), int(c.DocumentBytes.frame())
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, host)
 		// Browsers leave the default port out. Of HTTPS in front, this process knows nothing.

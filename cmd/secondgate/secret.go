@@ -172,6 +172,8 @@ func wanted(flag *kong.Flag) string {
 	switch flag.Target.Interface().(type) {
 	case time.Duration:
 		return `write a number with its unit, such as "30s"`
+	case size, *size:
+		return `write a size with its unit, such as "512MiB"`
 	case *url.URL:
 		return "write a URL such as http://127.0.0.1:3000"
 	case bool:

@@ -48,6 +48,8 @@ type serve struct {
 	TLSKey        string        `name:"tls-key" help:"Key file (PEM) of the certificate." placeholder:"FILE"`
 	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
 	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
+	Memory        *size         `help:"How much of the machine's memory the gateway may use, such as 512MiB; by default half of what the machine or its cgroup has." placeholder:"SIZE"`
+	DocumentBytes size          `help:"How large a document's data may become, from 1KiB to 16MiB." default:"1MiB"`
 	DrainDelay    time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
 	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
 	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
@@ -61,6 +63,7 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	if os.Getenv("GOGC") == "" {
 		defer keepHeap()()
 	}
+	defer limitHeap(*c.Memory)()
 	for _, name := range unknownVariables(parsed.Model, os.Environ()) {
 		slog.Warn("no flag has this environment variable", "name", name)
 	}

@@ -30,6 +30,9 @@ type waiter struct {
 // NewBudget has room for size bytes.
 func NewBudget(size int) *Budget { return &Budget{size: size} }
 
+// Size is how many bytes the budget has room for.
+func (b *Budget) Size() int { return b.size }
+
 // TryAcquire is Acquire where there is room at once. ok is false where there is none.
 func (b *Budget) TryAcquire(n int) (room int, ok bool) {
 	n = b.most(n)

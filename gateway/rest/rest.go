@@ -106,20 +106,20 @@ func (h handler) document(c *call, w http.ResponseWriter, r *http.Request) *prot
 		return refused
 	}
 	var a protocol.Answer
-	for size := 0; size > c.room || size == 0; { // a long one is read again, once there is room for it
-		if refused = h.grow(c, size); refused != nil {
+	for asked := 0; ; { // a long one is read again, once there is room for it
+		if refused = h.grow(c, asked); refused != nil {
 			return refused
 		}
 		refused = retryUnavailable(r.Context(), func(ctx context.Context) *protocol.Error {
 			a, _ = h.env.Store.Doc(ctx, c.principal, c.scope, &request, store.Read{})
 			return a.Err
 		})
-		if refused != nil || a.Doc == nil {
+		// The budget may have less than was asked for. Then it gave all that it has.
+		if refused != nil || a.Doc == nil || len(a.Doc.Data) <= max(asked, c.room) {
 			break
 		}
-		if size = len(a.Doc.Data); size > c.room {
-			a = protocol.Answer{}
-		}
+		asked = len(a.Doc.Data)
+		a = protocol.Answer{}
 	}
 	switch {
 	case refused != nil:

@@ -14,7 +14,8 @@ const (
 	block = 16 << 10
 	// followBytes is what following one collection or document costs beside their names.
 	followBytes = 200
-	// mostAnswer bounds what the writes of one request answer with.
+	// mostAnswer bounds what a batch takes room for before it is carried out. Where memory is short
+	// it takes a quarter: it would otherwise wait until nobody else holds anything.
 	mostAnswer = 16 << 20
 )
 
@@ -48,7 +49,8 @@ func (s *Session) acquire(ctx context.Context, r *protocol.Request) (room int, r
 			return room, nil
 		}
 	case protocol.TypeBatch:
-		return door.Room(ctx, s.env.Memory, min(mostAnswer, len(r.Operations)*s.env.Limits.DocumentBytes))
+		most := min(mostAnswer, s.env.Memory.Size()/4)
+		return door.Room(ctx, s.env.Memory, min(most, len(r.Operations)*s.env.Limits.DocumentBytes))
 	case protocol.TypeUnsubscribe:
 		return 0, nil
 	}
