@@ -84,11 +84,11 @@ func (s *suffering) measure(p *plan, a *attack, server *server) error {
 		return err
 	}
 	s.hurt = honestly(clients, p.attackTime)
-	s.peak = memory.most()
 	if err := band.end(); err != nil {
 		return err
 	}
 	s.back, s.late = memory.await(s.base*1.2, p.settle)
+	s.peak = memory.most() // what waited for room may get it when the attackers leave
 	if band, err = startBand(a.name, server.url); err != nil {
 		return err
 	}
