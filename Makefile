@@ -46,7 +46,7 @@ crash-mongodb: ## kill -9 the gateway 60 times under load, over MongoDB
 test-postgres-matrix: ## test the PostgreSQL driver on every major version
 	@ci/postgres-matrix.sh
 
-bench: ## measure writes, fan-out, delays, lists, upserts and memory beside their floors
+bench: ## measure writes, fan-out, delays, lists, memory, attacks and growth beside their floors
 	@ci/bench.sh
 
 help: ## list these words

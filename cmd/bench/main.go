@@ -35,6 +35,10 @@ type plan struct {
 	// known.
 	url string
 	pid int
+	// attack is the only one of hostile, empty for all. attackTime is how long each takes, settle how
+	// long its memory may take to come back.
+	attack             string
+	attackTime, settle time.Duration
 }
 
 func main() {
@@ -58,8 +62,8 @@ func main() {
 	)
 	flag.StringVar(
 		&p.only, "only", "",
-		"measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, upserts, and "+
-			"what the drivers do by themselves: postgres, mongodb",
+		"measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, hostile, growth, "+
+			"held, upserts, and what the drivers do by themselves: postgres, mongodb",
 	)
 	over := flag.String("over", "sqlite", "the databases to measure over, by commas: sqlite, postgres, mongodb")
 	flag.StringVar(
@@ -68,6 +72,10 @@ func main() {
 			"it is written to in the workspace bench",
 	)
 	flag.IntVar(&p.pid, "pid", 0, "its process, on this machine, for CPU and memory")
+	flag.StringVar(&p.attack, "attack", "", "the only attack of hostile (default: all)")
+	flag.DurationVar(&p.attackTime, "attack-time", 10*time.Second, "time of each attack of hostile")
+	flag.DurationVar(&p.settle, "settle", time.Minute, "time for the memory to come back after each attack")
+	attackers := flag.String("be", "", "be the attackers of this attack of hostile, at -url")
 	raw := flag.Bool("raw", false, "be the raw writer, the floor of fanout")
 	crowds := flag.Bool("crowd", false, "be the clients in trouble")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process")
@@ -75,6 +83,11 @@ func main() {
 	switch {
 	case *raw:
 		log.Fatal(serveRaw())
+	case *attackers != "":
+		if err := serveBand(*attackers, p.url); err != nil {
+			log.Fatal(err)
+		}
+		return
 	case *crowds:
 		if err := serveCrowd(); err != nil {
 			log.Fatal(err)
@@ -141,6 +154,7 @@ var (
 		{
 			"trouble", benchTrouble, true,
 		}, {"scopes", benchScopes, true}, {"idle", benchIdle, true}, {"lists", benchLists, false},
+		{"hostile", benchHostile, false}, {"growth", benchGrowth, false}, {"held", benchHeld, false},
 	}
 	// ofOne are of one of them.
 	ofOne = []part{

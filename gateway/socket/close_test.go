@@ -49,6 +49,26 @@ func TestNothingFollowsTheAnswerToACloseFrame(t *testing.T) {
 	})
 }
 
+// TestCutEndsACloseUnderWay, though the peer owes the rest of a frame: the library waits for that.
+func TestCutEndsACloseUnderWay(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, o socket.Options) {
+		conn, p := connect(t, o)
+		whole := frame(opText, true, "a message of which half comes", key)
+		_, err := p.Write(whole[:len(whole)/2])
+		require.NoError(t, err)
+		_, err = conn.Next(context.Background())
+		require.NoError(t, err)
+		closed := later(func() error { return conn.Close(socket.GoingAway, "bye") })
+		opcode, _, err := p.next()
+		require.NoError(t, err)
+		require.EqualValues(t, opClose, opcode)
+		conn.Cut()
+		<-closed
+		p.wantEnd(t)
+	})
+}
+
 func wantClosed(t *testing.T, conn *socket.Conn) {
 	t.Helper()
 	message := framed("too late")

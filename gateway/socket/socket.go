@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -44,10 +43,9 @@ type Options struct {
 // Conn is one accepted WebSocket. One goroutine may read and one may write at a time; Close and
 // CloseNow may be called by any.
 type Conn struct {
-	ws     *websocket.Conn
-	wire   *wire
-	plain  bool
-	gaveUp atomic.Bool
+	ws    *websocket.Conn
+	wire  *wire
+	plain bool
 }
 
 // Accept upgrades the request, or answers it with an error status. The caller has checked Host and
@@ -94,7 +92,6 @@ func (c *Conn) Next(ctx context.Context) (io.Reader, error) {
 
 // GiveUp makes a read that is under way fail with os.ErrDeadlineExceeded. Any goroutine may call it.
 func (c *Conn) GiveUp() {
-	c.gaveUp.Store(true)
 	_ = c.wire.SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -115,13 +112,18 @@ func (c *Conn) TryPing() (Progress, error) { return c.wire.tryFrame(pingFrame) }
 // nobody reads.
 func (c *Conn) Silent() time.Duration { return c.wire.silent() }
 
-// Close sends a close frame and waits a few seconds for the peer's.
+// Close sends a close frame and waits a few seconds for the peer's. The deadline is ours: the library
+// waits for the rest of a frame that the peer has begun without one.
 func (c *Conn) Close(code int, reason string) error {
-	if c.gaveUp.Load() { // the peer's close frame may still come
-		_ = c.wire.SetReadDeadline(time.Now().Add(closeTime))
-	}
+	_ = c.wire.SetReadDeadline(time.Now().Add(closeTime))
 	return c.ws.Close(websocket.StatusCode(code), reason)
 }
 
 // CloseNow drops the connection.
 func (c *Conn) CloseNow() { _ = c.ws.CloseNow() }
+
+// Cut drops the connection while a Close is under way too: the library's CloseNow waits for that.
+func (c *Conn) Cut() {
+	_ = c.wire.Close()
+	c.CloseNow()
+}

@@ -140,7 +140,7 @@ func (s *Session) GoAway() {
 // Cut drops the connection.
 func (s *Session) Cut() {
 	s.cancel()
-	s.conn.CloseNow()
+	s.conn.Cut()
 }
 
 // push queues a message to send. The caller holds mu and wakes the sender afterwards.
