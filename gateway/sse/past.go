@@ -54,7 +54,7 @@ func (p *past) wakeWhenDue(wake func()) {
 	p.wake = time.AfterFunc(time.Until(p.due), wake)
 }
 
-// drop ends a past that has been told, or that nobody wants any more.
+// dropPast ends a past that has been told, or that nobody wants any more.
 func (s *Stream) dropPast() {
 	if s.past == nil {
 		return
