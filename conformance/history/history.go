@@ -32,9 +32,11 @@ type History struct {
 	// long, until all of Least has happened.
 	Duration time.Duration
 	Writers  int
-	// SocketClients are WebSockets: of three, one follows nothing but what it subscribes to.
+	// SocketClients are WebSockets: of three, one follows nothing but what it subscribes to. Of twelve,
+	// four keep their connection for the whole run; the others are cut again and again.
 	SocketClients int
-	// StreamClients are clients of REST and the event stream; half as many write over REST.
+	// StreamClients are clients of REST and the event stream; half as many write over REST. Of six, two
+	// keep their stream for the whole run.
 	StreamClients int
 	// Least is what must have happened for the history to count.
 	Least Counts

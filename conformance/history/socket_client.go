@@ -18,6 +18,7 @@ type socketClient struct {
 	rng    *rand.Rand
 	none   bool // changes=none: it subscribes
 	atomic bool // it applies by bookmark; else at once
+	stays  bool // its connection is not cut
 	copy   *replica
 	client *client.Client
 	asked  map[string]*question // by requestId
@@ -37,7 +38,9 @@ type question struct {
 }
 
 func newSocketClient(r *run, i int) *socketClient {
-	w := &socketClient{run: r, rng: r.rand("watcher", i), none: i%3 == 2, atomic: i%2 == 1, copy: newReplica()}
+	w := &socketClient{
+		run: r, rng: r.rand("watcher", i), none: i%3 == 2, atomic: i%2 == 1, stays: i%12 >= 8, copy: newReplica(),
+	}
 	w.name = fmt.Sprintf("socket client %d (none %v, atomic %v)", i, w.none, w.atomic)
 	return w
 }
@@ -94,7 +97,10 @@ func (w *socketClient) watch() {
 	w.begin()
 	early := w.rng.IntN(4) == 0
 	w.counted = false
-	cut := time.After(time.Duration(50+w.rng.IntN(500)) * time.Millisecond)
+	var cut <-chan time.Time
+	if !w.stays {
+		cut = time.After(time.Duration(50+w.rng.IntN(500)) * time.Millisecond)
+	}
 	act := time.NewTicker(time.Duration(20+w.rng.IntN(40)) * time.Millisecond)
 	defer act.Stop()
 	for !w.done {

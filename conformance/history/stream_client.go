@@ -20,6 +20,7 @@ type streamClient struct {
 	name   string
 	rng    *rand.Rand
 	atomic bool // it applies by id; else at once
+	stays  bool // its stream is not cut
 	docs   map[string]map[string]string
 	saved  map[string]map[string]string // docs at the last id
 	stream *client.Stream
@@ -35,7 +36,8 @@ type streamClient struct {
 
 func newStreamClient(r *run, i int) *streamClient {
 	l := &streamClient{
-		run: r, rng: r.rand("listening", i), atomic: i%2 == 1, docs: map[string]map[string]string{},
+		run: r, rng: r.rand("listening", i), atomic: i%2 == 1, stays: i%6 >= 4,
+		docs: map[string]map[string]string{},
 	}
 	l.name = fmt.Sprintf("stream client %d (atomic %v)", i, l.atomic)
 	return l
@@ -149,7 +151,10 @@ func (l *streamClient) expect() {
 func (l *streamClient) watch() {
 	early := l.rng.IntN(4) == 0
 	l.counted = false
-	cut := time.After(time.Duration(30+l.rng.IntN(300)) * time.Millisecond)
+	var cut <-chan time.Time
+	if !l.stays {
+		cut = time.After(time.Duration(30+l.rng.IntN(300)) * time.Millisecond)
+	}
 	act := time.NewTicker(time.Duration(50+l.rng.IntN(100)) * time.Millisecond)
 	defer act.Stop()
 	for !l.done {
