@@ -92,7 +92,7 @@ func TestChangeNamesItsAuthor(t *testing.T) {
 	t.Parallel()
 	b, url := fresh(t)
 	require.NoError(t, inTurns(t, b, open(t, url)))
-	require.NoError(t, afterWait(t, b, url))
+	require.NoError(t, afterWait(t, b, url, "waited"))
 }
 
 // by is a transaction of the named actor.
@@ -121,13 +121,13 @@ func inTurns(t *testing.T, b, other *postgres.Backend) error {
 
 // afterWait lets a gateway insert a document while another program, which has inserted it, is about
 // to delete it. The gateway must wait until that transaction has ended.
-func afterWait(t *testing.T, b *postgres.Backend, url string) error {
+func afterWait(t *testing.T, b *postgres.Backend, url, id string) error {
 	stranger, from := outsider(t, url), now(t, b)
 	stranger.do("BEGIN")
-	stranger.do(put("waited", `{"by":"stranger"}`))
+	stranger.do(put(id, `{"by":"stranger"}`))
 	inserted := make(chan error, 1)
 	go func() {
-		_, err := backends.WriteOne(context.Background(), b, by("gateway", backends.Insert, "waited"))
+		_, err := backends.WriteOne(context.Background(), b, by("gateway", backends.Insert, id))
 		inserted <- err
 	}()
 	pid := stranger.value("pg_backend_pid()")
@@ -135,10 +135,10 @@ func afterWait(t *testing.T, b *postgres.Backend, url string) error {
 		return stranger.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::text::int = "+
 			"ANY(pg_blocking_pids(pid)))", pid) == "true"
 	}, 30*time.Second, time.Millisecond)
-	stranger.do("DELETE FROM app_data WHERE id = 'waited'")
+	stranger.do("DELETE FROM app_data WHERE id = '" + id + "'")
 	stranger.do("COMMIT")
 	require.NoError(t, <-inserted)
-	return madeIt(since(t, b, from), "waited")
+	return madeIt(since(t, b, from), id)
 }
 
 // madeIt fails if the change of a document does not name the actor that made its state.

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -132,6 +133,10 @@ func TestPlantedNumbers(t *testing.T) {
 			ALTER TABLE app_data_changes ALTER seq DROP IDENTITY;
 			ALTER TABLE app_data_changes ALTER seq SET DEFAULT current_setting('test.seq')::bigint`)
 		require.NoError(t, inTurns(t, b, other), "without a wait it does not show")
-		require.ErrorContains(t, afterWait(t, b, url), "names the wrong actor:")
+		var err error
+		for i := 0; i < 4 && err == nil; i++ { // a gateway that begins again draws its number again
+			err = afterWait(t, b, url, fmt.Sprint("waited", i))
+		}
+		require.ErrorContains(t, err, "names the wrong actor:")
 	})
 }
