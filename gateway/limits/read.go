@@ -7,8 +7,10 @@ import "io"
 const Free = 16 << 10
 
 // Read reads a client's text to its end. Beyond Free it asks for room before it reads on, step by
-// step with what has come: whoever announces much and sends nothing holds nothing. room is what it
-// was given, which the caller releases, after an error too. It fails as acquire does or as r does.
+// step with what has come: whoever announces much and sends nothing holds nothing. What it asks for
+// is never small, or clients that send half of a text would fill what is kept for the small. room is
+// what it was given, which the caller releases, after an error too. It fails as acquire does or as r
+// does.
 func Read(r io.Reader, acquire func(n int) (room int, err error)) (text []byte, room int, err error) {
 	text = make([]byte, 0, 512)
 	for {
@@ -22,8 +24,8 @@ func Read(r io.Reader, acquire func(n int) (room int, err error)) (text []byte, 
 		case len(text) < cap(text):
 			continue
 		}
-		if cap(text) >= Free { // the buffer doubles
-			more, err := acquire(cap(text))
+		if lacking := 2*cap(text) - Free - room; lacking > 0 { // the buffer doubles
+			more, err := acquire(max(lacking, Small+1))
 			room += more
 			if err != nil {
 				return nil, room, err

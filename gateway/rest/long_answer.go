@@ -80,6 +80,9 @@ func errPeerGone() *protocol.Error {
 
 func (a *longAnswer) begin() *protocol.Error {
 	a.begun = true
+	if a.hold < heldList { // its pages are small, and unread ones must not fill what is kept for the small
+		a.shrink(0)
+	}
 	a.w.Header().Set("Content-Type", "application/json")
 	a.w.WriteHeader(http.StatusOK)
 	held := a.held.Bytes()

@@ -49,16 +49,17 @@ func Routes(r chi.Router, env *door.Env) {
 	r.Options(document, door.Preflight("GET, HEAD, PATCH, DELETE, OPTIONS"))
 }
 
-// call reads the URL, takes room for a short answer, has the call served and answers refusals.
+// call reads the URL, takes room for a short answer, has the call served and answers refusals. A call
+// with a body takes that room once the body has come: half a body must not hold it.
 func (h handler) call(serve serve) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		c, refused := h.parse(r)
 		c.ctx = r.Context()
-		if refused == nil {
-			c.room, refused = door.Room(c.ctx, h.env.Memory, limits.Small)
-			defer func() { h.env.Memory.Release(c.room) }()
+		defer func() { h.env.Memory.Release(c.room) }()
+		if refused == nil && r.Method != http.MethodPost && r.Method != http.MethodPatch {
+			refused = h.takeRoom(&c)
 		}
 		if refused == nil {
 			refused = serve(&c, w, r)
@@ -166,6 +167,13 @@ func (h handler) answerJSON(c *call, w http.ResponseWriter, status int, body []b
 	if out.Write(body) == nil { // a client that has gone does not miss it
 		_ = out.Close()
 	}
+}
+
+// takeRoom takes room for a short answer.
+func (h handler) takeRoom(c *call) *protocol.Error {
+	room, refused := door.Room(c.ctx, h.env.Memory, limits.Small)
+	c.room += room
+	return refused
 }
 
 // grow has the call hold at least n bytes of Env.Memory.

@@ -150,7 +150,10 @@ func (h handler) readBody(
 	refused = h.env.Parse(r.Context(), body, func(body []byte) {
 		request, malformed = protocol.DecodeBody(body, t, h.env.Limits)
 	})
-	return request, cmp.Or(refused, store.ClientError(malformed))
+	if refused = cmp.Or(refused, store.ClientError(malformed)); refused == nil {
+		refused = h.takeRoom(c)
+	}
+	return request, refused
 }
 
 func isJSON(r *http.Request) bool {
