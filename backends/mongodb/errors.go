@@ -23,6 +23,7 @@ const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeNamespaceExists      = 48
+	codeIndexOptionsConflict = 85
 	codeWriteConflict        = 112
 	codeCappedPositionLost   = 136
 	codeDropPending          = 215

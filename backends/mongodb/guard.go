@@ -21,8 +21,10 @@ func (b *Backend) look(ctx context.Context, standing error) (reason, detail erro
 	switch {
 	case err != nil:
 		return standing, nil // those who read the database find what is wrong with it
-	case whole:
+	case whole && standing == nil:
 		return nil, nil
+	case whole:
+		return b.confirm(ctx, standing), nil
 	}
 	b.options.Log.Warn("collections, indexes or images of the database are missing, and are made again")
 	switch err := b.ensureCollections(ctx); {
@@ -33,6 +35,16 @@ func (b *Backend) look(ctx context.Context, standing error) (reason, detail erro
 	default:
 		return errCollectionsChanged, err
 	}
+}
+
+// confirm lifts a standing reason once the ledger's index is there. MongoDB lists one that somebody
+// only tries to build; making it waits for that, and fails if it fails.
+func (b *Backend) confirm(ctx context.Context, standing error) (reason error) {
+	_, err := b.ledger().Indexes().CreateOne(ctx, entryIndex)
+	if err == nil || hasCode(err, codeIndexOptionsConflict) { // it is there under another name
+		return nil
+	}
+	return standing
 }
 
 // whole reports whether everything is there without which changes or documents would be lost.
