@@ -36,17 +36,17 @@ func TestBigTransactions(t *testing.T) {
 	defer func() { f.Close() }()
 	written := make(chan error, 1)
 	go func() { written <- writeMuch(t.Context(), docs) }()
-	copied, batches, done := map[string]string{}, 0, false
+	copied, batches, done, told := map[string]string{}, 0, false, start
 	for end := backends.Cursor(nil); ; {
 		batch, err := f.Next(t.Context())
 		if protocol.CodeOf(err) == protocol.CodeUnavailable { // as a hub does on a busy machine
 			f.Close()
-			f, err = b.Watch(t.Context(), start)
+			f, err = b.Watch(t.Context(), told)
 			require.NoError(t, err)
 			continue
 		}
 		require.NoError(t, err)
-		start = batch.Cursor
+		told = batch.Cursor
 		require.False(t, batch.LostAll)
 		require.Empty(t, batch.Lost)
 		for _, c := range batch.Changes {
