@@ -142,7 +142,7 @@ func (c *check) entries(ctx context.Context) error {
 	if err != nil || len(exist) == 0 {
 		return err
 	}
-	if !hasIndex(exist, entryIndex) {
+	if !hasIndex(exist, entryIndex()) {
 		c.Fail("serve makes it; if it cannot, remove entries of one kind and key, "+
 			"or an index of these fields that is not unique", "app_data_ledger has no unique index {kind: 1, key: 1}")
 	}

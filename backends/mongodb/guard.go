@@ -40,7 +40,7 @@ func (b *Backend) look(ctx context.Context, standing error) (reason, detail erro
 // confirm lifts a standing reason once the ledger's index is there. MongoDB lists one that somebody
 // only tries to build; making it waits for that, and fails if it fails.
 func (b *Backend) confirm(ctx context.Context, standing error) (reason error) {
-	_, err := b.ledger().Indexes().CreateOne(ctx, entryIndex)
+	_, err := b.ledger().Indexes().CreateOne(ctx, entryIndex())
 	if err == nil || hasCode(err, codeIndexOptionsConflict) { // it is there under another name
 		return nil
 	}
@@ -65,5 +65,5 @@ func (b *Backend) whole(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	exist, err := b.ledger().Indexes().ListSpecifications(ctx)
-	return hasIndex(exist, entryIndex), err
+	return hasIndex(exist, entryIndex()), err
 }

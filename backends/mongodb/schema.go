@@ -42,9 +42,12 @@ var documentIndexes = []mongo.IndexModel{
 	}},
 }
 
-// entryIndex keeps two entries of the ledger from having one key.
-var entryIndex = mongo.IndexModel{
-	Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true),
+// entryIndex keeps two entries of the ledger from having one key. It is made anew each time: the
+// driver writes to the options of an index that it makes.
+func entryIndex() mongo.IndexModel {
+	return mongo.IndexModel{
+		Keys: bson.D{{Key: "kind", Value: 1}, {Key: "key", Value: 1}}, Options: options.Index().SetUnique(true),
+	}
 }
 
 // ensureCollections makes the collections, indexes and images that are missing, and reads the
@@ -77,7 +80,7 @@ func (b *Backend) ensureCollections(ctx context.Context) error {
 		}))
 	}
 	return errors.Join(errors.Join(errs...), b.ensureIndexes(ctx, b.ledger(),
-		entryIndex,
+		entryIndex(),
 		mongo.IndexModel{
 			Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0),
 		},
@@ -123,7 +126,7 @@ func (b *Backend) ensureIndexes(
 func hasIndex(exist []mongo.IndexSpecification, index mongo.IndexModel) bool {
 	keys, _ := bson.Marshal(index.Keys) // names and numbers
 	wanted, _ := bson.Raw(keys).Elements()
-	unique := index.Options == entryIndex.Options
+	unique := isUnique(index)
 	return slices.ContainsFunc(exist, func(s mongo.IndexSpecification) bool {
 		have, _ := s.KeysDocument.Elements()
 		if unique && (s.Unique == nil || !*s.Unique) {
@@ -135,6 +138,16 @@ func hasIndex(exist []mongo.IndexSpecification, index mongo.IndexModel) bool {
 			return x.Key() == y.Key() && ok1 && ok2 && m == n
 		})
 	})
+}
+
+func isUnique(index mongo.IndexModel) bool {
+	var o options.IndexOptions
+	if index.Options != nil {
+		for _, set := range index.Options.List() {
+			_ = set(&o) // those that are used here cannot fail
+		}
+	}
+	return o.Unique != nil && *o.Unique
 }
 
 // ensureDocuments makes app_data with its indexes and images where they are missing. They may be
