@@ -22,6 +22,9 @@ const (
 // account adds to the bytes that the session holds for its client: requests that wait or are carried
 // out, answers that are not written, names that it follows. The caller holds mu.
 func (s *Session) account(n int) {
+	if s.settled { // the gateway may still announce that it stops
+		return
+	}
 	s.held += n
 	room := s.held / block * block
 	switch {
@@ -35,8 +38,10 @@ func (s *Session) account(n int) {
 
 // giveBack gives all of it back once nothing of the session runs.
 func (s *Session) giveBack() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.env.Memory.Release(s.room)
-	s.room, s.held = 0, 0
+	s.room, s.held, s.settled = 0, 0, true
 }
 
 // acquire takes room for what a request will make the gateway hold. The caller releases it once the

@@ -52,9 +52,10 @@ type Session struct {
 	// Answers and other messages of the session's own, which go out before any change.
 	out      [][]byte
 	outBytes int
-	held     int // see account
-	room     int // of held, what is taken of Env.Memory
-	largest  int // the largest answer so far, in bytes
+	held     int  // see account
+	room     int  // of held, what is taken of Env.Memory
+	settled  bool // all of it was given back
+	largest  int  // the largest answer so far, in bytes
 
 	// Changes. holding counts reads that run: changes wait, or an answer would be older than what was
 	// sent.
