@@ -30,6 +30,7 @@ type eventStream struct {
 	seen   []event
 	// lastID is what EventSource would send back.
 	lastID string
+	ids    int // how many have come
 }
 
 // openStream opens a stream; headers are "Name: value".

@@ -131,6 +131,7 @@ func (r *sseHistory) watch(seed uint64) map[string]string {
 	last := "" // the id that a second tab gives up
 	for r.ctx.Err() == nil {
 		var headers []string
+		fresh := id == ""
 		if id != "" {
 			headers = []string{"Last-Event-ID: " + id}
 			r.resumes.Add(1)
@@ -149,7 +150,8 @@ func (r *sseHistory) watch(seed uint64) map[string]string {
 		}
 		done := r.follow(w, docs, time.Duration(20+dice.IntN(300))*time.Millisecond)
 		w.cut()
-		if id = w.lastID; id != "" {
+		// The first id of a fresh stream is of 10 s ago: the copy is as old as before until the next one.
+		if id = w.lastID; id != "" && !(fresh && w.ids == 1) {
 			last, current = id, time.Now()
 		}
 		if done {
@@ -184,6 +186,7 @@ func (r *sseHistory) follow(w *eventStream, docs map[string]string, d time.Durat
 			foldInto(docs, []event{b})
 			if b.id != "" {
 				w.lastID = b.id
+				w.ids++
 			}
 			_, last = docs["c/last"]
 			if last && b.id != "" && b.id != "reset" {
