@@ -131,7 +131,6 @@ func (r *sseHistory) watch(seed uint64) map[string]string {
 	last := "" // the id that a second tab gives up
 	for r.ctx.Err() == nil {
 		var headers []string
-		fresh := id == ""
 		if id != "" {
 			headers = []string{"Last-Event-ID: " + id}
 			r.resumes.Add(1)
@@ -150,8 +149,8 @@ func (r *sseHistory) watch(seed uint64) map[string]string {
 		}
 		done := r.follow(w, docs, time.Duration(20+dice.IntN(300))*time.Millisecond)
 		w.cut()
-		// The first id of a fresh stream is of 10 s ago: the copy is as old as before until the next one.
-		if id = w.lastID; id != "" && !(fresh && w.ids == 1) {
+		// The first id is where the stream begins: the copy is as old as before until the next one.
+		if id = w.lastID; w.ids > 1 {
 			last, current = id, time.Now()
 		}
 		if done {

@@ -20,13 +20,14 @@ import (
 
 // handler serves the door in an Env.
 type handler struct {
-	env     *door.Env
-	replays *replays
+	env       *door.Env
+	replays   *replays
+	handovers *handovers
 }
 
 // Routes adds GET …/data/stream.
 func Routes(r chi.Router, env *door.Env) {
-	h := handler{env, &replays{store: env.Store}}
+	h := handler{env, &replays{store: env.Store}, newHandovers(env.Store)}
 	r.Get(door.DataPath+"/stream", h.serve)
 	r.Options(door.DataPath+"/stream", door.Preflight("GET, OPTIONS"))
 }
@@ -101,7 +102,7 @@ func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {
 		return nil, protocol.Errorf(protocol.CodeInvalidMessage, "GET takes no body")
 	}
 	s := &Stream{
-		env: h.env, replays: h.replays, principal: principal, scope: scope,
+		env: h.env, replays: h.replays, handovers: h.handovers, principal: principal, scope: scope,
 		rev: door.WantsRev(query), cursor: resumeCursor(r, query), over: make(chan struct{}),
 	}
 	if s.cursor == "" && malformed != nil {
@@ -132,7 +133,8 @@ func (s *Stream) open() error {
 	first := s.cursor
 	var from backends.Cursor
 	if s.cursor == "" {
-		s.recent, from = true, s.env.Store.Recent()
+		s.recent, from = true, s.handovers.recent(s.scope)
+		s.untold = from
 		first = protocol.EncodeCursor(s.scope, from.Append(nil))
 	} else {
 		decoded, err := s.env.Store.Cursor(s.ctx, s.principal, s.scope, s.cursor)
@@ -181,8 +183,7 @@ func (s *Stream) takeRecent() error {
 		boundary = d.Boundary && (len(d.Changes) == 0 || len(changes) > maxRecent)
 	}
 	if last := latest(changes); len(last) > 0 {
-		s.past = newPast(s.env.StreamPace)
-		s.past.recent = last
+		s.past = pastOf(last, s.env.StreamPace)
 	}
 	s.owed = true
 	return nil

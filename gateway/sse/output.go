@@ -90,7 +90,7 @@ func (s *Stream) changes(list [][]byte) (outgoing, bool) {
 		for _, c := range d.Changes {
 			list, s.owed = append(list, s.text(c)), true
 			if s.past != nil {
-				s.past.told[c.Ref] = true
+				delete(s.past.waiting, c.Ref)
 			}
 		}
 		if id := s.id(&d); id != nil {

@@ -23,8 +23,8 @@ const (
 type past struct {
 	pages  *walk         // every document
 	recent []*hub.Change // or what is left of the last seconds
-	// told are the documents whose live changes have gone out meanwhile.
-	told map[protocol.Ref]bool
+	// waiting are the documents of recent that no live change has overtaken.
+	waiting map[protocol.Ref]bool
 
 	pace time.Duration // see door.Env.StreamPace
 	due  time.Time     // of the next piece
@@ -32,7 +32,17 @@ type past struct {
 }
 
 func newPast(pace time.Duration) *past {
-	return &past{told: map[protocol.Ref]bool{}, pace: pace, due: time.Now().Add(-docsAhead * pace)}
+	return &past{waiting: map[protocol.Ref]bool{}, pace: pace, due: time.Now().Add(-docsAhead * pace)}
+}
+
+// pastOf is a past of the last seconds.
+func pastOf(recent []*hub.Change, pace time.Duration) *past {
+	p := newPast(pace)
+	p.recent = recent
+	for _, c := range recent {
+		p.waiting[c.Ref] = true
+	}
+	return p
 }
 
 // isDue: the next piece may go out.
@@ -77,7 +87,7 @@ func (s *Stream) sendPast() error {
 	var buffer []byte
 	docs := 0
 	for _, c := range s.past.recent[:n] {
-		if s.past.told[c.Ref] {
+		if !s.past.waiting[c.Ref] {
 			continue
 		}
 		docs++

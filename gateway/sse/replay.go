@@ -64,9 +64,6 @@ func (s *Stream) sendGone(at backends.Cursor) backends.Cursor {
 	}
 	var buffer []byte
 	for _, r := range gone {
-		if s.past.told[r] { // it may be there again
-			continue
-		}
 		buffer = protocol.AppendState(buffer[:0], r.Collection, r.ID, nil, s.rev)
 		if s.body.Write(buffer) != nil {
 			return at

@@ -20,6 +20,7 @@ import (
 type Stream struct {
 	env       *door.Env
 	replays   *replays
+	handovers *handovers
 	principal access.Principal
 	scope     protocol.Scope
 	rev       bool // documents carry _rev
@@ -40,6 +41,7 @@ type Stream struct {
 	reason string          // of a reset that is due
 	begun  bool            // a write has sent a part
 	owed   bool            // an id is: something was sent since the last one, or a heartbeat is due
+	untold backends.Cursor // where a stream without a cursor began; nil once an id has gone out
 	last   backends.Cursor // the newest that the client has: what it knows goes back to there
 	// awaited is the snapshot of the newest page of a replay: no id stands before the stream has
 	// reached it.
@@ -69,6 +71,9 @@ func (s *Stream) serve(gone func()) {
 	s.mu.Unlock()
 	s.sender.Close()
 	s.dropPast()
+	if s.untold != nil {
+		s.handovers.end(s.scope, s.untold)
+	}
 	if s.sub != nil {
 		s.sub.Close()
 	}
@@ -117,7 +122,7 @@ func (s *Stream) id(d *hub.Delivery) []byte {
 	if !s.owed {
 		return nil
 	}
-	s.owed, s.last = false, d.Cursor
+	s.owed, s.untold, s.last = false, nil, d.Cursor
 	return protocol.AppendEventID(nil, protocol.EncodeCursor(s.scope, d.Cursor.Append(nil)))
 }
 
@@ -129,7 +134,7 @@ func (s *Stream) takePrepared() *hub.Prepared {
 	p := s.sub.TakePrepared(hub.EventsWith(s.rev))
 	if p != nil {
 		s.env.Metrics.Delivered(metrics.Stream, p.Changes)
-		s.owed, s.last = false, p.Cursor
+		s.owed, s.untold, s.last = false, nil, p.Cursor
 	}
 	return p
 }

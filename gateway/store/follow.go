@@ -106,7 +106,9 @@ func (s *Store) RetryCatchUp(
 }
 
 // Gone names the documents that were deleted since a client's cursor (nil, or one that cannot be
-// used: as far as the history goes back). The snapshot it returns has reached all of that.
+// used: as far as the history goes back). The snapshot it returns has reached all of that, and what
+// the subscription has handed out: a document that came back meanwhile is not among them. Only the
+// goroutine that owns the subscription may call it.
 func (s *Store) Gone(
 	ctx context.Context, p access.Principal, sub *hub.Subscription, since backends.Cursor,
 ) ([]protocol.Ref, backends.Cursor, error) {
@@ -118,15 +120,29 @@ func (s *Store) Gone(
 		return nil, nil, err
 	}
 	defer release()
-	gone, at, err := s.backend.Gone(ctx, sub.Scope(), since, maxGone)
-	if since != nil && errors.Is(err, backends.ErrCursor) {
-		gone, at, err = s.backend.Gone(ctx, sub.Scope(), nil, maxGone)
-	}
+	ctx, cancel := context.WithTimeout(ctx, RequestTime)
+	defer cancel()
+	var gone []protocol.Ref
+	var at backends.Cursor
+	behind := func(err error) bool { return err == errBehind }
+	err = retry.Do(ctx, behind, func(ctx context.Context) (err error) {
+		gone, at, err = s.backend.Gone(ctx, sub.Scope(), since, maxGone)
+		if since != nil && errors.Is(err, backends.ErrCursor) {
+			gone, at, err = s.backend.Gone(ctx, sub.Scope(), nil, maxGone)
+		}
+		if err == nil && !at.Reached(sub.Sent()) {
+			return errBehind
+		}
+		return err
+	})
 	if err == nil {
 		s.hub.RaiseHighWater(at)
 	}
 	return gone, at, err
 }
+
+// errBehind: the database has read a snapshot from before what was handed out.
+var errBehind = errors.New("the snapshot is behind the stream")
 
 // turn waits for the scope's turn, then for one of the slots.
 func (s *Store) turn(ctx context.Context, sub *hub.Subscription) (release func(), err error) {
