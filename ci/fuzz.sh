@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes each decoder, and the configuration, for FUZZTIME (default 1m). make test replays the seeds and what was found before.
+# Fuzzes each decoder, and the configuration, for FUZZTIME (default 1m). make test replays the seeds and
+# what was found before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for target in FuzzCanonical FuzzDecodeRequest FuzzDecodeCursor; do

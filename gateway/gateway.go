@@ -47,7 +47,8 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
 		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,
-		Heartbeat: c.Heartbeat, StreamHeartbeat: c.StreamHeartbeat, StreamPace: c.StreamPace, Stall: c.Stall, MessageTime: c.MessageTime,
+		Heartbeat: c.Heartbeat, StreamHeartbeat: c.StreamHeartbeat, StreamPace: c.StreamPace,
+		Stall: c.Stall, MessageTime: c.MessageTime,
 		ListBytes: c.ListBytes, PlainSockets: c.PlainSockets,
 	}
 	c.Metrics.ObserveHeld(g.env.Memory.Held)

@@ -198,14 +198,21 @@ func TestUnreadAnswers(t *testing.T) {
 	}
 }
 
+// follower is a socket of the attackers' scope that follows what it subscribes to.
+func (a *attacked) follower() *client.Client {
+	a.Helper()
+	scope := protocol.Scope{Workspace: "w", App: "evil"}
+	follower, err := client.Dial(a.Context(), client.URL(a.url, scope, "changes", "none"))
+	require.NoError(a, err)
+	a.Cleanup(follower.Cut)
+	return follower
+}
+
 // TestFollowedNamesAreHeld: what a socket follows counts.
 func TestFollowedNamesAreHeld(t *testing.T) {
 	t.Parallel()
 	a := attack(t)
-	follower, err := client.Dial(t.Context(), client.URL(a.url, protocol.Scope{Workspace: "w", App: "evil"},
-		"changes", "none"))
-	require.NoError(t, err)
-	defer follower.Cut()
+	follower := a.follower()
 	follow := func(kind protocol.Type, i int) {
 		name := fmt.Sprintf("%04d", i) + strings.Repeat("n", 4000)
 		m, err := follower.Call(t.Context(), protocol.Request{Type: kind, Collection: name})
@@ -226,10 +233,7 @@ func TestFollowedNamesAreHeld(t *testing.T) {
 func TestBatchBesideOthers(t *testing.T) {
 	t.Parallel()
 	a := attack(t)
-	follower, err := client.Dial(t.Context(), client.URL(a.url, protocol.Scope{Workspace: "w", App: "evil"},
-		"changes", "none"))
-	require.NoError(t, err)
-	defer follower.Cut()
+	follower := a.follower()
 	for i := range 10 {
 		name := fmt.Sprint(i) + strings.Repeat("n", 4000)
 		_, err := follower.Call(t.Context(), protocol.Request{Type: protocol.TypeSubscribe, Collection: name})

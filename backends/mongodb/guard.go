@@ -9,7 +9,8 @@ import (
 )
 
 var errCollectionsChanged = protocol.Errorf(protocol.CodeUnavailable,
-	"the database's collections were changed, and the gateway cannot make them right: the operator must do what secondgate check says")
+	"the database's collections were changed, and the gateway cannot make them right: "+
+		"the operator must do what secondgate check says")
 
 // look is [driverkit.Guard]'s. It makes collections, indexes and images again that somebody has
 // removed, and refuses calls only while it cannot. Feeds see by themselves which changes they lack:

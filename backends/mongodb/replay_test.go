@@ -210,7 +210,8 @@ func TestLocksAreRemoved(t *testing.T) {
 	_, err := backends.WriteOne(t.Context(), b, upsertBy(`{"key":1}`, `{"n":1}`))
 	require.NoError(t, err)
 	locks := outsider(t, url).Database().Collection("app_data_locks")
-	n, err := locks.CountDocuments(t.Context(), bson.D{{Key: "at", Value: bson.D{{Key: "$type", Value: "date"}}}})
+	dated := bson.D{{Key: "at", Value: bson.D{{Key: "$type", Value: "date"}}}}
+	n, err := locks.CountDocuments(t.Context(), dated)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
 	specs, err := locks.Indexes().ListSpecifications(t.Context())

@@ -89,7 +89,8 @@ UNION ALL SELECT 'column ' || o.name || '.' || a.attname, format_type(a.atttypid
 	FROM ours AS o JOIN pg_attribute AS a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
 	LEFT JOIN pg_collation AS l ON l.oid = a.attcollation
 UNION ALL SELECT 'key ' || o.name || ' ' || k.columns, '' FROM ours AS o
-	JOIN pg_index AS i ON i.indrelid = o.oid CROSS JOIN LATERAL (SELECT string_agg(a.attname, ', ' ORDER BY n.n) AS columns
+	JOIN pg_index AS i ON i.indrelid = o.oid
+	CROSS JOIN LATERAL (SELECT string_agg(a.attname, ', ' ORDER BY n.n) AS columns
 		FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS n (attnum, n)
 		JOIN pg_attribute AS a ON a.attrelid = o.oid AND a.attnum = n.attnum
 		WHERE n.n <= i.indnkeyatts) AS k

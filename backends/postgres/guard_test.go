@@ -51,12 +51,15 @@ var damages = map[string]struct {
 	},
 	"the log's function replaced": {
 		`ALTER FUNCTION app_data_log RENAME TO was;
-		CREATE FUNCTION app_data_log(workspace text, app text, name text, document text, operation text, documents oid)
+		CREATE FUNCTION app_data_log(
+			workspace text, app text, name text, document text, operation text, documents oid)
 		RETURNS void LANGUAGE sql AS ''`,
 		"DROP FUNCTION app_data_log; ALTER FUNCTION was RENAME TO app_data_log", true,
 	},
-	"a table renamed":  {"ALTER TABLE app_data RENAME TO was", "ALTER TABLE was RENAME TO app_data", false},
-	"a column renamed": {"ALTER TABLE app_data RENAME data TO d", "ALTER TABLE app_data RENAME d TO data", false},
+	"a table renamed": {"ALTER TABLE app_data RENAME TO was", "ALTER TABLE was RENAME TO app_data", false},
+	"a column renamed": {
+		"ALTER TABLE app_data RENAME data TO d", "ALTER TABLE app_data RENAME d TO data", false,
+	},
 	"the unique index dropped": {
 		"ALTER TABLE app_data DROP CONSTRAINT app_data_pkey",
 		"ALTER TABLE app_data ADD PRIMARY KEY (workspace_id, app_id, collection, id)", false,
@@ -65,7 +68,8 @@ var damages = map[string]struct {
 		"ALTER TABLE app_data ENABLE ROW LEVEL SECURITY", "ALTER TABLE app_data DISABLE ROW LEVEL SECURITY", false,
 	},
 	"the log's numbers cached": {
-		"ALTER TABLE app_data_changes ALTER seq SET CACHE 20", "ALTER TABLE app_data_changes ALTER seq SET CACHE 1", true,
+		"ALTER TABLE app_data_changes ALTER seq SET CACHE 20",
+		"ALTER TABLE app_data_changes ALTER seq SET CACHE 1", true,
 	},
 }
 

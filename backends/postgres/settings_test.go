@@ -50,7 +50,8 @@ func TestHostileSettingsOfARole(t *testing.T) {
 		write(t, b, tx(insert(id+id+id, `{"text":"ü€\\'"}`)))
 	}
 	require.JSONEq(t, `{"text":"ü€\\'","at":"1970-01-01"}`, string(get(t, b, note("a")).Data))
-	require.Equal(t, "ü€\\'", postgrestest.PSQL(t, superuser, "SELECT data->>'text' FROM app_data WHERE id = 'a'"))
+	stored := postgrestest.PSQL(t, superuser, "SELECT data->>'text' FROM app_data WHERE id = 'a'")
+	require.Equal(t, "ü€\\'", stored)
 	for name, values := range hostile {
 		require.Equal(t, values[1], postgrestest.PSQL(t, superuser,
 			"SELECT string_agg(DISTINCT value, ' and ') FROM seen WHERE name = '"+name+"'"), name)
@@ -118,7 +119,8 @@ func TestDatabaseOfAnotherEncoding(t *testing.T) {
 	postgrestest.PSQL(t, server, "CREATE DATABASE "+name+
 		" ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
 	t.Cleanup(func() { postgrestest.PSQL(t, server, "DROP DATABASE "+name) })
-	requireRefused(t, strings.Replace(server, "/postgres?", "/"+name+"?", 1), "the database's encoding is LATIN1",
+	latin := strings.Replace(server, "/postgres?", "/"+name+"?", 1)
+	requireRefused(t, latin, "the database's encoding is LATIN1",
 		"createdb --encoding=UTF8")
 }
 

@@ -48,7 +48,7 @@ type serve struct {
 	TLSKey        string        `name:"tls-key" help:"Key file (PEM) of the certificate." placeholder:"FILE"`
 	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
 	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
-	Memory        *size         `help:"How much of the machine's memory the gateway may use, such as 512MiB; by default half of what the machine or its cgroup has." placeholder:"SIZE"`
+	Memory        *size         `help:"How much memory the gateway may use; by default half of the machine's or its cgroup's." placeholder:"SIZE"`
 	DocumentBytes size          `help:"How large a document's data may become, from 1KiB to 16MiB." default:"1MiB"`
 	DrainDelay    time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
 	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`

@@ -31,7 +31,8 @@ func (c *serve) AfterApply() (err error) {
 }
 
 // listenable is what net.Listen takes, and no URL.
-var listenable = regexp.MustCompile(`^(?:[A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9.-]+)?\]):[0-9]{1,5}$`)
+var listenable = regexp.MustCompile(
+	`^(?:[A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9.-]+)?\]):[0-9]{1,5}$`)
 
 func (c *serve) checkAddresses() error {
 	if !listenable.MatchString(c.Listen) {

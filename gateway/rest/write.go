@@ -162,19 +162,22 @@ func isJSON(r *http.Request) bool {
 }
 
 // takeBody reads at most a frame's worth, within the time of a request. The caller releases room.
-func (h handler) takeBody(w http.ResponseWriter, r *http.Request) (body []byte, room int, refused *protocol.Error) {
+func (h handler) takeBody(
+	w http.ResponseWriter, r *http.Request,
+) (body []byte, room int, refused *protocol.Error) {
+	most := h.env.Limits.FrameBytes
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(
 		time.Now().Add(store.RequestTime),
 	) // a connection without deadlines has the server's own
-	whole := http.MaxBytesReader(w, r.Body, int64(h.env.Limits.FrameBytes))
+	whole := http.MaxBytesReader(w, r.Body, int64(most))
 	body, room, err := h.env.ReadText(r.Context(), whole, func() {})
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &refused):
 		return nil, room, refused
 	case errors.As(err, &large):
-		return nil, room, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", h.env.Limits.FrameBytes)
+		return nil, room, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, room, protocol.Errorf(protocol.CodeTimeout, "the body took longer than %s", store.RequestTime)
 	case err != nil:

@@ -144,7 +144,9 @@ func (r *replay) page(
 	if kept != nil && kept.cursor.Reached(need) {
 		return kept, nil
 	}
-	request := protocol.Request{Type: protocol.TypeList, Collection: key.collection, After: key.after, Limit: pageDocs}
+	request := protocol.Request{
+		Type: protocol.TypeList, Collection: key.collection, After: key.after, Limit: pageDocs,
+	}
 	bounds := store.Read{NotBefore: need, MaxBytes: replayPage}
 	a, at, refused := r.store.ReplayPage(ctx, p, r.scope, &request, bounds)
 	if refused != nil {
