@@ -28,6 +28,10 @@ var ErrNotText = errors.New("the message is not text")
 // frame.
 var ErrNotUTF8 = errors.New("the text is not UTF-8")
 
+// ErrTooBig: the peer's message is over the limit. The close frame has been sent; Close waits for the
+// peer's.
+var ErrTooBig = websocket.ErrMessageTooBig
+
 // Options of Accept.
 type Options struct {
 	Subprotocol string

@@ -67,6 +67,8 @@ func (s *Session) closeFor(err error) {
 		_ = s.conn.Close(refused.Code.Info().Close, refused.Message)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		_ = s.conn.Close(socket.TooSlow, fmt.Sprintf("a message must arrive within %v", s.env.MessageTime))
+	case errors.Is(err, socket.ErrTooBig): // dropped at once, a peer that is sending might lose the reason
+		_ = s.conn.Close(socket.TooBig, "")
 	case errors.Is(err, socket.ErrNotText):
 		_ = s.conn.Close(socket.NoTextMessage, "send JSON as text messages")
 	case errors.Is(err, socket.ErrNotUTF8):
