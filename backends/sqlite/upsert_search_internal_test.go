@@ -74,13 +74,13 @@ func visited(t *testing.T, b *Backend) (n int) {
 // its work. A batch costs one search, however many filters it has.
 func TestWriterReadsFewDocuments(t *testing.T) {
 	t.Parallel()
-	b := crowded(t, 5*maxWalk)
+	b := crowded(t, 3*maxWalk)
 	before := visited(t, b)
 	out := carryOut(t, b, byValue(t, `{"k":1}`))
 	require.Equal(t, backends.Insert, out.Changes[0].Op)
 	require.Less(t, visited(t, b)-before, 2*maxWalk)
 
-	b = crowded(t, 5*maxWalk)
+	b = crowded(t, 3*maxWalk)
 	var writes []backends.Write
 	for range 10 {
 		writes = append(writes, byValue(t, `{"k":1}`))
