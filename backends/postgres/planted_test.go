@@ -10,94 +10,127 @@ import (
 	"github.com/secondgate/secondgate/conformance/planted"
 )
 
-// TestPlantedReaders builds the driver with each bug in turn. The named test or rule must fail;
-// without the bug it passes.
+// TestPlantedReaders builds the driver with bugs. The named test or rule must fail with each.
 func TestPlantedReaders(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Log("the run without the race detector plants the bugs")
-		return
-	}
 	const difference = "(c.xid >= $1::text::xid8 OR c.xid = ANY($2::text[]::xid8[]))"
 	// the transaction is in the snapshot before
 	const shown = "(x.xid < $1::text::xid8 AND x.xid <> ALL($2::text[]::xid8[]))"
-	for _, bug := range []struct{ name, file, old, new, test, says string }{
+	env := []string{"SECONDGATE_TEST_POSTGRES_URL=" + postgrestest.URL(t)}
+	planted.Check(t, planted.Suite{Env: env, Bugs: []planted.Bug{
 		{
-			"changes are read by seq above the last one", "since.go", difference,
-			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
-			"^TestSlowCommit$", "--- FAIL: TestSlowCommit",
+			Name: "changes are read by seq above the last one",
+			File: "since.go",
+			Old:  difference,
+			New:  "c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
+			Test: "^TestSlowCommit$",
+			Says: "--- FAIL: TestSlowCommit",
 		},
 		{
-			"changes are read by seq above the last one", "since.go", difference,
-			"c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
-			"^TestConformance$/^feed$/^exact$", "rule feed/exact:",
+			Name: "changes are read by seq above the last one",
+			File: "since.go",
+			Old:  difference,
+			New:  "c.seq > (SELECT coalesce(max(x.seq), 0) FROM @.app_data_changes AS x WHERE " + shown + ")",
+			Test: "^TestConformance$/^feed$/^exact$",
+			Says: "rule feed/exact:",
 		},
 		{
-			"changes are read up to the oldest transaction under way", "since.go", difference,
-			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
-			"^TestLongTransaction$", "--- FAIL: TestLongTransaction",
+			Name: "changes are read up to the oldest transaction under way",
+			File: "since.go",
+			Old:  difference,
+			New:  difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
+			Test: "^TestLongTransaction$",
+			Says: "--- FAIL: TestLongTransaction",
 		},
 		{
-			"changes are read up to the oldest transaction under way", "since.go", difference,
-			difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
-			"^TestConformance$/^history$/^model$", "rule history/model:",
+			Name: "changes are read up to the oldest transaction under way",
+			File: "since.go",
+			Old:  difference,
+			New:  difference + " AND c.xid < pg_snapshot_xmin(pg_current_snapshot())",
+			Test: "^TestConformance$/^history$/^model$",
+			Says: "rule history/model:",
 		},
 		{
-			"the row's own transaction number is taken for that of the whole transaction", "since.go", difference,
-			"(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
-			"^TestSavepoints$", "--- FAIL: TestSavepoints",
+			Name: "the row's own transaction number is taken for that of the whole transaction",
+			File: "since.go",
+			Old:  difference,
+			New:  "(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
+			Test: "^TestSavepoints$",
+			Says: "--- FAIL: TestSavepoints",
 		},
 		{
-			"the row's own transaction number is taken for that of the whole transaction", "since.go", difference,
-			"(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
-			"^TestStress$", "--- FAIL: TestStress",
+			Name: "the row's own transaction number is taken for that of the whole transaction",
+			File: "since.go",
+			Old:  difference,
+			New:  "(c.xmin::text::xid8 >= $1::text::xid8 OR c.xmin::text::xid8 = ANY($2::text[]::xid8[]))",
+			Test: "^TestStress$",
+			Says: "--- FAIL: TestStress",
 		},
 		{
-			"an epoch outlives a crash", "migrations/0001_documents.sql", "CREATE UNLOGGED TABLE", "CREATE TABLE",
-			"^TestCrashReissuesNumbers$", "--- FAIL: TestCrashReissuesNumbers",
+			Name: "an epoch outlives a crash",
+			File: "migrations/0001_documents.sql",
+			Old:  "CREATE UNLOGGED TABLE",
+			New:  "CREATE TABLE",
+			Test: "^TestCrashReissuesNumbers$",
+			Says: "--- FAIL: TestCrashReissuesNumbers",
 		},
 		{
-			"an epoch goes with a dump", "schema.go", "FROM @.app_data_epoch WHERE (system, log) = (\" + here + " +
-				"\"))\"", "FROM @.app_data_epoch)\"",
-			"^TestRestoreElsewhere$", "--- FAIL: TestRestoreElsewhere",
+			Name: "an epoch goes with a dump",
+			File: "schema.go",
+			Old: "FROM @.app_data_epoch WHERE (system, log) = (\" + here + " +
+				"\"))\"",
+			New:  "FROM @.app_data_epoch)\"",
+			Test: "^TestRestoreElsewhere$",
+			Says: "--- FAIL: TestRestoreElsewhere",
 		},
 		{
-			"an epoch outlives the tables it was made for", "snapshot.go",
-			"WHERE log = '@.app_data_changes'::regclass", "",
-			"^TestRestoreUnderneath$", "--- FAIL: TestRestoreUnderneath",
+			Name: "an epoch outlives the tables it was made for",
+			File: "snapshot.go",
+			Old:  "WHERE log = '@.app_data_changes'::regclass",
+			New:  "",
+			Test: "^TestRestoreUnderneath$",
+			Says: "--- FAIL: TestRestoreUnderneath",
 		},
 		{
-			"cursors from before the floor are resumed", "cursor.go", "!at.snapshot.contains(h.floor) ||", "",
-			"^TestTrimRacesResumes$", "--- FAIL: TestTrimRacesResumes",
+			Name: "cursors from before the floor are resumed",
+			File: "cursor.go",
+			Old:  "!at.snapshot.contains(h.floor) ||",
+			New:  "",
+			Test: "^TestTrimRacesResumes$",
+			Says: "--- FAIL: TestTrimRacesResumes",
 		},
 		{
-			"cursors with a transaction from before the floor are refused", "cursor.go",
-			"!at.snapshot.contains(h.floor) ||", "len(at.snapshot.xip) > 0 && at.snapshot.xip[0] < h.floor.xmax ||",
-			"^TestTrimRacesResumes$", "--- FAIL: TestTrimRacesResumes",
+			Name: "cursors with a transaction from before the floor are refused",
+			File: "cursor.go",
+			Old:  "!at.snapshot.contains(h.floor) ||",
+			New:  "len(at.snapshot.xip) > 0 && at.snapshot.xip[0] < h.floor.xmax ||",
+			Test: "^TestTrimRacesResumes$",
+			Says: "--- FAIL: TestTrimRacesResumes",
 		},
 		{
-			"an upsert replaces what it has not seen", "upsert_group.go",
-			"AND d.updated_at = input.was_at AND d.data = input.was::jsonb", "",
-			"^TestConformance$/^concurrency$/^upserts-add-up$", "rule concurrency/upserts-add-up:",
+			Name: "an upsert replaces what it has not seen",
+			File: "upsert_group.go",
+			Old:  "AND d.updated_at = input.was_at AND d.data = input.was::jsonb",
+			New:  "",
+			Test: "^TestConformance$/^concurrency$/^upserts-add-up$",
+			Says: "rule concurrency/upserts-add-up:",
 		},
 		{
-			"a group makes two documents that one filter means", "upsert_group.go",
-			"filters[filter] || known && set != fieldsOf(w.Filter)", `known && set == ""`,
-			"^TestConformance$/^upsert$/^in-order$", "rule upsert/in-order:",
+			Name: "a group makes two documents that one filter means",
+			File: "upsert_group.go",
+			Old:  "filters[filter] || known && set != fieldsOf(w.Filter)",
+			New:  `known && set == ""`,
+			Test: "^TestConformance$/^upsert$/^in-order$",
+			Says: "rule upsert/in-order:",
 		},
 		{
-			"of a run that a group cannot finish, the end comes first", "upsert_group.go",
-			"if fits++; s.change.Op == backends.Update {", "if fits++; false {",
-			"^TestUpsertRunKeepsOrder$", "--- FAIL: TestUpsertRunKeepsOrder",
+			Name: "of a run that a group cannot finish, the end comes first",
+			File: "upsert_group.go",
+			Old:  "if fits++; s.change.Op == backends.Update {",
+			New:  "if fits++; false {",
+			Test: "^TestUpsertRunKeepsOrder$",
+			Says: "--- FAIL: TestUpsertRunKeepsOrder",
 		},
-	} {
-		t.Run(bug.name+" "+bug.test, func(t *testing.T) {
-			out, caught := planted.Run(t, planted.Bug{File: bug.file, Old: bug.old, New: bug.new}, bug.test,
-				"SECONDGATE_TEST_POSTGRES_URL="+postgrestest.URL(t))
-			require.True(t, caught, "the bug was not noticed:\n%s", out)
-			require.Contains(t, out, bug.says)
-		})
-	}
+	}})
 }
 
 // TestPlantedNumbers: unless the numbers of a document's changes are drawn under its lock and one

@@ -3,40 +3,35 @@ package sqlite_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/secondgate/secondgate/conformance/planted"
 )
 
-// TestPlantedBugs builds the driver with each bug in turn. The named test must fail; without the
-// bug it passes.
+// TestPlantedBugs builds the driver with bugs. The named test must fail with each.
 func TestPlantedBugs(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Log("the run without the race detector plants the bugs")
-		return
-	}
-	for _, bug := range []struct{ name, file, old, new, test, says string }{
+	planted.Check(t, planted.Suite{Bugs: []planted.Bug{
 		{
-			"a seq without its tag, after a restored backup", "cursor.go",
-			"WHERE seq = ? AND tag = ?", "WHERE seq = ? OR tag = ?",
-			"^TestConformance$/^restore$/^reissued$", "rule restore/reissued:",
+			Name: "a seq without its tag, after a restored backup",
+			File: "cursor.go",
+			Old:  "WHERE seq = ? AND tag = ?",
+			New:  "WHERE seq = ? OR tag = ?",
+			Test: "^TestConformance$/^restore$/^reissued$",
+			Says: "rule restore/reissued:",
 		},
 		{
-			"a feed takes local commits although another gateway's lie between", "feed_local.go",
-			"if last != g.from || ", "if last.seq > g.to.seq || ",
-			"^TestOutsideCommitBetweenLocalOnes$", "--- FAIL: TestOutsideCommitBetweenLocalOnes",
+			Name: "a feed takes local commits although another gateway's lie between",
+			File: "feed_local.go",
+			Old:  "if last != g.from || ",
+			New:  "if last.seq > g.to.seq || ",
+			Test: "^TestOutsideCommitBetweenLocalOnes$",
+			Says: "--- FAIL: TestOutsideCommitBetweenLocalOnes",
 		},
 		{
-			"a refused mutation is recorded", "transaction.go",
-			"if e := t.mutation.remove(t.writer.conn); e != nil {", "if e := error(nil); e != nil {",
-			"^TestConformance$/^mutation$", "rule mutation/",
+			Name: "a refused mutation is recorded",
+			File: "transaction.go",
+			Old:  "if e := t.mutation.remove(t.writer.conn); e != nil {",
+			New:  "if e := error(nil); e != nil {",
+			Test: "^TestConformance$/^mutation$",
+			Says: "rule mutation/",
 		},
-	} {
-		t.Run(bug.name, func(t *testing.T) {
-			out, caught := planted.Run(t, planted.Bug{File: bug.file, Old: bug.old, New: bug.new}, bug.test)
-			require.True(t, caught, "the bug was not noticed:\n%s", out)
-			require.Contains(t, out, bug.says)
-		})
-	}
+	}})
 }

@@ -1,35 +1,43 @@
-// Package planted shows that tests catch bugs: it builds the tests of a package with one bug in the
-// code under test, and runs the test that must fail.
+// Package planted shows that tests catch bugs: it builds the tests of a package with bugs in the code
+// under test, and runs for each bug the test that must fail.
+//
+// All bugs that lie inside functions share one build, since linking costs more than most of the tests. An
+// environment variable says which of them a run has. A bug outside of functions, as in an SQL constant, has
+// a build of its own.
 package planted
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-	"sync"
+	"slices"
+	"testing"
 	"time"
 
-	"github.com/secondgate/secondgate/conformance/rule"
-	"github.com/secondgate/secondgate/conformance/server"
+	"github.com/stretchr/testify/require"
 )
 
 // tries is how often a test is run to catch its bug: some need a race to show.
 const tries = 4
 
-// Bug is one text of a source file in place of another, which must be there once.
+// Bug is one text of a source file in place of another, which must be there once, and the test that
+// must fail with it. Without the bug the test passes.
 type Bug struct {
+	Name           string
 	File, Old, New string
-	// Tests is the directory of the package whose tests are built with the bug; "" is the working
-	// directory.
-	Tests string
+	Test           string // what -test.run takes
+	Says           string // is part of what the failing test prints
 }
 
-// under is set in the environment of a test that runs with a bug.
+// id tells bugs apart. The same bug for two tests is one.
+func (b Bug) id() string {
+	sum := fnv.New64()
+	fmt.Fprintf(sum, "%q %q %q", b.File, b.Old, b.New)
+	return fmt.Sprintf("%x", sum.Sum64())
+}
+
+// under is set in the environment of a test that runs with a bug, to the bug's id.
 const under = "SECONDGATE_PLANTED"
 
 // Wait is how long a test waits for one thing. With a bug planted, what it waits for may never come,
@@ -41,82 +49,47 @@ func Wait(patient time.Duration) time.Duration {
 	return min(patient, 10*time.Second)
 }
 
-// Run runs a test with a bug until it fails. caught is false if it does not: then nobody would have
-// noticed. env is added to the environment. Tests with the same bug share one build.
-func Run(t rule.T, bug Bug, test string, env ...string) (out string, caught bool) {
-	t.Helper()
-	return RunWith(t, bug, []string{"-test.run", test}, env...)
+// Suite is the tests of one package, and the bugs that they must catch.
+type Suite struct {
+	Dir   string   // of the package whose tests are built; "" is the working directory
+	Flags []string // for the test binary
+	Env   []string // is added to the environment
+	Bugs  []Bug
 }
 
-// RunWith is Run with the flags of a test binary.
-func RunWith(t rule.T, bug Bug, flags []string, env ...string) (out string, caught bool) {
-	t.Helper()
-	build, _ := builds.LoadOrStore(bug, sync.OnceValues(bug.build))
-	binary, err := build.(func() (string, error))()
-	if err != nil {
-		t.Fatalf("plant a bug: %v", err)
+// Check fails for each bug that its test does not notice. In a short run it plants none.
+func Check(t *testing.T, suites ...Suite) {
+	t.Parallel()
+	if testing.Short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
 	}
+	for _, s := range suites {
+		built := newBuilds(s)
+		for _, bug := range s.Bugs {
+			t.Run(bug.Name, func(t *testing.T) {
+				t.Parallel()
+				binary, err := built.binary(bug)
+				require.NoError(t, err, "plant a bug")
+				out, caught := s.run(t, binary, bug)
+				require.True(t, caught, "the bug was not noticed:\n%s", out)
+				require.Contains(t, out, bug.Says, "it failed for another reason")
+			})
+		}
+	}
+}
+
+// run runs the bug's test until it fails. caught is false if it does not: then nobody would have
+// noticed.
+func (s Suite) run(t *testing.T, binary string, bug Bug) (out string, caught bool) {
+	flags := slices.Concat(s.Flags, []string{"-test.run", bug.Test})
 	for range tries {
 		cmd := exec.CommandContext(t.Context(), binary, flags...)
-		cmd.Dir, cmd.Env = bug.Tests, append(append(os.Environ(), under+"=1"), env...)
+		cmd.Dir, cmd.Env = s.Dir, slices.Concat(os.Environ(), s.Env, []string{under + "=" + bug.id()})
 		combined, err := cmd.CombinedOutput()
 		if out = string(combined); err != nil {
 			return out, true
 		}
 	}
 	return out, false
-}
-
-// builds are functions that return the test binary of a Bug.
-var builds sync.Map
-
-// home is where the binaries are, until this process ends.
-var home = sync.OnceValues(func() (*server.Home, error) { return server.NewHome("planted", "true", nil) })
-
-func (b Bug) build() (binary string, err error) {
-	h, err := home()
-	if err != nil {
-		return "", err
-	}
-	name := fnv.New64()
-	fmt.Fprintf(name, "%q", b)
-	dir := filepath.Join(h.Dir, fmt.Sprintf("%x", name.Sum64()))
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", err
-	}
-	overlay, err := b.overlay(dir)
-	if err != nil {
-		return "", err
-	}
-	binary = filepath.Join(dir, "tests")
-	tests := b.Tests
-	if tests == "" {
-		tests = "."
-	}
-	cmd := exec.Command("go", "test", "-c", "-ldflags", "-s -w", "-overlay", overlay, "-o", binary, tests)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return binary, nil
-}
-
-// overlay writes the faulty file, and the file that makes go build read it in place of the other.
-func (b Bug) overlay(dir string) (string, error) {
-	file, err := filepath.Abs(b.File)
-	if err != nil {
-		return "", err
-	}
-	source, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(source), b.Old); n != 1 {
-		return "", fmt.Errorf("%s must have this text once, not %d times: %s", b.File, n, b.Old)
-	}
-	faulty, overlay := filepath.Join(dir, "faulty"+filepath.Ext(file)), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(faulty, []byte(strings.Replace(string(source), b.Old, b.New, 1)), 0o600); err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {file: faulty}})
-	return overlay, errors.Join(err, os.WriteFile(overlay, text, 0o600))
 }

@@ -3,21 +3,14 @@ package sender_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/secondgate/secondgate/conformance/planted"
 )
 
-// TestPlantedBugs builds the sender with each bug in turn. The named test must fail; without the
-// bug it passes.
+// TestPlantedBugs builds the sender with bugs. The named test must fail with each.
 func TestPlantedBugs(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Log("the run without the race detector plants the bugs")
-		return
-	}
 	const order, last, ended = "TestNothingIsLostSentTwiceOrOutOfOrder",
 		"TestNothingFollowsAnErrorOrTheLastItem", "TestNobodySendsAfterClose"
+	suite := planted.Suite{}
 	for _, bug := range []struct{ name, old, new, test string }{
 		{
 			"a turn that ends forgets a wake",
@@ -41,10 +34,10 @@ func TestPlantedBugs(t *testing.T) {
 		},
 		{"Close does not wait", "s.close()\n\ts.busy.Wait()", "s.close()", ended},
 	} {
-		t.Run(bug.name, func(t *testing.T) {
-			out, caught := planted.Run(t, planted.Bug{File: "sender.go", Old: bug.old, New: bug.new}, "^"+bug.test+"$")
-			require.True(t, caught, "the bug was not noticed:\n%s", out)
-			require.Contains(t, out, "--- FAIL: "+bug.test)
+		suite.Bugs = append(suite.Bugs, planted.Bug{
+			Name: bug.name, File: "sender.go", Old: bug.old, New: bug.new,
+			Test: "^" + bug.test + "$", Says: "--- FAIL: " + bug.test,
 		})
 	}
+	planted.Check(t, suite)
 }
