@@ -21,7 +21,7 @@ import (
 // long makes a document of which the server logs only the difference.
 var long = strings.Repeat("x", 300)
 
-// doubling is an update of an outside writer of which the server makes an image with a name twice.
+// doubling is an outside writer's update. The image that the server makes of it has a field twice.
 var doubling = mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: "data",
 	Value: bson.D{{Key: "$literal", Value: bson.D{
 		{Key: "a", Value: long}, {Key: "n", Value: "y"}, {Key: "o", Value: bson.A{}}, {Key: "title", Value: false},

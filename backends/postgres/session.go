@@ -113,7 +113,7 @@ type server struct {
 	has     map[string]string // settings as the server, the database and the role have them
 }
 
-// needed are the settings besides the session's that are read.
+// needed are the settings that examineServer reads besides those of the session.
 var needed = []string{"server_encoding", "default_transaction_read_only", "fsync", "full_page_writes"}
 
 // examineServer fails on a server that cannot be used.

@@ -1,5 +1,5 @@
-// Command testsum reads what go test -json prints, shows of it what go test shows without -json, and ends
-// with the slowest packages and tests. It fails if a test did.
+// Command testsum reads the output of go test -json, prints what go test prints without -json, and lists the
+// slowest packages and tests at the end. It fails if a test did.
 //
 // A line that is no JSON is shown as it is. One that begins with == heads a pass: what follows is listed
 // under its words up to a colon.

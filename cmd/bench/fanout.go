@@ -194,7 +194,7 @@ func streamURL(base string, i int) string {
 	return strings.Replace(client.DataURL(base, scopeOf(i), ""), "/data?", "/data/stream?", 1)
 }
 
-// gatewaySource has n listeners over so many scopes, to which the writes go in turn.
+// gatewaySource has n listeners, spread over the scopes. The writes go to the scopes in turn.
 func gatewaySource(
 	p *plan, name string, by *way, n, scopes int, address func(base string, scope int) string, flags ...string,
 ) (*source, error) {

@@ -23,12 +23,19 @@ const waiting = "6"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
-	if !asked {
-		if err := flag.Set("test.parallel", waiting); err != nil {
-			panic(err)
-		}
-	}
+	setDefault("test.parallel", waiting)
+	setDefault("test.run", defaultTests)
 	os.Exit(run(m))
+}
+
+// setDefault sets a flag that the command line leaves out.
+func setDefault(name, value string) {
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == name })
+	if asked {
+		return
+	}
+	if err := flag.Set(name, value); err != nil {
+		panic(err)
+	}
 }

@@ -4,3 +4,9 @@ package main
 
 // raceEnabled is whether this test was built with the race detector.
 const raceEnabled = true
+
+// defaultTests are those in which one gateway does many things at once. The others look at flags, files,
+// rights and pages, where the detector sees nothing that these do not show it.
+const defaultTests = "^Test(AdminKeeps.*|ASecondSignal.*|Certificate.*|ConformanceCommand.*|ConformanceOneApp|" +
+	"Crash.*|Drain|Flood|Heap.*|HTTP2WithoutTLS|KeepHeap|Memory.*|MetricsMove|PageReset|SlowSenders|" +
+	"StalledReaders|TLS)$"

@@ -41,7 +41,7 @@ func Frame(buffer []byte) []byte {
 	}
 }
 
-// payload is the message of a frame that Frame has made.
+// payload is the message inside a frame that was made by Frame.
 func payload(frame []byte) []byte {
 	switch frame[1] {
 	case 126:
