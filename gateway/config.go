@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -48,7 +49,9 @@ type Config struct {
 	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by
 	// a goroutine of its own: slower, and independent of how these work inside.
 	PlainSockets bool
-	Log          *slog.Logger
+	// Access decides who may do what.
+	Access access.Mode
+	Log    *slog.Logger
 	// Metrics counts what happens; nil counts nothing.
 	Metrics *metrics.Metrics
 }
@@ -59,7 +62,7 @@ func DefaultConfig() Config {
 		Limits: protocol.DefaultLimits, Heartbeat: 25 * time.Second, Stall: 60 * time.Second,
 		StreamHeartbeat: 30 * time.Second, StreamPace: 2 * time.Millisecond, MessageTime: time.Minute,
 		LogBytes: 64 << 20, ParseBytes: 8 << 20, MemoryBytes: 512 << 20, ListBytes: 256 << 20,
-		Log: slog.Default(),
+		Access: access.None{}, Log: slog.Default(),
 	}
 }
 

@@ -52,6 +52,7 @@ func (r *Request) appendFields(dst []byte) []byte {
 	dst = appendText(dst, "after", r.After)
 	dst = appendText(dst, "cursor", r.Cursor)
 	dst = appendText(dst, "mutationId", r.MutationID)
+	dst = appendText(dst, "token", r.Token)
 	if r.Paths {
 		dst = appendBool(dst, "paths", true)
 	}

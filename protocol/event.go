@@ -53,3 +53,10 @@ func AppendEventReset(dst []byte, reason string) []byte {
 	dst = append(dst, "event: reset\nid: "+ResetEventID+"\ndata: {"...)
 	return append(appendStringField(dst, "reason", reason), "}\n\n"...)
 }
+
+// AppendEventUnauthorized appends the event that a stream ends with once its client may not follow any more.
+func AppendEventUnauthorized(dst []byte, e *Error) []byte {
+	dst = append(dst, "event: unauthorized\ndata: {"...)
+	dst = appendStringField(dst, "error", string(e.Code))
+	return append(appendStringField(dst, "message", e.Message), "}\n\n"...)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // The messages that the gateway sends by itself.
@@ -34,6 +35,32 @@ type Welcome struct {
 	HeartbeatMS  int
 	Limits       Limits
 	Features     []string
+	// Identity is whose connection it is; nil where nobody is asked.
+	Identity *Identity
+}
+
+// Identity is a user and what the user may do in the connection's scope.
+type Identity struct {
+	UserID, UserName string // a name may be empty
+	Role             string
+	Rights           []string
+	ExpiresAt        time.Time // of the credential; zero: never
+}
+
+func (i *Identity) append(dst []byte) []byte {
+	dst = append(appendField(dst, "user"), '{')
+	dst = appendText(appendStringField(dst, "id", i.UserID), "name", i.UserName)
+	dst = appendStringField(append(dst, '}'), "role", i.Role)
+	rights, _ := json.Marshal(i.Rights)
+	return appendExpiry(appendRaw(dst, "rights", rights), i.ExpiresAt)
+}
+
+// appendExpiry appends the time that a credential expires at, unless it never does.
+func appendExpiry(dst []byte, at time.Time) []byte {
+	if at.IsZero() {
+		return dst
+	}
+	return appendStringField(dst, "expiresAt", string(AppendTime(nil, at)))
 }
 
 // Append appends the message.
@@ -46,6 +73,9 @@ func (w *Welcome) Append(dst []byte) []byte {
 	dst = appendRaw(dst, "limits", limits)
 	features, _ := json.Marshal(append([]string{}, w.Features...))
 	dst = appendRaw(dst, "features", features)
+	if w.Identity != nil {
+		dst = w.Identity.append(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -106,6 +136,8 @@ type Answer struct {
 	Resumed bool
 	// Replayed marks the answer to a retry of a remembered mutation.
 	Replayed bool
+	// ExpiresAt is for refresh: the new credential's end; zero: never.
+	ExpiresAt time.Time
 	// Results are a batch's, one Answer per operation.
 	Results []Answer
 	Err     *Error
@@ -161,6 +193,8 @@ func (a *Answer) appendPayload(dst []byte) []byte {
 		if a.Err == nil {
 			dst = appendBool(dst, "created", a.Created)
 		}
+	case TypeAuthRefresh:
+		dst = appendExpiry(dst, a.ExpiresAt)
 	case TypeBatch:
 		dst = a.appendResults(dst)
 	}

@@ -22,6 +22,11 @@ func messages() map[string]string {
 	welcome := protocol.Welcome{
 		ConnectionID: "x", Resumed: true, HeartbeatMS: 25000, Limits: protocol.DefaultLimits,
 	}
+	expiry := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	known := welcome
+	known.Identity = &protocol.Identity{
+		UserID: "u1", UserName: "Ada", Role: "viewer", Rights: []string{"read", "write"}, ExpiresAt: expiry,
+	}
 	batch := &protocol.Request{
 		Type:      protocol.TypeBatch,
 		RequestID: "r1",
@@ -31,6 +36,7 @@ func messages() map[string]string {
 	}
 	return map[string]string{
 		"welcome":       string(welcome.Append(nil)),
+		"welcome, user": string(known.Append(nil)),
 		"change insert": string(protocol.AppendChange(nil, "c", "insert", "d1", doc)),
 		"change delete": string(protocol.AppendChange(nil, "c", "delete", "d1", nil)),
 		"bookmark":      string(protocol.AppendBookmark(nil, "cur")),
@@ -64,6 +70,11 @@ func messages() map[string]string {
 		"ping": answer(
 			protocol.Answer{Request: &protocol.Request{Type: protocol.TypePing, RequestID: "r1"}},
 		),
+		"refresh": answer(
+			protocol.Answer{
+				Request: &protocol.Request{Type: protocol.TypeAuthRefresh, RequestID: "r1"}, ExpiresAt: expiry,
+			},
+		),
 		"batch": answer(
 			protocol.Answer{
 				Request: batch,
@@ -73,8 +84,10 @@ func messages() map[string]string {
 				},
 			},
 		),
-		"batch, failed":         answer(protocol.Answer{Request: batch, Err: conflict}),
-		"frame of two messages": string(protocol.AppendFrame(nil, []byte(`{"type":"a"}`), []byte(`{"type":"b"}`))),
+		"batch, failed": answer(protocol.Answer{Request: batch, Err: conflict}),
+		"frame of two messages": string(
+			protocol.AppendFrame(nil, []byte(`{"type":"a"}`), []byte(`{"type":"b"}`)),
+		),
 	}
 }
 

@@ -32,7 +32,17 @@ type Received struct {
 	Collections  []string          `json:"collections"`
 	SpreadMS     int               `json:"spreadMs"`
 	RetryAfterMS int               `json:"retryAfterMs"`
+	User         ReceivedUser      `json:"user"`
+	Role         string            `json:"role"`
+	Rights       []string          `json:"rights"`
+	ExpiresAt    string            `json:"expiresAt"`
 	Error        *ReceivedError    `json:"error"`
+}
+
+// ReceivedUser is whose connection it is.
+type ReceivedUser struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // ReceivedError is an error as a client reads it.

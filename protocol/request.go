@@ -21,6 +21,7 @@ const (
 	TypeSubscribe   Type = "second:data:subscribe"
 	TypeUnsubscribe Type = "second:data:unsubscribe"
 	TypePing        Type = "second:data:ping"
+	TypeAuthRefresh Type = "second:auth:refresh"
 )
 
 // ResponseSuffix turns a request's type into its answer's.
@@ -56,6 +57,7 @@ type Request struct {
 	After      string
 	Cursor     string
 	MutationID string
+	Token      string
 	Operations []Request
 }
 
@@ -78,6 +80,7 @@ var shapes = func() map[Type]shape {
 		TypeSubscribe:   {[]string{"collection"}, []string{"docId", "cursor"}},
 		TypeUnsubscribe: {[]string{"collection"}, []string{"docId"}},
 		TypePing:        {},
+		TypeAuthRefresh: {[]string{"token"}, nil},
 	}
 	for t, s := range writeShapes {
 		all[t] = shape{s.required, append([]string{"mutationId"}, s.optional...)}
@@ -221,6 +224,8 @@ func (r *Request) set(field string, value []byte, limits Limits) error {
 		return setString(field, value, &r.After)
 	case "cursor":
 		return setString(field, value, &r.Cursor)
+	case "token":
+		return setString(field, value, &r.Token)
 	case "mutationId":
 		return r.setMutationID(value)
 	case "data":

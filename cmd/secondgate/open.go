@@ -48,6 +48,10 @@ func (c *serve) gateway(
 	ctx context.Context, b backends.Backend, at *net.TCPAddr, counts *metrics.Metrics,
 ) (*gateway.Gateway, error) {
 	config := gateway.DefaultConfig()
+	var err error
+	if config.Access, err = c.mode(ctx); err != nil {
+		return nil, err
+	}
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
 	c.Memory.share(&config)

@@ -53,8 +53,10 @@ type serve struct {
 	DrainDelay    time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
 	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
 	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
-	LogFormat     string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
-	LogLevel      string        `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	auth          `embed:""`
+	tokens        `embed:""`
+	LogFormat     string `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
+	LogLevel      string `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }
 
 // Run serves until ctx ends, then drains.
@@ -68,6 +70,7 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		slog.Warn("no flag has this environment variable", "name", name)
 	}
 	printConfig(parsed, slog.Default())
+	c.warnNobody()
 	certificate, err := c.certificate()
 	if err != nil {
 		return err
@@ -123,18 +126,17 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// listen refuses an address beyond loopback unless told: in this mode every client may do
-// everything.
+// listen refuses an address beyond loopback where every client may do everything, unless told.
 func (c *serve) listen() (net.Listener, error) {
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
-	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && !c.NonLoopback {
+	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && c.Auth == "none" && !c.NonLoopback {
 		_ = listener.Close()
 		return nil, fmt.Errorf(
-			"%s is reachable from other machines and nobody is authenticated: listen on 127.0.0.1, or pass "+
-				"--non-loopback if a proxy guards it",
+			"%s is reachable from other machines and nobody is authenticated: choose a mode with --auth, listen on "+
+				"127.0.0.1, or pass --non-loopback if a proxy guards it",
 			c.Listen,
 		)
 	}

@@ -41,10 +41,10 @@ func URL(base string, s protocol.Scope, parameters ...string) string {
 	)
 }
 
-// Dial connects and reads the welcome.
-func Dial(ctx context.Context, address string) (*Client, error) {
+// Dial connects and reads the welcome. It offers the subprotocol of the protocol, and others behind it.
+func Dial(ctx context.Context, address string, subprotocols ...string) (*Client, error) {
 	conn, _, err := websocket.Dial(
-		ctx, address, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}},
+		ctx, address, &websocket.DialOptions{Subprotocols: append([]string{protocol.Subprotocol}, subprotocols...)},
 	)
 	if err != nil {
 		return nil, err

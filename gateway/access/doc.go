@@ -5,4 +5,6 @@
 // and Origin are exact lists. Then a door asks the [Mode] who it is from, and hands that
 // [Principal] to the store with everything that it asks for. The store asks the Mode whether the
 // principal may do it. Doors never decide.
+//
+// A connection that lasts has a [Guard], which asks again for as long as it does.
 package access

@@ -25,7 +25,10 @@ func Preflight(methods string) http.HandlerFunc {
 		h.Set("Cache-Control", "no-store")
 		if r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != "" {
 			h.Set("Access-Control-Allow-Methods", methods)
-			h.Set("Access-Control-Allow-Headers", "Content-Type, If-Match, Idempotency-Key, Last-Event-ID")
+			h.Set(
+				"Access-Control-Allow-Headers",
+				"Authorization, Content-Type, If-Match, Idempotency-Key, Last-Event-ID",
+			)
 			h.Set("Access-Control-Max-Age", "600")
 		}
 		w.WriteHeader(http.StatusNoContent)

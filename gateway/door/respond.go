@@ -19,6 +19,9 @@ func WriteStatus(w http.ResponseWriter, status int, e *protocol.Error) {
 	body, _ := json.Marshal(map[string]string{"error": string(e.Code), "message": e.Message}) // cannot fail
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
+	}
 	if e.Code.Info().Retryable {
 		w.Header().Set("Retry-After", "1")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -19,6 +20,21 @@ const DataPath = "/api/workspaces/{workspace}/apps/{app}/data"
 func ScopeOf(r *http.Request, query url.Values) (protocol.Scope, *protocol.Error) {
 	s, err := protocol.ParseScope(Segment(r, "workspace"), Segment(r, "app"), query.Get("version"))
 	return s, store.ClientError(err)
+}
+
+// Identify names the principal of a request and its scope, in the order of checks: who, where, allowed.
+// A door asks it before anything else, so that an outsider learns nothing from what is checked later.
+func (e *Env) Identify(
+	r *http.Request, query url.Values, right access.Right,
+) (p access.Principal, s protocol.Scope, refused *protocol.Error) {
+	s, malformed := ScopeOf(r, query)
+	if p, refused = e.Mode.Identify(r, s); refused != nil {
+		return p, s, refused
+	}
+	if malformed != nil {
+		return p, s, malformed
+	}
+	return p, s, e.Mode.Allow(r.Context(), p, s, right)
 }
 
 // Segment is one decoded part of the path. Ids are data: an encoded slash or dot was never a path.

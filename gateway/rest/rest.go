@@ -71,18 +71,21 @@ func (h handler) call(serve serve) http.HandlerFunc {
 }
 
 func (h handler) parse(r *http.Request) (c call, refused *protocol.Error) {
-	if c.principal, refused = h.env.Mode.Identify(r); refused != nil {
+	var malformed error
+	c.query, malformed = url.ParseQuery(r.URL.RawQuery)
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	right := access.Write
+	if reads {
+		right = access.Read
+	}
+	if c.principal, c.scope, refused = h.env.Identify(r, c.query, right); refused != nil {
 		return c, refused
 	}
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength != 0 {
-		return c, protocol.Errorf(protocol.CodeInvalidMessage, "%s takes no body", r.Method)
-	}
-	var err error
-	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+	if malformed != nil {
 		return c, protocol.Errorf(protocol.CodeInvalidMessage, "the query is malformed: percent-encode its values")
 	}
-	if c.scope, refused = door.ScopeOf(r, c.query); refused != nil {
-		return c, refused
+	if reads && r.ContentLength != 0 {
+		return c, protocol.Errorf(protocol.CodeInvalidMessage, "%s takes no body", r.Method)
 	}
 	c.docID, c.collection, c.rev = door.Segment(r, "docId"), c.query.Get("collection"), door.WantsRev(c.query)
 	for what, name := range map[string]string{"the id": c.docID, "collection": c.collection} {

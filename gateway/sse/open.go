@@ -3,12 +3,14 @@ package sse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/metrics"
@@ -37,7 +39,12 @@ func Routes(r chi.Router, env *door.Env) {
 // is a reset.
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	s, refused := h.parse(r)
-	if refused != nil {
+	switch {
+	case refused == nil:
+	case refused.Code.Info().Retryable:
+		comeBack(w)
+		return
+	default:
 		h.env.Refuse(w, refused)
 		return
 	}
@@ -67,6 +74,13 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// comeBack has EventSource try again: after any other status it never would.
+func comeBack(w http.ResponseWriter) {
+	streamHeader(w.Header())
+	w.WriteHeader(http.StatusOK)
+	_, _ = fmt.Fprintf(w, "retry: %d\n\n", door.RetryAfter())
+}
+
 // serveDirect begins a stream that is written beside net/http and outlives its request. The
 // registry waits for it.
 func (h handler) serveDirect(s *Stream, response *socket.Response) {
@@ -89,12 +103,8 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 }
 
 func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {
-	principal, refused := h.env.Mode.Identify(r)
-	if refused != nil {
-		return nil, refused
-	}
 	query, malformed := url.ParseQuery(r.URL.RawQuery)
-	scope, refused := door.ScopeOf(r, query)
+	principal, scope, refused := h.env.Identify(r, query, access.Read)
 	switch {
 	case refused != nil:
 		return nil, refused
@@ -137,7 +147,7 @@ func (s *Stream) open() error {
 		s.untold = from
 		first = protocol.EncodeCursor(s.scope, from.Append(nil))
 	} else {
-		decoded, err := s.env.Store.Cursor(s.ctx, s.principal, s.scope, s.cursor)
+		decoded, err := s.env.Store.Cursor(s.ctx, s.guard.Principal(), s.scope, s.cursor)
 		switch {
 		case errors.Is(err, backends.ErrCursor):
 			s.reason, from = protocol.ResetExpired, s.replays.start(s.scope)
@@ -149,7 +159,7 @@ func (s *Stream) open() error {
 			from, s.last = decoded, decoded
 		}
 	}
-	sub, refused := s.env.Store.Follow(s.ctx, s.principal, s.scope, s.sender, store.Follow{
+	sub, refused := s.env.Store.Follow(s.ctx, s.guard.Principal(), s.scope, s.sender, store.Follow{
 		From: from, All: true, Shard: s.sender.Shard(),
 	})
 	if refused != nil {

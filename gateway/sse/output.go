@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
@@ -11,6 +12,7 @@ import (
 	"github.com/secondgate/secondgate/gateway/sender"
 	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/gateway/store"
+	"github.com/secondgate/secondgate/protocol"
 )
 
 // kind is what goes out.
@@ -34,6 +36,9 @@ type outgoing struct {
 	messages [][]byte
 }
 
+// closeTime is how long a peer may take to take the end of a stream whose rights have ended.
+const closeTime = 3 * time.Second
+
 var heartbeat = []byte(": heartbeat\n\n")
 
 // errLeave ends a stream well: the client comes back with its cursor.
@@ -51,7 +56,7 @@ func (s *Stream) Next() (outgoing, bool) {
 
 func (s *Stream) next() (outgoing, bool) {
 	switch {
-	case s.leaving.Load():
+	case s.leaving.Load() || s.refused.Load() != nil:
 		return outgoing{kind: leave}, true
 	case !s.opened:
 		return outgoing{kind: opening}, true
@@ -185,6 +190,9 @@ func (s *Stream) send(list ...[]byte) error {
 // leave asks the client to connect again, at a time of its own, and ends the body well: EventSource
 // then does.
 func (s *Stream) leave() {
+	if refused := s.refused.Load(); refused != nil && !refused.Code.Info().Retryable {
+		_ = s.body.Write(protocol.AppendEventUnauthorized(nil, refused))
+	}
 	_ = s.body.Write(
 		fmt.Appendf(nil, "retry: %d\n\n", door.RetryAfter()),
 	) // a peer that has gone needs no answer
@@ -204,7 +212,7 @@ func (s *Stream) catchUp() error {
 	ctx, cancel := context.WithTimeout(s.ctx, store.RequestTime)
 	defer cancel()
 	from, _ := s.sub.Behind()
-	c, err := s.env.Store.RetryCatchUp(ctx, s.principal, s.sub, from)
+	c, err := s.env.Store.RetryCatchUp(ctx, s.guard.Principal(), s.sub, from)
 	if err != nil {
 		return errLeave
 	}

@@ -119,7 +119,7 @@ func (w *walk) next(ctx context.Context, s *Stream, need backends.Cursor) (*page
 		return nil, nil
 	}
 	w.key.collection = w.names[0]
-	page, err := w.replay.page(ctx, s.principal, w.key, need)
+	page, err := w.replay.page(ctx, s.guard.Principal(), w.key, need)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func (s *Stream) beginReplay() error {
 		return err
 	}
 	s.reason = ""
-	names, err := r.collections(s.ctx, s.principal)
+	names, err := r.collections(s.ctx, s.guard.Principal())
 	if err != nil {
 		return s.cannotReplay(err)
 	}
@@ -57,7 +57,7 @@ func (s *Stream) cannotReplay(err error) error {
 // was deleted as far as the history goes back. It returns a snapshot that has reached everything
 // that was sent.
 func (s *Stream) sendGone(at backends.Cursor) backends.Cursor {
-	gone, cursor, err := s.env.Store.Gone(s.ctx, s.principal, s.sub, s.last)
+	gone, cursor, err := s.env.Store.Gone(s.ctx, s.guard.Principal(), s.sub, s.last)
 	if err != nil {
 		s.env.Log.Warn("a stream could not be sent what is gone", "scope", s.scope.String(), "error", err)
 		return at

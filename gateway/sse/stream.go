@@ -21,7 +21,8 @@ type Stream struct {
 	env       *door.Env
 	replays   *replays
 	handovers *handovers
-	principal access.Principal
+	principal access.Principal // who opened it
+	guard     *access.Guard
 	scope     protocol.Scope
 	rev       bool // documents carry _rev
 	body      *door.Body
@@ -48,7 +49,8 @@ type Stream struct {
 	awaited backends.Cursor
 	past    *past // what comes beside the live changes; nil once it is told
 
-	leaving atomic.Bool // the gateway stops
+	leaving atomic.Bool                    // the gateway stops
+	refused atomic.Pointer[protocol.Error] // the rights have ended: no change goes out any more
 	beatDue atomic.Bool
 
 	mu    sync.Mutex
@@ -62,9 +64,11 @@ func (s *Stream) serve(gone func()) {
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.env.StreamHeartbeat, s.beat)
 	s.mu.Unlock()
+	s.guard = access.NewGuard(s.env.Mode, s.principal, s.scope, s.lapse)
 	s.sender.Start()
 	gone()
 	s.cancel()
+	s.guard.Stop()
 	s.mu.Lock()
 	s.ended = true
 	s.timer.Stop()
@@ -93,6 +97,16 @@ func (s *Stream) beat() {
 func (s *Stream) GoAway() {
 	s.leaving.Store(true)
 	s.sender.Wake()
+}
+
+// lapse ends the stream because its principal may not follow the scope any more. A peer that does not
+// take the last event is cut.
+func (s *Stream) lapse(refused *protocol.Error) {
+	s.env.Metrics.Failed(refused)
+	s.refused.Store(refused)
+	s.sender.Wake()
+	stop := time.AfterFunc(closeTime, s.Cut)
+	context.AfterFunc(s.ctx, func() { stop.Stop() })
 }
 
 // Cut ends the stream at once.

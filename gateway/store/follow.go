@@ -95,7 +95,7 @@ func (s *Store) CatchUp(
 func (s *Store) RetryCatchUp(
 	ctx context.Context, p access.Principal, sub *hub.Subscription, from backends.Cursor,
 ) (c hub.CatchUp, err error) {
-	err = retry.Do(ctx, retry.Always, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, isPassing, func(ctx context.Context) (err error) {
 		c, err = s.CatchUp(ctx, p, sub, from)
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("catching up failed; it is tried again", "scope", sub.Scope().String(), "error", err)
@@ -103,6 +103,12 @@ func (s *Store) RetryCatchUp(
 		return err
 	})
 	return c, err
+}
+
+// isPassing: whether a principal may follow is not asked again once it may not.
+func isPassing(err error) bool {
+	var refused *protocol.Error
+	return !errors.As(err, &refused) || refused.Code.Info().Retryable
 }
 
 // Gone names the documents that were deleted since a client's cursor (nil, or one that cannot be

@@ -69,6 +69,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.env.Registry.Admit(metrics.Socket, s) {
+		s.guard.Stop()
 		s.sub.Close()
 		_ = conn.Close(socket.GoingAway, "the gateway is stopping: connect again")
 		conn.CloseNow()
@@ -87,7 +88,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 func (h handler) open(
 	conn *socket.Conn, o opening, from backends.Cursor, reset string,
 ) (*Session, *protocol.Error) {
-	s := &Session{env: h.env, conn: conn, id: rand.Text(), scope: o.scope, principal: o.principal}
+	s := &Session{env: h.env, conn: conn, id: rand.Text(), scope: o.scope}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond.L = &s.mu
 	var shard *hub.Shard
@@ -102,6 +103,7 @@ func (h handler) open(
 		return nil, refused
 	}
 	s.sub = sub
+	s.guard = access.NewGuard(h.env.Mode, o.principal, o.scope, s.lapse)
 	if from != nil {
 		reset = s.resume()
 	}
@@ -117,13 +119,10 @@ func (h handler) open(
 }
 
 func (h handler) parse(r *http.Request) (opening, *protocol.Error) {
-	principal, refused := h.env.Mode.Identify(r)
-	if refused != nil {
-		return opening{}, refused
-	}
 	query := r.URL.Query()
-	o := opening{principal: principal, all: true, cursor: query.Get("cursor")}
-	if o.scope, refused = door.ScopeOf(r, query); refused != nil {
+	o := opening{all: true, cursor: query.Get("cursor")}
+	var refused *protocol.Error
+	if o.principal, o.scope, refused = h.env.Identify(r, query, access.Read); refused != nil {
 		return o, refused
 	}
 	switch query.Get("changes") {
@@ -180,7 +179,7 @@ func (s *Session) resume() (reset string) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, store.RequestTime)
 	defer cancel()
-	c, err := s.env.Store.RetryCatchUp(ctx, s.principal, s.sub, from)
+	c, err := s.env.Store.RetryCatchUp(ctx, s.guard.Principal(), s.sub, from)
 	if err != nil {
 		c = s.sub.BeginCatchUp()
 		c.Reset = protocol.ResetLost // not knowing is as good as lost
@@ -192,7 +191,7 @@ func (s *Session) resume() (reset string) {
 func (s *Session) welcome(resumed bool) {
 	w := protocol.Welcome{
 		ConnectionID: s.id, Resumed: resumed, HeartbeatMS: int(s.env.Heartbeat.Milliseconds()),
-		Limits: s.env.Limits, Features: Features,
+		Limits: s.env.Limits, Features: Features, Identity: s.guard.Identity(),
 	}
 	s.push(w.Append(nil))
 }

@@ -19,7 +19,7 @@ const (
 	messages             // messages to make a frame of
 	ping
 	catchUp // nothing yet: the log has dropped the session's position
-	leave   // the close frame of a gateway that is stopping
+	leave   // the close frame: the gateway is stopping, or the rights have ended
 )
 
 // outgoing is what goes out next.
@@ -46,7 +46,7 @@ func (s *Session) Next() (outgoing, bool) {
 		return outgoing{kind: prepared, frame: p.Bytes}, true
 	}
 	list, size := s.takeOut()
-	if s.holding == 0 && size < hub.FrameBytes {
+	if s.refused == nil && s.holding == 0 && size < hub.FrameBytes {
 		if len(list) == 0 && s.behind() {
 			return outgoing{kind: catchUp}, true
 		}
@@ -60,9 +60,9 @@ func (s *Session) Next() (outgoing, bool) {
 			o.held = 0
 		}
 		return o, true
-	case s.behind():
+	case s.refused == nil && s.behind():
 		return outgoing{kind: catchUp}, true
-	case s.leaving && len(s.queue) == 0 && s.executing == 0 && !s.left:
+	case (s.leaving || s.refused != nil) && len(s.queue) == 0 && s.executing == 0 && !s.left:
 		s.left = true
 		return outgoing{kind: leave}, true
 	}
@@ -72,7 +72,7 @@ func (s *Session) Next() (outgoing, bool) {
 // takePrepared takes what all followers get, where nothing of the session's own has to come before,
 // with or behind it.
 func (s *Session) takePrepared() *hub.Prepared {
-	if s.leaving || s.holding+len(s.out)+len(s.awaited)+len(s.settling) > 0 {
+	if s.leaving || s.refused != nil || s.holding+len(s.out)+len(s.awaited)+len(s.settling) > 0 {
 		return nil
 	}
 	p := s.sub.TakePrepared(hub.Frame)
@@ -130,7 +130,7 @@ func (s *Session) Write(o outgoing, mode sender.Mode) (sender.Result, error) {
 	if o.kind == catchUp {
 		return sender.More, s.catchUp()
 	}
-	_ = s.conn.Close(socket.GoingAway, "the gateway is stopping: connect again")
+	_ = s.conn.Close(s.closeCode())
 	return sender.Last, nil
 }
 
@@ -199,7 +199,7 @@ func (s *Session) catchUp() error {
 	s.mu.Lock()
 	from, _ := s.sub.Behind()
 	s.mu.Unlock()
-	c, err := s.env.Store.RetryCatchUp(s.ctx, s.principal, s.sub, from)
+	c, err := s.env.Store.RetryCatchUp(s.ctx, s.guard.Principal(), s.sub, from)
 	if err != nil {
 		return err
 	}

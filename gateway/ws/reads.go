@@ -35,12 +35,12 @@ func (s *Session) release(a *protocol.Answer, at backends.Cursor, follow func())
 }
 
 func (s *Session) list(ctx context.Context, r *protocol.Request) {
-	a, at := s.env.Store.List(ctx, s.principal, s.scope, r, s.hold())
+	a, at := s.env.Store.List(ctx, s.guard.Principal(), s.scope, r, s.hold())
 	s.release(&a, at, func() {})
 }
 
 func (s *Session) doc(ctx context.Context, r *protocol.Request) {
-	a, at := s.env.Store.Doc(ctx, s.principal, s.scope, r, s.hold())
+	a, at := s.env.Store.Doc(ctx, s.guard.Principal(), s.scope, r, s.hold())
 	s.release(&a, at, func() {})
 }
 
@@ -64,12 +64,12 @@ func (s *Session) subscribe(ctx context.Context, r *protocol.Request) {
 // resubscribe answers with the changes since the client's cursor. It returns false if they cannot
 // be had.
 func (s *Session) resubscribe(ctx context.Context, r *protocol.Request) bool {
-	from, err := s.env.Store.Cursor(ctx, s.principal, s.scope, r.Cursor)
+	from, err := s.env.Store.Cursor(ctx, s.guard.Principal(), s.scope, r.Cursor)
 	if err != nil {
 		return false
 	}
 	s.hold()
-	c, err := s.env.Store.CatchUp(ctx, s.principal, s.sub, from)
+	c, err := s.env.Store.CatchUp(ctx, s.guard.Principal(), s.sub, from)
 	if err != nil || c.Reset != "" {
 		s.mu.Lock()
 		s.holding--
@@ -109,9 +109,9 @@ func (s *Session) subscribed(
 	ctx context.Context, r *protocol.Request, bounds store.Read,
 ) (protocol.Answer, backends.Cursor) {
 	if r.DocID == "" {
-		return s.env.Store.List(ctx, s.principal, s.scope, r, bounds)
+		return s.env.Store.List(ctx, s.guard.Principal(), s.scope, r, bounds)
 	}
-	a, at := s.env.Store.Doc(ctx, s.principal, s.scope, r, bounds)
+	a, at := s.env.Store.Doc(ctx, s.guard.Principal(), s.scope, r, bounds)
 	if a.Doc != nil {
 		a.Docs, a.Doc = []protocol.Document{*a.Doc}, nil
 	}

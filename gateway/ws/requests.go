@@ -87,7 +87,7 @@ func (s *Session) enqueue(t task) bool {
 	switch {
 	case s.ended:
 		return false
-	case s.left: // no answer would arrive. Reading goes on for the peer's close.
+	case s.left || s.refused != nil: // no answer would arrive. Reading goes on for the peer's close.
 		return true
 	}
 	s.queue = append(s.queue, t)

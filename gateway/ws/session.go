@@ -26,14 +26,14 @@ const (
 
 // Session is one WebSocket.
 type Session struct {
-	env       *door.Env
-	conn      *socket.Conn
-	id        string
-	scope     protocol.Scope
-	principal access.Principal
-	sub       *hub.Subscription
-	sender    *sender.Sender[outgoing]
-	begun     bool // a frame is half written; the sender's turn owns it
+	env    *door.Env
+	conn   *socket.Conn
+	id     string
+	scope  protocol.Scope
+	guard  *access.Guard
+	sub    *hub.Subscription
+	sender *sender.Sender[outgoing]
+	begun  bool // a frame is half written; the sender's turn owns it
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -71,8 +71,10 @@ type Session struct {
 	timer           *time.Timer
 
 	// The end.
-	leaving bool // the gateway is stopping
-	left    bool // everything was answered and the close is under way: a later request is not executed
+	leaving bool            // the gateway is stopping
+	refused *protocol.Error // the rights have ended: no change goes out any more
+	cut     *time.Timer     // for a peer that does not take the close
+	left    bool            // everything was answered; the close is under way: no later request is executed
 	ended   bool
 }
 
@@ -101,6 +103,7 @@ func (s *Session) run() {
 // end has everything that waits give up.
 func (s *Session) end() {
 	s.cancel()
+	s.guard.Stop()
 	s.conn.CloseNow()
 	s.sub.Close()
 	s.mu.Lock()
@@ -108,6 +111,9 @@ func (s *Session) end() {
 	s.ended = true
 	s.env.Metrics.Queued(-len(s.queue)) // nothing takes them any more
 	s.timer.Stop()
+	if s.cut != nil {
+		s.cut.Stop()
+	}
 	s.cond.Broadcast()
 }
 

@@ -94,6 +94,8 @@ func (s *Session) execute(tasks []task) {
 		s.subscribe(ctx, r)
 	case r.Type == protocol.TypeUnsubscribe:
 		s.unsubscribe(r)
+	case r.Type == protocol.TypeAuthRefresh:
+		s.refresh(ctx, r)
 	default:
 		s.answer(&protocol.Answer{Request: r})
 	}
@@ -133,7 +135,7 @@ func (s *Session) write(ctx context.Context, tasks []task) {
 	for i := range tasks {
 		requests[i] = &tasks[i].request
 	}
-	for _, w := range s.env.Store.Write(ctx, s.principal, s.scope, requests) {
+	for _, w := range s.env.Store.Write(ctx, s.guard.Principal(), s.scope, requests) {
 		s.env.Metrics.Failed(w.Answer.Err)
 		message := w.Answer.Append(nil)
 		s.mu.Lock()
