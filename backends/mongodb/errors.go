@@ -20,6 +20,7 @@ var errUnknown = errors.New("the outcome is unknown")
 // Codes of errors that are treated specially
 // (https://www.mongodb.com/docs/manual/reference/error-codes/).
 const (
+	codeBadValue             = 2 // a hint names no index
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeNamespaceExists      = 48
