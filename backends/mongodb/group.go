@@ -85,6 +85,9 @@ func (g *group) work(ctx context.Context) error {
 		return err
 	}
 	for _, tx := range g.all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if tx.mutation == nil {
 			g.decide(tx)
 			continue

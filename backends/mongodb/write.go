@@ -25,9 +25,21 @@ func (c *call) Caller() context.Context { return c.ctx }
 
 func (c *call) Size() (jobs, bytes int) {
 	for i := range c.txs {
-		bytes += driverkit.BytesOf(&c.txs[i])
+		bytes += weight(&c.txs[i])
 	}
 	return len(c.txs), bytes
+}
+
+// weight is the size of a transaction's data. Each write weighs writeWeight more: the worker decides
+// the writes of a group one by one, while all others wait.
+func weight(tx *backends.Tx) int { return driverkit.BytesOf(tx) + writeWeight*len(tx.Writes) }
+
+// leading is the number of transactions at the beginning that are queued together.
+func leading(txs []backends.Tx) (n int) {
+	for bytes := 0; n < min(len(txs), maxCall) && bytes < maxGroupBytes; n++ {
+		bytes += weight(&txs[n])
+	}
+	return n
 }
 
 // Finish answers the caller. err answers each transaction that has no answer yet.
@@ -43,7 +55,7 @@ func (c *call) Finish(err error) {
 func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
 	outs := make([]backends.Outcome, len(txs))
 	for at := 0; at < len(txs); {
-		n := min(len(txs)-at, maxCall)
+		n := leading(txs[at:])
 		err := b.do(ctx, "write", func(ctx context.Context) error {
 			return b.await(ctx, txs[at:at+n], outs[at:at+n])
 		})

@@ -149,6 +149,9 @@ func (t *transaction) finish(ctx context.Context) ([]backends.Change, error) {
 	batch := &pgx.Batch{}
 	var results driverkit.Results
 	for i := range t.tx.Writes {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		change, err := t.decide(ctx, i)
 		if err == nil {
 			err = results.Add(t.tx, &change)
