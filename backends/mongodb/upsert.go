@@ -31,6 +31,8 @@ const (
 	// maxRecent is how many documents are the newest ones of a collection. Of a value that very many
 	// documents have, they hold the one that an upsert means.
 	maxRecent = 1000
+	// maxStaged bounds the size of the documents that one look-up stages.
+	maxStaged = 32 << 20
 )
 
 // filtered returns the upserts by filter of some transactions, by collection.
@@ -169,7 +171,8 @@ func (g *group) loadRecent(ctx context.Context, collection protocol.Ref, writes 
 }
 
 // lookUp stages the documents that a filter matches. all is false if there are more than s.max
-// candidates, of which it reads no more.
+// candidates, or they are too large, and then it reads no more. Of many filters it does not ask each
+// about each candidate: that an upsert means what it matches is verified later.
 func (g *group) lookUp(ctx context.Context, s scan, writes []*backends.Write) (all bool, err error) {
 	filter := append(within(s.within.Scope, s.within.Collection), anyOf(writes))
 	o := options.Find().SetLimit(int64(s.max) + 1)
@@ -177,7 +180,7 @@ func (g *group) lookUp(ctx context.Context, s scan, writes []*backends.Write) (a
 		o.SetHint(hint)
 	}
 	found, err := g.backend.docs.Find(ctx, append(filter, s.times...), o)
-	if hasCode(err, codeBadValue) { // the index is gone
+	if hasCode(err, codesHint...) { // the index is gone
 		g.backend.fields.settle(s.field, false, false)
 		return false, driverkit.ErrSearchFirst
 	}
@@ -185,17 +188,19 @@ func (g *group) lookUp(ctx context.Context, s scan, writes []*backends.Write) (a
 		return false, err
 	}
 	defer closeCursor(ctx, found)
-	n := 0
-	for ; n <= s.max && found.Next(ctx); n++ {
+	n, bytes := 0, 0
+	for ; n <= s.max && bytes <= maxStaged && found.Next(ctx); n++ {
 		d, ok := g.backend.read(found.Current)
 		if !ok || d.doc == nil || g.staged.Docs[d.ref] != nil {
 			continue
 		}
-		if slices.ContainsFunc(writes, func(w *backends.Write) bool { return w.Filter.Matches(d.doc) }) {
+		matches := func(w *backends.Write) bool { return w.Filter.Matches(d.doc) }
+		if len(writes) > maxMatches || slices.ContainsFunc(writes, matches) {
 			g.stage(d.clone())
+			bytes += len(d.raw)
 		}
 	}
-	return n <= s.max, found.Err()
+	return n <= s.max && bytes <= maxStaged, found.Err()
 }
 
 // newest returns the document that an upsert by filter means, nil if there is none. ok is false if

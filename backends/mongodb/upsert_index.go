@@ -141,7 +141,7 @@ func (b *Backend) hasIndex(ctx context.Context, collection protocol.Ref, l leaf,
 	case err == nil || errors.Is(err, mongo.ErrNoDocuments):
 		b.fields.settle(l.field, true, true)
 		return true, nil
-	case !hasCode(err, codeBadValue): // it does not exist, or is not complete
+	case !hasCode(err, codesHint...): // it does not exist, or is not complete
 		return false, err
 	}
 	if b.fields.due(l.field, n) {

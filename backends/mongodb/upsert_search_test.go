@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -33,16 +34,21 @@ func crowd(t *testing.T, url string) *fixture {
 	})
 }
 
-func (s *fixture) upsert(ctx context.Context, filter string, paths bool) (backends.Outcome, error) {
+func (s *fixture) upsertTx(filter string, paths bool) backends.Tx {
 	s.Helper()
 	f, err := protocol.ParseFilter([]byte(filter), paths)
 	require.NoError(s, err)
-	return backends.WriteOne(ctx, s.b, backends.Tx{
+	return backends.Tx{
 		Scope: testScope, At: protocol.Millis(time.Now()), Writes: []backends.Write{{
 			Op: backends.Upsert, Collection: "c", NewID: protocol.NewID(time.Now()), Filter: &f, Paths: paths,
 			Data: []byte(`{"seen":true}`),
 		}},
-	})
+	}
+}
+
+func (s *fixture) upsert(ctx context.Context, filter string, paths bool) (backends.Outcome, error) {
+	s.Helper()
+	return backends.WriteOne(ctx, s.b, s.upsertTx(filter, paths))
 }
 
 // profiled is the greatest number of documents that one command on app_data has read since the
@@ -173,4 +179,72 @@ func TestSearchHoldsNobodyUp(t *testing.T) {
 	out, err := s.upsert(t.Context(), `{"lists":[[1]]}`, false)
 	require.NoError(t, err)
 	require.Equal(t, backends.Insert, out.Changes[0].Op)
+}
+
+// TestSearchedInTheMeantime: what others commit between a search and the worker's transaction counts.
+func TestSearchedInTheMeantime(t *testing.T) {
+	t.Parallel()
+	insert := func(data string) *backends.Write {
+		return &backends.Write{Op: backends.Insert, Collection: "c", ID: "x", Data: []byte(data)}
+	}
+	for name, c := range map[string]struct {
+		then  *backends.Write // nil: an upsert by filter of another document
+		means string          // "" for none
+		err   error
+	}{
+		"another document": {insert(`{}`), "b", nil},
+		"a newer match":    {insert(`{"k":1}`), "x", nil},
+		"another upsert":   {nil, "", driverkit.ErrSearchFirst},
+		"the match gone":   {&backends.Write{Op: backends.Delete, ID: "b"}, "", driverkit.ErrSearchFirst},
+		"no match any more": {
+			&backends.Write{Op: backends.Update, ID: "b", Data: []byte(`{"k":2}`)}, "", driverkit.ErrSearchFirst,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newFixture(t, mongodbtest.Database(t), nil)
+			for _, id := range []string{"a", "b"} {
+				_, err := s.write("", backends.Write{Op: backends.Insert, ID: id, Data: []byte(`{"k":1}`)})
+				require.NoError(t, err)
+				require.Eventually(t, func() bool { // the next one has a later time
+					return time.Now().After(s.get(id).Updated.Add(time.Millisecond))
+				}, 10*time.Second, time.Millisecond)
+			}
+			carryOut, err := s.b.SearchFirst(t.Context(), s.upsertTx(`{"k":1}`, false))
+			require.NoError(t, err)
+			if c.then != nil {
+				_, err = s.write("", *c.then)
+			} else {
+				_, err = s.upsert(t.Context(), `{"k":7}`, false)
+			}
+			require.NoError(t, err)
+			out := carryOut()
+			require.ErrorIs(t, out.Err, c.err)
+			if c.err == nil {
+				require.Equal(t, c.means, out.Changes[0].Ref.ID)
+			}
+			out, err = s.upsert(t.Context(), `{"k":1}`, false)
+			require.NoError(t, err)
+			require.Equal(t, backends.Update, out.Changes[0].Op)
+		})
+	}
+}
+
+// TestSearchedAndPlain: of the transactions of one call, those before one that needs a search and
+// those after it take effect in their order.
+func TestSearchedAndPlain(t *testing.T) {
+	t.Parallel()
+	s := crowd(t, mongodbtest.Database(t))
+	insert := s.upsertTx(`{"lists":[[1]]}`, false)
+	insert.Writes = []backends.Write{{Op: backends.Insert, Collection: "c", ID: "x", Data: []byte(`{"lists":[[1]]}`)}}
+	remove := insert
+	remove.Writes = []backends.Write{{Op: backends.Delete, Collection: "c", ID: "x"}}
+	outs := s.b.Write(t.Context(), []backends.Tx{
+		insert, s.upsertTx(`{"lists":[[1]]}`, false), remove, s.upsertTx(`{"lists":[[1]]}`, false),
+	})
+	for _, o := range outs {
+		require.NoError(t, o.Err)
+	}
+	require.Equal(t, "x", outs[1].Changes[0].Ref.ID)
+	require.Equal(t, backends.Insert, outs[3].Changes[0].Op)
 }
