@@ -7,7 +7,9 @@ import (
 )
 
 // SearchFirst searches for the upserts of a transaction, and returns how to carry it out.
-func (b *Backend) SearchFirst(ctx context.Context, tx backends.Tx) (write func() backends.Outcome, err error) {
+func (b *Backend) SearchFirst(
+	ctx context.Context, tx backends.Tx,
+) (write func() backends.Outcome, err error) {
 	txs := []backends.Tx{tx}
 	searches, _, err := b.searchFor(ctx, txs, true)
 	return func() backends.Outcome {

@@ -236,7 +236,9 @@ func TestSearchedAndPlain(t *testing.T) {
 	t.Parallel()
 	s := crowd(t, mongodbtest.Database(t))
 	insert := s.upsertTx(`{"lists":[[1]]}`, false)
-	insert.Writes = []backends.Write{{Op: backends.Insert, Collection: "c", ID: "x", Data: []byte(`{"lists":[[1]]}`)}}
+	insert.Writes = []backends.Write{
+		{Op: backends.Insert, Collection: "c", ID: "x", Data: []byte(`{"lists":[[1]]}`)},
+	}
 	remove := insert
 	remove.Writes = []backends.Write{{Op: backends.Delete, Collection: "c", ID: "x"}}
 	outs := s.b.Write(t.Context(), []backends.Tx{

@@ -26,14 +26,22 @@ func (b *Backend) SearchFirst(
 	}, err
 }
 
-// Explained is what transactions with upserts read while they hold locks, with parameters.
-func (b *Backend) Explained() map[string]string {
+// UpsertReads are what transactions with upserts read while they hold locks, with parameters.
+func (b *Backend) UpsertReads() map[string]string {
 	return map[string]string{
 		b.sql(candidatesSQL): `('w', 'app', 'notes', '{"n":1}')`,
 		b.sql(lookUpSQL):     `('{w}', '{app}', '{notes}', '{"{\"n\":1}"}')`,
 		b.sql(recentSQL):     `('w', 'app', 'notes', '{"n":1}')`,
 		b.sql(followSQL):     `('1000', '{900}', 'w', 'app', 'notes', '{"n":1}')`,
 		b.sql(lockSQL):       `('w', 'app', '{notes}', '{x}')`,
+	}
+}
+
+// PageReads are the two parts of a later page, with parameters.
+func (b *Backend) PageReads() map[string]string {
+	return map[string]string{
+		b.sql(listSQL + sameTimeSQL + orderedSQL): `('w', 'app', 'notes', now(), 'd7')`,
+		b.sql(listSQL + earlierSQL + orderedSQL):  `('w', 'app', 'notes', now())`,
 	}
 }
 

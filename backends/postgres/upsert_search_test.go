@@ -39,8 +39,8 @@ func TestSearchHoldsNoLock(t *testing.T) {
 		_, err := backends.WriteOne(ctx, b, tx(find(t, `{"k":{"a":1}}`, protocol.NewID(time.Now()))))
 		answer <- err
 	}()
-	const held = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::text::int = ANY(pg_blocking_pids(pid)) " +
-		"AND query LIKE '%floor%' AND backend_xid IS NULL AND backend_xmin IS NOT NULL)"
+	const held = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::text::int = " +
+		"ANY(pg_blocking_pids(pid)) AND query LIKE '%floor%' AND backend_xid IS NULL AND backend_xmin IS NOT NULL)"
 	require.Eventually(t, func() bool { return looker.value(held, pid) == "true" }, 30*time.Second,
 		2*time.Millisecond)
 	for _, filter := range []string{`{"k":1}`, `{"k":{"a":1,"b":7}}`, `{"n":8}`, `{"n":8,"new":1}`} {
@@ -63,28 +63,40 @@ func TestSearchHoldsNoLock(t *testing.T) {
 	}
 }
 
-// TestUpsertPlans: what a transaction reads under its locks is served by indexes, without
-// statistics and with them.
-func TestUpsertPlans(t *testing.T) {
+// planOf is the plan of a statement with these parameters.
+func (s session) planOf(sql, parameters string) (plan string) {
+	s.Helper()
+	s.do("PREPARE explained AS " + sql)
+	rows, err := s.Query(context.Background(), "EXPLAIN EXECUTE explained "+parameters)
+	require.NoError(s, err)
+	for rows.Next() {
+		var line string
+		require.NoError(s, rows.Scan(&line))
+		plan += line + "\n"
+	}
+	require.NoError(s, rows.Err())
+	s.do("DEALLOCATE explained")
+	return plan
+}
+
+// TestPlans: what a transaction reads under its locks is served by indexes, and a page of a list
+// begins where the index seeks to, without statistics and with them.
+func TestPlans(t *testing.T) {
 	t.Parallel()
 	b, stranger, _ := crowd(t)
 	plans := func() {
-		for sql, parameters := range b.Explained() {
+		for sql, parameters := range b.UpsertReads() {
 			stranger.do("BEGIN")
 			stranger.do(postgres.UpsertSettings)
-			stranger.do("PREPARE explained AS " + sql)
-			rows, err := stranger.Query(t.Context(), "EXPLAIN EXECUTE explained "+parameters)
-			require.NoError(t, err)
-			plan := ""
-			for rows.Next() {
-				var line string
-				require.NoError(t, rows.Scan(&line))
-				plan += line + "\n"
-			}
-			require.NoError(t, rows.Err())
+			plan := stranger.planOf(sql, parameters)
 			require.NotContains(t, plan, "Seq Scan on app_data", sql+"\n"+plan)
-			stranger.do("DEALLOCATE explained")
 			stranger.do("ROLLBACK")
+		}
+		for sql, parameters := range b.PageReads() {
+			plan := stranger.planOf(sql+" LIMIT 100", parameters)
+			require.Contains(t, plan, "Index Scan using app_data_by_time", plan)
+			require.NotContains(t, plan, "Filter", plan)
+			require.NotContains(t, plan, "Sort", plan)
 		}
 	}
 	plans()
