@@ -34,6 +34,14 @@ var (
 	ShownRefused = protocol.Errorf(protocol.CodeInvalidDocument, "the database refuses the document")
 )
 
+// ErrSearchFirst defers an upsert by filter: its caller must search the collection first, which the
+// writer does not do. If that did not help MaxSearches times, clients are shown it.
+var ErrSearchFirst = protocol.Errorf(protocol.CodeUnavailable,
+	"the collection changes faster than it can be searched: try again")
+
+// MaxSearches is how often a call searches a collection before it gives up.
+const MaxSearches = 8
+
 // Translate turns an error of a database into one of the contract. Drivers call it once, where a
 // call returns. Errors of the contract stay as they are, and a ctx that has ended is the reason of
 // any other. classify returns what clients are shown, or nil for a defect. driver and doing are for

@@ -10,6 +10,8 @@ import (
 type Staged struct {
 	Docs map[protocol.Ref]*StagedDoc
 	undo []undo // since the last Begin
+
+	index *stagedIndex // nil until the first upsert by filter
 }
 
 // StagedDoc is the state of one document. One that does not exist has a state too.
@@ -60,6 +62,7 @@ func (s *Staged) Named(tx *backends.Tx) (refs []protocol.Ref) {
 // Loaded notes a document that was read from the database; doc is nil if it is withheld.
 func (s *Staged) Loaded(r protocol.Ref, doc *protocol.Document) {
 	s.Docs[r] = &StagedDoc{Doc: doc, Exists: true}
+	s.index.add(r, doc)
 }
 
 // Find returns the document that a write names, nil if it is absent or if the write's filter does
@@ -73,14 +76,17 @@ func (s *Staged) Find(tx *backends.Tx, w *backends.Write) *protocol.Document {
 }
 
 // Newest returns the staged document that the filter of an upsert means, nil if there is none.
-func (s *Staged) Newest(tx *backends.Tx, w *backends.Write) *protocol.Document {
-	var docs []protocol.Document
-	for r, d := range s.Docs {
-		if r.Scope == tx.Scope && r.Collection == w.Collection && d.Doc != nil {
-			docs = append(docs, *d.Doc)
+func (s *Staged) Newest(tx *backends.Tx, w *backends.Write) (best *protocol.Document) {
+	if s.index == nil {
+		s.index = newStagedIndex(s.Docs)
+	}
+	for r := range s.index.candidates(tx, w) {
+		d := s.Docs[r].Doc
+		if d != nil && (best == nil || backends.Before(d, best)) && w.Filter.Matches(d) {
+			best = d
 		}
 	}
-	return backends.Newest(*w.Filter, docs)
+	return best
 }
 
 // Begin ends the effect of Undo on what has been applied before.
@@ -113,5 +119,6 @@ func (s *Staged) Apply(
 	s.undo = append(s.undo, undo{d, *d})
 	d.Doc, d.Exists, d.Changed = change.Doc, change.Doc != nil, true
 	d.Created = d.Created || change.Op == backends.Insert
+	s.index.add(change.Ref, change.Doc)
 	return change, nil
 }

@@ -19,6 +19,14 @@ type stored struct {
 	raw bson.Raw
 }
 
+// clone is a copy whose bytes stay: those of a cursor do not.
+func (s *stored) clone() *stored {
+	c := *s
+	c.raw = append(bson.Raw(nil), s.raw...)
+	c.key = c.raw.Lookup("_id")
+	return &c
+}
+
 var (
 	errNoObject = errors.New("its data is no object")
 	errID       = errors.New("its _id is neither a text nor an ObjectId")

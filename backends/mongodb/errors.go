@@ -20,6 +20,7 @@ var errUnknown = errors.New("the outcome is unknown")
 // Codes of errors that are treated specially
 // (https://www.mongodb.com/docs/manual/reference/error-codes/).
 const (
+	codeBadValue             = 2
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeNamespaceExists      = 48
@@ -30,11 +31,15 @@ const (
 	codeSnapshotTooOld       = 239
 	codeSnapshotMissing      = 246
 	codeHistoryLost          = 286
+	codeNoPlan               = 291
 	codeWritesBlocked        = 371   // UserWritesBlocked, by setUserWriteBlockMode
 	codeDiskFull             = 14031 // OutOfDiskSpace
 	codeTooLarge             = 10334 // BSONObjectTooLarge: an event over 16 MiB
 	codeDuplicateKey         = 11000
 )
+
+// codesHint are the codes of a look-up whose hint names no index, or one that cannot serve it.
+var codesHint = []int{codeBadValue, codeNoPlan}
 
 // codesStepDown are the codes of a server that is no primary, or is becoming or ceasing to be one.
 var codesStepDown = []int{91, 189, 10107, 11600, 11602, 13435, 13436}

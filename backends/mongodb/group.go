@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"maps"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -23,6 +24,11 @@ type group struct {
 	plain   map[any]protocol.Ref     // the documents whose _id is a plain text, by _id
 	replays []*groupTx
 
+	// Upserts by filter.
+	filtered map[protocol.Ref][]*backends.Write     // by collection
+	searches map[*backends.Write]*search            // what their callers have found
+	passed   map[*backends.Write]*protocol.Document // no later document has been looked at
+
 	// What the transaction stores besides documents.
 	models  []mongo.WriteModel
 	records []any // of mutations
@@ -32,6 +38,7 @@ type group struct {
 // groupTx is one transaction of a group, and its outcome.
 type groupTx struct {
 	*backends.Tx
+	call     *call
 	out      *backends.Outcome
 	mutation *driverkit.MutationRecord // nil without a mutation id
 }
@@ -40,11 +47,18 @@ func newGroup(b *Backend, calls []*call) *group {
 	g := &group{
 		backend: b, epoch: b.currentEpoch(), staged: driverkit.NewStaged(),
 		found: map[protocol.Ref]*stored{}, plain: map[any]protocol.Ref{},
+		filtered: map[protocol.Ref][]*backends.Write{}, searches: map[*backends.Write]*search{},
+		passed: map[*backends.Write]*protocol.Document{},
 	}
 	for _, c := range calls {
+		c.deferred = false
+		for collection, writes := range filtered(c.txs) {
+			g.filtered[collection] = append(g.filtered[collection], writes...)
+		}
+		maps.Copy(g.searches, c.searches)
 		for i := range c.txs {
 			c.outs[i] = backends.Outcome{}
-			tx := &groupTx{&c.txs[i], &c.outs[i], driverkit.NewMutationRecord(&c.txs[i])}
+			tx := &groupTx{&c.txs[i], c, &c.outs[i], driverkit.NewMutationRecord(&c.txs[i])}
 			g.all = append(g.all, tx)
 		}
 	}
@@ -71,6 +85,9 @@ func (g *group) work(ctx context.Context) error {
 		return err
 	}
 	for _, tx := range g.all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if tx.mutation == nil {
 			g.decide(tx)
 			continue
@@ -118,18 +135,28 @@ func (g *group) stage(s *stored) {
 }
 
 // decide decides one transaction on the documents as those before it have left them. A transaction
-// that is refused leaves no trace.
+// that is refused or deferred leaves no trace.
 func (g *group) decide(tx *groupTx) {
+	if tx.call.deferred { // those of one call take effect in their order
+		tx.out.Err = driverkit.ErrSearchFirst
+		return
+	}
 	g.staged.Begin()
 	var changes []backends.Change
 	var results driverkit.Results
 	for i := range tx.Writes {
 		w := &tx.Writes[i]
 		var found *protocol.Document
+		known := true
 		if driverkit.Target(tx.Tx, w).ID == "" {
-			found = g.staged.Newest(tx.Tx, w)
+			found, known = g.newest(tx.Tx, w)
 		} else {
 			found = g.staged.Find(tx.Tx, w)
+		}
+		if !known {
+			g.staged.Undo()
+			tx.call.deferred, tx.out.Err = true, driverkit.ErrSearchFirst
+			return
 		}
 		change, err := g.staged.Apply(tx.Tx, w, found)
 		if err == nil {

@@ -56,10 +56,11 @@ type Backend struct {
 	heads    driverkit.SharedRead[head]
 
 	// Writes.
-	calls  *driverkit.Queue[*call]
-	fields *fields
-	lease  *lease
-	worked atomic.Bool // the worker has used the lease's session since the last heartbeat
+	calls     *driverkit.Queue[*call]
+	fields    *fields
+	searching chan struct{} // held during a search of a collection
+	lease     *lease
+	worked    atomic.Bool // the worker has used the lease's session since the last heartbeat
 
 	// History.
 	windowLock chan struct{} // held while the server is asked how far back the oplog goes
@@ -91,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 		options: o, client: client, database: client.Database(name), life: driverkit.NewLifetime(),
 		withheld: &driverkit.Withheld{Log: o.Log, Report: o.Withheld},
 		calls:    driverkit.NewQueue[*call](maxCalls, maxGroup, maxGroupBytes),
-		fields:   newFields(), windowLock: make(chan struct{}, 1),
+		fields:   newFields(), searching: make(chan struct{}, maxSearching), windowLock: make(chan struct{}, 1),
 	}
 	b.docs = b.database.Collection(documentsName)
 	b.heads.Enter = b.life.EnterContext

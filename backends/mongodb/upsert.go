@@ -2,9 +2,8 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -19,14 +18,30 @@ import (
 // So a group writes a lock document for each collection with upserts by filter. If two groups do so
 // at once, on whatever gateways, one of them fails and is tried again. A lock for each filter would
 // not suffice: filters can overlap without being equal.
+//
+// All writes of a gateway wait for the worker. So it looks filters up by an index, and reads at most
+// maxCandidates documents for a look-up. Where that does not suffice, it defers the upsert: its
+// caller searches the collection beforehand, see [search].
 
-// filtered returns the upserts by filter, by collection.
-func (g *group) filtered() map[protocol.Ref][]*backends.Write {
+const (
+	// maxCandidates is how many documents the worker reads for the filters that share a look-up.
+	maxCandidates = 1000
+	// maxMatches is how many it reads for one filter, if that are too many.
+	maxMatches = 64
+	// maxRecent is how many documents are the newest ones of a collection. Of a value that very many
+	// documents have, they hold the one that an upsert means.
+	maxRecent = 1000
+	// maxStaged bounds the size of the documents that one look-up stages.
+	maxStaged = 32 << 20
+)
+
+// filtered returns the upserts by filter of some transactions, by collection.
+func filtered(txs []backends.Tx) map[protocol.Ref][]*backends.Write {
 	all := map[protocol.Ref][]*backends.Write{}
-	for _, tx := range g.all {
-		for i := range tx.Writes {
-			if w := &tx.Writes[i]; driverkit.ByFilter(w) {
-				collection := protocol.Ref{Scope: tx.Scope, Collection: w.Collection}
+	for i := range txs {
+		for j := range txs[i].Writes {
+			if w := &txs[i].Writes[j]; driverkit.ByFilter(w) {
+				collection := protocol.Ref{Scope: txs[i].Scope, Collection: w.Collection}
 				all[collection] = append(all[collection], w)
 			}
 		}
@@ -37,7 +52,7 @@ func (g *group) filtered() map[protocol.Ref][]*backends.Write {
 // lock writes the lock documents of the collections.
 func (g *group) lock(ctx context.Context) error {
 	var names []string
-	for collection := range g.filtered() {
+	for collection := range g.filtered {
 		names = append(names, prefix(collection))
 	}
 	if len(names) == 0 {
@@ -59,89 +74,139 @@ func (g *group) lock(ctx context.Context) error {
 
 // loadFiltered stages the documents that the filters match.
 func (g *group) loadFiltered(ctx context.Context) error {
-	for collection, writes := range g.filtered() {
-		if err := g.loadCollection(ctx, collection, writes); err != nil {
+	for collection, all := range g.filtered {
+		var searched, rest []*backends.Write
+		byField := map[string][]*backends.Write{}
+		for _, w := range all {
+			l, ok := leafOf(w.Filter)
+			switch {
+			case g.searches[w] != nil:
+				searched = append(searched, w)
+			case ok:
+				byField[l.field] = append(byField[l.field], w)
+			default:
+				rest = append(rest, w)
+			}
+		}
+		err := g.loadSearched(ctx, collection, searched)
+		for field, writes := range byField {
+			if err == nil {
+				err = g.loadCandidates(ctx, scan{within: collection, field: field}, writes)
+			}
+		}
+		if err == nil {
+			err = g.loadCandidates(ctx, scan{within: collection}, rest)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// loadCollection stages the documents that the filters of one collection match. It makes one
-// look-up for each field that filters compare with a scalar, which an index can serve, and one for
-// all other filters.
-func (g *group) loadCollection(ctx context.Context, collection protocol.Ref, writes []*backends.Write) error {
-	byField, others := map[string]bson.A{}, bson.A{}
-	for _, w := range writes {
-		if field, values, ok := indexable(w.Filter); ok {
-			byField[field] = append(byField[field], values...)
-			g.backend.considerIndex(collection, field)
-		} else {
-			others = append(others, prefilter(w.Filter))
-		}
+// scan is what the worker reads of a collection for some filters.
+type scan struct {
+	within protocol.Ref
+	field  string // whose index serves the look-up, if it is there; otherwise the collection is small
+	times  bson.D // reads only documents of these times, by the index of lists
+	max    int    // documents
+}
+
+// hint is the index that must serve a look-up, nil if it may read the whole collection.
+func (s *scan) hint(f *fields) any {
+	switch {
+	case s.times != nil:
+		return documentIndexes[0].Keys
+	case s.field != "" && f.ready(s.field):
+		return indexPrefix + s.field
 	}
-	for field, values := range byField {
-		condition := bson.E{Key: "data." + field, Value: bson.D{{Key: "$in", Value: values}}}
-		if err := g.lookUp(ctx, collection, writes, condition); err != nil {
-			return err
-		}
-	}
-	if len(others) == 0 {
+	return nil
+}
+
+// loadCandidates stages the documents that the filters match. If those that share the look-up are
+// too many, it looks up one filter after the other, and then among the newest documents.
+func (g *group) loadCandidates(ctx context.Context, s scan, writes []*backends.Write) error {
+	if len(writes) == 0 {
 		return nil
 	}
-	return g.lookUp(ctx, collection, writes, bson.E{Key: "$or", Value: others})
-}
-
-// lookUp reads the documents that fulfil a condition, and stages those that a filter matches.
-func (g *group) lookUp(
-	ctx context.Context, collection protocol.Ref, writes []*backends.Write, condition bson.E,
-) error {
-	filter := append(within(collection.Scope, collection.Collection), condition)
-	found, err := g.backend.docs.Find(ctx, filter)
-	if err != nil {
+	s.max = maxCandidates
+	if all, err := g.lookUp(ctx, s, writes); err != nil || all {
 		return err
 	}
+	var common []*backends.Write
+	s.max = maxMatches
+	for _, w := range writes {
+		all, err := g.lookUp(ctx, s, []*backends.Write{w})
+		if err != nil {
+			return err
+		}
+		if !all {
+			common = append(common, w)
+		}
+	}
+	if len(common) == 0 {
+		return nil
+	}
+	return g.loadRecent(ctx, s.within, common)
+}
+
+// loadRecent stages the documents that the filters match among the newest ones of the collection.
+func (g *group) loadRecent(ctx context.Context, collection protocol.Ref, writes []*backends.Write) error {
+	byTime := options.FindOne().SetSort(bson.D{{Key: "updatedAt", Value: -1}}).SetSkip(maxRecent).
+		SetProjection(bson.D{{Key: "updatedAt", Value: 1}})
+	oldest, err := g.backend.docs.FindOne(ctx, within(collection.Scope, collection.Collection), byTime).Raw()
+	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+		return err
+	}
+	passed := &protocol.Document{Updated: date(oldest, "updatedAt")}
+	newer := bson.D{{Key: "updatedAt", Value: bson.D{{Key: "$gt", Value: passed.Updated}}}}
+	all, err := g.lookUp(ctx, scan{within: collection, times: newer, max: maxRecent}, writes)
+	if !all {
+		passed = everything
+	}
+	for _, w := range writes {
+		g.passed[w] = passed
+	}
+	return err
+}
+
+// lookUp stages the documents that a filter matches. all is false if there are more than s.max
+// candidates, or they are too large, and then it reads no more. Of many filters it does not ask each
+// about each candidate: that an upsert means what it matches is verified later.
+func (g *group) lookUp(ctx context.Context, s scan, writes []*backends.Write) (all bool, err error) {
+	filter := append(within(s.within.Scope, s.within.Collection), anyOf(writes))
+	o := options.Find().SetLimit(int64(s.max) + 1)
+	if hint := s.hint(g.backend.fields); hint != nil {
+		o.SetHint(hint)
+	}
+	found, err := g.backend.docs.Find(ctx, append(filter, s.times...), o)
+	if hasCode(err, codesHint...) { // the index is gone
+		g.backend.fields.settle(s.field, false, false)
+		return false, driverkit.ErrSearchFirst
+	}
+	if err != nil {
+		return false, err
+	}
 	defer closeCursor(ctx, found)
-	for found.Next(ctx) {
-		s, ok := g.backend.read(found.Current)
-		if !ok || s.doc == nil || g.staged.Docs[s.ref] != nil {
+	n, bytes := 0, 0
+	for ; n <= s.max && bytes <= maxStaged && found.Next(ctx); n++ {
+		d, ok := g.backend.read(found.Current)
+		if !ok || d.doc == nil || g.staged.Docs[d.ref] != nil {
 			continue
 		}
-		if slices.ContainsFunc(writes, func(w *backends.Write) bool { return w.Filter.Matches(s.doc) }) {
-			s.raw = append(bson.Raw(nil), found.Current...)
-			s.key = s.raw.Lookup("_id")
-			g.stage(&s)
+		matches := func(w *backends.Write) bool { return w.Filter.Matches(d.doc) }
+		if len(writes) > maxMatches || slices.ContainsFunc(writes, matches) {
+			g.stage(d.clone())
+			bytes += len(d.raw)
 		}
 	}
-	return found.Err()
+	return n <= s.max && bytes <= maxStaged, found.Err()
 }
 
-// indexable returns a field that the filter compares with a scalar, and values: every document that
-// the filter matches has one of them in the field. A look-up in MongoDB may find more: arrays that
-// hold a value, and numbers of other types. It returns false for null, which would also find
-// documents without the field.
-func indexable(f *protocol.Filter) (field string, values bson.A, ok bool) {
-	for _, c := range f.Conditions {
-		scalar := c.Value[0] != '{' && c.Value[0] != '[' && c.Value[0] != 'n'
-		if plainName(c.Field) && len(c.Field) <= maxFieldName && scalar && utf8.ValidString(c.Field) {
-			return c.Field, storedForms(c.Value), true
-		}
-	}
-	return "", nil, false
-}
-
-// plainName reports whether a condition can name the field as it is.
-func plainName(field string) bool {
-	return field != "" && !strings.HasPrefix(field, "$") && !strings.ContainsAny(field, ".\x00")
-}
-
-// prefilter is a condition that every document which the filter matches fulfils. It serves filters
-// that are not indexable.
-func prefilter(f *protocol.Filter) bson.D {
-	for _, c := range f.Conditions {
-		if plainName(c.Field) {
-			return bson.D{{Key: "data." + c.Field, Value: bson.D{{Key: "$exists", Value: true}}}}
-		}
-	}
-	return bson.D{}
+// newest returns the document that an upsert by filter means, nil if there is none. ok is false if
+// that is not known: a write before it has changed the one that was found, or none was.
+func (g *group) newest(tx *backends.Tx, w *backends.Write) (found *protocol.Document, ok bool) {
+	found = g.staged.Newest(tx, w)
+	passed := g.passed[w]
+	return found, passed == nil || found != nil && !backends.Before(passed, found)
 }

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -13,18 +14,16 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// The look-up of an upsert by filter reads a whole collection while that is small. For a collection
-// that has grown, the gateway makes an index for a field that is looked up again and again.
-// Documents without the field are not in the index and cost nothing. Without the right to make an
-// index, look-ups go on as before.
+// The look-up of an upsert by filter reads a whole collection while that is small. In a collection
+// that has grown, callers search instead, and the gateway makes an index for a field for which they
+// have read much: in a large collection after the first upsert. Documents without the field are not
+// in the index and cost nothing. Without the right to make an index, callers go on searching.
 
 const (
 	// small is the number of documents up to which a collection needs no index.
 	small = 1000
-	// repeated is the number of upserts by a field from which on it may get an index.
-	repeated = 20
-	// countEvery is the number of further upserts after which the collection is counted again.
-	countEvery = 200
+	// maxRead is how many documents callers read by searches for a field until it may get an index.
+	maxRead = 20 * small
 	// maxIndexes bounds the indexes. The server allows 64 for a collection, and each one costs its
 	// writers.
 	maxIndexes = 16
@@ -50,21 +49,37 @@ type fields struct {
 
 // fieldUse tells how a field is used.
 type fieldUse struct {
-	upserts int
+	read    int    // documents by searches, since an index was last considered
 	last    uint64 // fields.uses at the last one
 	at      time.Time
 	settled bool // it has its index, or cannot have one
+	ready   bool // the index can be used
 }
 
 func newFields() *fields {
 	return &fields{making: make(chan struct{}, 1), of: map[string]*fieldUse{}, from: time.Now()}
 }
 
-// due notes an upsert by a field, and reports whether to count the collection now, because the field
-// may need an index.
-func (f *fields) due(field string) bool {
+// due notes a search of n documents for a field, and reports whether it may get an index now.
+func (f *fields) due(field string, n int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	use := f.use(field)
+	if use.read += n; use.settled || use.read < maxRead {
+		return false
+	}
+	use.read = 0
+	return true
+}
+
+// ready notes an upsert by a field, and reports whether its index can be used.
+func (f *fields) ready(field string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.use(field).ready
+}
+
+func (f *fields) use(field string) *fieldUse {
 	use := f.of[field]
 	if use == nil {
 		if len(f.of) >= maxFields {
@@ -74,9 +89,8 @@ func (f *fields) due(field string) bool {
 		f.of[field] = use
 	}
 	f.uses++
-	use.upserts++
 	use.last, use.at = f.uses, time.Now()
-	return !use.settled && use.upserts >= repeated && (use.upserts-repeated)%countEvery == 0
+	return use
 }
 
 func (f *fields) forgetOldest() {
@@ -89,12 +103,12 @@ func (f *fields) forgetOldest() {
 	delete(f.of, oldest)
 }
 
-// settle notes whether a field needs no further attempt.
-func (f *fields) settle(field string, settled bool) {
+// settle notes whether a field needs no further attempt, and whether its index can be used.
+func (f *fields) settle(field string, settled, ready bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if use := f.of[field]; use != nil {
-		use.settled = settled
+		use.settled, use.ready = settled, ready
 	}
 }
 
@@ -115,31 +129,41 @@ func (f *fields) replaceable(indexed []string) (field string, ok bool) {
 	return field, ok
 }
 
-// considerIndex makes an index in the background if the collection has grown.
-func (b *Backend) considerIndex(collection protocol.Ref, field string) {
-	if !b.fields.due(field) {
+// hasIndex reports whether the index of a field can be used in a collection of n documents. If it
+// cannot, it makes one in the background when that is due.
+func (b *Backend) hasIndex(ctx context.Context, collection protocol.Ref, l leaf, n int) (bool, error) {
+	use := lookup{field: l.field}
+	use.add(l.value)
+	filter := append(within(collection.Scope, collection.Collection), use.condition())
+	hint := options.FindOne().SetHint(indexPrefix + l.field).SetProjection(bson.D{{Key: "_id", Value: 1}})
+	err := b.docs.FindOne(ctx, filter, hint).Err()
+	switch {
+	case err == nil || errors.Is(err, mongo.ErrNoDocuments):
+		b.fields.settle(l.field, true, true)
+		return true, nil
+	case !hasCode(err, codesHint...): // it does not exist, or is not complete
+		return false, err
+	}
+	if b.fields.due(l.field, n) {
+		b.life.Go(func() { b.considerIndex(b.life.Context(), l.field) })
+	}
+	return false, nil
+}
+
+// considerIndex makes the index of a field. One is made at a time.
+func (b *Backend) considerIndex(ctx context.Context, field string) {
+	select {
+	case b.fields.making <- struct{}{}:
+		defer func() { <-b.fields.making }()
+	case <-ctx.Done():
 		return
 	}
-	ctx := b.life.Context()
-	b.life.Go(func() {
-		select {
-		case b.fields.making <- struct{}{}:
-			defer func() { <-b.fields.making }()
-		case <-ctx.Done():
-			return
-		}
-		filter := within(collection.Scope, collection.Collection)
-		n, err := b.docs.CountDocuments(ctx, filter, options.Count().SetLimit(small+1))
-		if err != nil || n <= small {
-			return
-		}
-		made, err := b.makeIndex(ctx, field)
-		b.fields.settle(field, made || err != nil && !isAway(err))
-		if err != nil && !isAway(err) && ctx.Err() == nil {
-			b.options.Log.Warn("upserts by this field read the whole collection: no index could be made",
-				"field", field, "error", err)
-		}
-	})
+	made, err := b.makeIndex(ctx, field)
+	b.fields.settle(field, made || err != nil && !isAway(err), made)
+	if err != nil && !isAway(err) && ctx.Err() == nil {
+		b.options.Log.Warn("upserts by this field search the whole collection: no index could be made",
+			"field", field, "error", err)
+	}
 }
 
 // makeIndex makes the index of a field, in place of another one if there are too many. made is false
@@ -163,7 +187,7 @@ func (b *Backend) makeIndex(ctx context.Context, field string) (made bool, err e
 		if err := b.docs.Indexes().DropOne(ctx, indexPrefix+other); err != nil {
 			return false, err
 		}
-		b.fields.settle(other, false)
+		b.fields.settle(other, false, false)
 	}
 	path := "data." + field
 	_, err = b.docs.Indexes().CreateOne(ctx, mongo.IndexModel{

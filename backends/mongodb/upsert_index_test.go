@@ -13,21 +13,22 @@ import (
 func TestFieldsThatAreUsedOnce(t *testing.T) {
 	f := newFields()
 	for i := range 5 * maxFields {
-		require.False(t, f.due(fmt.Sprint("once", i)))
+		require.False(t, f.due(fmt.Sprint("once", i), small))
 	}
 	require.Len(t, f.of, maxFields)
-	for range repeated - 1 {
-		require.False(t, f.due("often"))
+	for range maxRead/small - 1 {
+		require.False(t, f.due("often", small))
 	}
-	require.True(t, f.due("often"))
-	require.False(t, f.due("often"))
+	require.True(t, f.due("often", small))
+	require.False(t, f.due("often", small))
+	require.True(t, f.due("once in a large collection", maxRead))
 }
 
 // TestIndexThatNobodyUses is replaced, the one that was not used for longest first.
 func TestIndexThatNobodyUses(t *testing.T) {
 	f := newFields()
-	f.due("a")
-	f.due("b")
+	f.ready("a")
+	f.ready("b")
 	_, ok := f.replaceable([]string{"a", "b", "unknown"})
 	require.False(t, ok, "a gateway that has just begun knows of no use")
 	f.from = f.from.Add(-2 * unusedTime)

@@ -15,6 +15,8 @@ type call struct {
 	txs      []backends.Tx
 	outs     []backends.Outcome
 	finished chan struct{} // closed by Finish
+	searches map[*backends.Write]*search
+	deferred bool // an upsert by filter, and so all that follows it, must wait for a search
 }
 
 var _ driverkit.Job = (*call)(nil)
@@ -23,17 +25,27 @@ func (c *call) Caller() context.Context { return c.ctx }
 
 func (c *call) Size() (jobs, bytes int) {
 	for i := range c.txs {
-		bytes += driverkit.BytesOf(&c.txs[i])
+		bytes += weight(&c.txs[i])
 	}
 	return len(c.txs), bytes
 }
 
+// weight is the size of a transaction's data. Each write weighs writeWeight more: the worker decides
+// the writes of a group one by one, while all others wait.
+func weight(tx *backends.Tx) int { return driverkit.BytesOf(tx) + writeWeight*len(tx.Writes) }
+
+// leading is the number of transactions at the beginning that are queued together.
+func leading(txs []backends.Tx) (n int) {
+	for bytes := 0; n < min(len(txs), maxCall) && bytes < maxGroupBytes; n++ {
+		bytes += weight(&txs[n])
+	}
+	return n
+}
+
 // Finish answers the caller. err answers each transaction that has no answer yet.
 func (c *call) Finish(err error) {
-	for i := range c.outs {
-		if o := &c.outs[i]; o.Err == nil && o.Changes == nil && !o.Replayed {
-			o.Err = err
-		}
+	if err != nil {
+		unanswered(c.outs, err)
 	}
 	close(c.finished)
 }
@@ -43,14 +55,12 @@ func (c *call) Finish(err error) {
 func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
 	outs := make([]backends.Outcome, len(txs))
 	for at := 0; at < len(txs); {
-		n := min(len(txs)-at, maxCall)
+		n := leading(txs[at:])
 		err := b.do(ctx, "write", func(ctx context.Context) error {
 			return b.await(ctx, txs[at:at+n], outs[at:at+n])
 		})
-		for i := at; err != nil && i < len(txs); i++ {
-			outs[i] = backends.Outcome{Err: err}
-		}
 		if err != nil {
+			unanswered(outs[at:], err)
 			break
 		}
 		at += n
@@ -58,10 +68,51 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 	return outs
 }
 
-// await queues transactions and waits until they are finished.
+// unanswered answers each transaction that has no answer yet.
+func unanswered(outs []backends.Outcome, err error) {
+	for i := range outs {
+		if o := &outs[i]; o.Err == nil && o.Changes == nil && !o.Replayed {
+			o.Err = err
+		}
+	}
+}
+
+// await has transactions carried out, in their order. It searches for the upserts by filter that the
+// worker does not decide.
 func (b *Backend) await(ctx context.Context, txs []backends.Tx, outs []backends.Outcome) error {
+	for searched := 0; len(txs) > 0; {
+		searches, n, err := b.searchFor(ctx, txs, searched > 0)
+		if err == nil {
+			err = b.awaitWorker(ctx, txs[:n], outs[:n], searches)
+		}
+		if err != nil {
+			return err
+		}
+		done := 0
+		for done < n && outs[done].Err != driverkit.ErrSearchFirst {
+			done++
+		}
+		if done > 0 {
+			searched = 0
+		}
+		if done < n {
+			searched++
+		}
+		if searched > driverkit.MaxSearches { // it stays refused
+			done, searched = done+1, 0
+		}
+		txs, outs = txs[done:], outs[done:]
+	}
+	return nil
+}
+
+// awaitWorker queues transactions and waits until they are finished or deferred.
+func (b *Backend) awaitWorker(
+	ctx context.Context, txs []backends.Tx, outs []backends.Outcome, searches map[*backends.Write]*search,
+) error {
 	c := &call{
-		ctx: ctx, txs: slices.Clone(txs), outs: make([]backends.Outcome, len(txs)), finished: make(chan struct{}),
+		ctx: ctx, txs: slices.Clone(txs), outs: make([]backends.Outcome, len(txs)), searches: searches,
+		finished: make(chan struct{}),
 	}
 	if err := b.calls.Put(ctx, c); err != nil {
 		return err

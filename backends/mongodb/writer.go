@@ -15,6 +15,7 @@ const (
 	// server bounds the size of the events of one transaction.
 	maxGroup      = 256
 	maxGroupBytes = 4 << 20
+	writeWeight   = 1 << 10
 	// maxCalls is how many calls wait in the queue. Beyond it, callers block.
 	maxCalls = 256
 	// groupTime bounds one group, whatever its callers' times are.

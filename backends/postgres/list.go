@@ -17,10 +17,11 @@ const (
 		WHERE workspace_id || '' = $1 AND app_id || '' = $2 AND collection || '' = $3`
 	keySQL = "SELECT " + columns + ` FROM @.app_data
 		WHERE workspace_id = $1 AND app_id = $2 AND collection = $3 AND id = $4`
-	// The index can seek to the first comparison. The second one excludes documents of that
-	// millisecond which belong to earlier pages.
-	afterSQL   = " AND updated_at <= $4 AND (updated_at < $4 OR id > $5)"
-	orderedSQL = " ORDER BY updated_at DESC, id"
+	// A page goes on among the documents of one millisecond, then with earlier ones. The index can seek
+	// to either. As one condition, each page would read all documents of that millisecond anew.
+	sameTimeSQL = " AND updated_at = $4 AND id > $5"
+	earlierSQL  = " AND updated_at < $4"
+	orderedSQL  = " ORDER BY updated_at DESC, id"
 	// firstFetch is the number of rows of the first fetch, before their sizes are known.
 	firstFetch = 64
 	// maxFetch is the largest number of rows of a fetch.
@@ -56,10 +57,21 @@ type listing struct {
 }
 
 func (l *listing) read(ctx context.Context, tx pgx.Tx) error {
-	sql, args := listSQL, []any{l.scope.Workspace, l.scope.StoredApp(), l.query.Collection}
-	if after := l.After(); after != nil {
-		sql, args = sql+afterSQL, append(args, after.Updated, after.ID)
+	args := []any{l.scope.Workspace, l.scope.StoredApp(), l.query.Collection}
+	after := l.After()
+	if after == nil {
+		return l.readPart(ctx, tx, listSQL, args...)
 	}
+	args = append(args, after.Updated)
+	err := l.readPart(ctx, tx, listSQL+sameTimeSQL, append(args, after.ID)...)
+	if err != nil || l.Full {
+		return err
+	}
+	return l.readPart(ctx, tx, listSQL+earlierSQL, args...)
+}
+
+// readPart reads the documents of a query until the page is full.
+func (l *listing) readPart(ctx context.Context, tx pgx.Tx, sql string, args ...any) error {
 	sql = l.backend.sql(sql + orderedSQL)
 	if !l.Bounded() {
 		_, err := l.take(ctx, tx, sql, args...)
@@ -70,11 +82,15 @@ func (l *listing) read(ctx context.Context, tx pgx.Tx) error {
 	}
 	for n := l.firstFetch(); !l.Full; n = l.nextFetch() {
 		rows, err := l.take(ctx, tx, fmt.Sprintf("FETCH %d FROM page", n), pgx.QueryExecModeExec)
-		if err != nil || rows < n {
+		if err != nil {
 			return err
 		}
+		if rows < n {
+			break
+		}
 	}
-	return nil
+	_, err := tx.Exec(ctx, "CLOSE page", pgx.QueryExecModeExec)
+	return err
 }
 
 func (l *listing) firstFetch() int {

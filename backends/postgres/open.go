@@ -75,8 +75,10 @@ type Backend struct {
 	// Writes.
 	inserts   *queue
 	upserts   *queue
-	acquiring atomic.Int64 // calls of Write that wait for a connection
-	texts     sync.Map     // SQL with the schema's name in it, by SQL without it
+	common    commonValues
+	searching chan struct{} // held during a search of a collection
+	acquiring atomic.Int64  // calls of Write that wait for a connection
+	texts     sync.Map      // SQL with the schema's name in it, by SQL without it
 
 	// Notifications.
 	channel   atomic.Pointer[string] // its name; another one after app_data was made anew
@@ -108,7 +110,7 @@ func Open(ctx context.Context, options Options) (*Backend, error) {
 		withheld: &driverkit.Withheld{Log: options.Log, Report: options.Withheld},
 		announce: make(chan struct{}, 1), epochLock: make(chan struct{}, 1),
 		self:    strconv.FormatUint(rand.Uint64(), 36),
-		inserts: newQueue(), upserts: newQueue(),
+		inserts: newQueue(), upserts: newQueue(), searching: make(chan struct{}, maxSearching),
 	}
 	b.heads.Enter, b.heads.Load = b.life.EnterContext, b.newHead
 	pooling.ConnConfig.DialFunc, direct.ConnConfig.DialFunc = b.conns.dial, b.conns.dial

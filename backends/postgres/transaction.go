@@ -23,6 +23,7 @@ type transaction struct {
 	staged   *driverkit.Staged
 	matches  map[int][]protocol.Document // candidates of upserts by filter, by the write's index
 	many     map[int]bool                // there are more candidates than were read
+	searches map[*backends.Write]*search // what the caller has found; nil: it has not searched
 	changes  []backends.Change
 	// What the commit's statements return: the transaction's number and the epoch's token.
 	xid   string
@@ -148,6 +149,9 @@ func (t *transaction) finish(ctx context.Context) ([]backends.Change, error) {
 	batch := &pgx.Batch{}
 	var results driverkit.Results
 	for i := range t.tx.Writes {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		change, err := t.decide(ctx, i)
 		if err == nil {
 			err = results.Add(t.tx, &change)

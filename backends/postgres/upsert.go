@@ -13,16 +13,15 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// maxMatches is how many candidates of a filter are read at once. If there are more, the collection
-// is walked page by page, newest first.
+// maxMatches is how many candidates of a filter are read at once. If there are more, the newest
+// documents of the collection are read, which hold the one that is meant if very many match.
 const maxMatches = 100
 
 // The look-up of candidates uses the index of values, whatever the planner guesses: without
 // statistics it would read the whole collection. The index does not know scopes, so the hits are
-// filtered afterwards. If a value has more than maxHits hits, the collection is walked instead. @>
-// also finds arrays and objects that hold more: [protocol.Filter] decides what matches.
+// filtered afterwards. If a value has more than maxHits hits, the look-up does not help. @> also
+// finds arrays and objects that hold more: [protocol.Filter] decides what matches.
 const (
-	matchSQL      = listSQL + " AND data @> $4::text::jsonb"
 	candidatesSQL = `WITH hit AS MATERIALIZED (SELECT workspace_id, app_id, collection, id FROM @.app_data
 	WHERE data @> $4::text::jsonb LIMIT 1001)
 SELECT n.hits, coalesce(d.id, ''), d.data::text, d.created_at, d.updated_at
@@ -31,8 +30,7 @@ LEFT JOIN LATERAL (SELECT r.* FROM hit CROSS JOIN LATERAL (SELECT * FROM @.app_d
 		WHERE o.workspace_id = hit.workspace_id AND o.app_id = hit.app_id
 			AND o.collection = hit.collection AND o.id = hit.id LIMIT 1) AS r
 	WHERE hit.workspace_id = $1 AND hit.app_id = $2 AND hit.collection = $3 LIMIT 101) AS d ON true`
-	maxHits  = 1000 // the LIMIT of hits, less one
-	pageSize = 200
+	maxHits = 1000 // the LIMIT of hits, less one
 )
 
 // queueFilters queues the look-ups of the candidates of all upserts by filter.
@@ -43,7 +41,7 @@ func (t *transaction) queueFilters(batch *pgx.Batch) {
 			continue
 		}
 		pattern := containment(w.Filter)
-		if pattern == "{}" { // there is nothing to look up: the collection is walked
+		if t.searches[w] != nil || !t.backend.rare(pattern) {
 			t.many[i] = true
 			continue
 		}
@@ -52,6 +50,9 @@ func (t *transaction) queueFilters(batch *pgx.Batch) {
 			Query(func(rows pgx.Rows) error { return t.takeMatches(i, w, rows) })
 	}
 }
+
+// rare reports whether the index of values may serve a pattern.
+func (b *Backend) rare(pattern string) bool { return pattern != "{}" && !b.common.has(pattern) }
 
 func (t *transaction) takeMatches(i int, w *backends.Write, rows pgx.Rows) error {
 	defer rows.Close()
@@ -64,6 +65,9 @@ func (t *transaction) takeMatches(i int, w *backends.Write, rows pgx.Rows) error
 			return err
 		}
 		t.many[i] = hits > maxHits || n > maxMatches
+		if hits > maxHits {
+			t.backend.common.note(containment(w.Filter))
+		}
 		if r.data == nil {
 			continue
 		}
@@ -109,65 +113,39 @@ func isNumber(name string) bool {
 // stored document or one that an earlier write of the transaction has made. A stored one is locked.
 func (t *transaction) newest(ctx context.Context, i int) (*protocol.Document, error) {
 	w := &t.tx.Writes[i]
-	best := t.staged.Newest(t.tx, w)
-	if t.many[i] {
-		return t.walk(ctx, w, best)
+	switch {
+	case t.searches[w] != nil:
+		return t.searched(ctx, w)
+	case t.many[i]:
+		return t.recent(ctx, w)
 	}
-	var stored []protocol.Document
-	for _, d := range t.matches[i] {
+	return t.choose(ctx, w, t.matches[i], nil)
+}
+
+// choose returns the newest document that the filter matches, of the stored ones and of those that
+// earlier writes have left. Nothing is known of stored documents that come after passed (nil: all
+// are known).
+func (t *transaction) choose(
+	ctx context.Context, w *backends.Write, stored []protocol.Document, passed *protocol.Document,
+) (*protocol.Document, error) {
+	best := t.staged.Newest(t.tx, w)
+	var unstaged []protocol.Document
+	for _, d := range stored {
 		if t.staged.Docs[protocol.Ref{Scope: t.tx.Scope, Collection: w.Collection, ID: d.ID}] == nil {
-			stored = append(stored, d) // a staged one has been considered above
+			unstaged = append(unstaged, d)
 		}
 	}
-	found := backends.Newest(*w.Filter, stored)
-	if found == nil || best != nil && backends.Before(best, found) {
+	found := backends.Newest(*w.Filter, unstaged)
+	if found != nil && (best == nil || !backends.Before(best, found)) {
+		best = found
+	}
+	if passed != nil && (best == nil || backends.Before(passed, best)) {
+		return nil, driverkit.ErrSearchFirst
+	}
+	if best == nil || best != found {
 		return best, nil
 	}
 	return found, t.lock(ctx, w.Collection, found)
-}
-
-const (
-	walkSQL     = matchSQL + orderedSQL + " LIMIT 200"
-	walkFromSQL = matchSQL + " AND updated_at <= $5 AND (updated_at < $5 OR id > $6)" + orderedSQL + " LIMIT 200"
-)
-
-// walk reads the stored documents, newest first, until one matches that comes before best. It locks
-// and returns that one, or returns best if there is none.
-func (t *transaction) walk(
-	ctx context.Context, w *backends.Write, best *protocol.Document,
-) (*protocol.Document, error) {
-	s, sql := t.tx.Scope, walkSQL
-	args := []any{s.Workspace, s.StoredApp(), w.Collection, containment(w.Filter)}
-	for {
-		rows, err := t.conn.Query(ctx, t.backend.sql(sql), args...)
-		if err != nil {
-			return nil, err
-		}
-		stored, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (f row, err error) {
-			return f, r.Scan(f.into()...)
-		})
-		if err != nil {
-			return nil, err
-		}
-		for i := range stored {
-			doc := t.backend.document(s, w.Collection, &stored[i])
-			if doc == nil || !w.Filter.Matches(doc) {
-				continue
-			}
-			if t.staged.Docs[protocol.Ref{Scope: s, Collection: w.Collection, ID: doc.ID}] != nil {
-				continue // best considers staged documents
-			}
-			if best != nil && backends.Before(best, doc) {
-				return best, nil
-			}
-			return doc, t.lock(ctx, w.Collection, doc)
-		}
-		if len(stored) < pageSize {
-			return best, nil
-		}
-		last := stored[len(stored)-1]
-		sql, args = walkFromSQL, append(args[:4:4], *last.updated, last.id)
-	}
 }
 
 // lock locks a document that was read without a lock. It fails with errChanged if the document has

@@ -34,8 +34,8 @@ type candidates struct {
 
 // upsertable reports whether a write is an upsert by filter that can be decided with the lock of its
 // filter and the index of values.
-func upsertable(w *backends.Write) bool {
-	return driverkit.ByFilter(w) && !overrides(w) && containment(w.Filter) != "{}"
+func (b *Backend) upsertable(w *backends.Write) bool {
+	return driverkit.ByFilter(w) && !overrides(w) && b.rare(containment(w.Filter))
 }
 
 // upsertGroup carries out runs of upserts as far as it can. The error is one of the connection.

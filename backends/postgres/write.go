@@ -30,7 +30,7 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 		n := 1
 		if inserts := leading(txs[at:], insertable); inserts > 0 {
 			n, err = inserts, b.writeRun(inner, b.inserts, newInserts, txs[at:at+inserts], outs[at:at+inserts])
-		} else if upserts := leading(txs[at:], upsertable); upserts > 0 {
+		} else if upserts := leading(txs[at:], b.upsertable); upserts > 0 {
 			n, err = upserts, b.writeRun(inner, b.upserts, newUpserts, txs[at:at+upserts], outs[at:at+upserts])
 		} else {
 			err = b.writeOne(inner, &txs[at], &outs[at])
@@ -85,9 +85,24 @@ func (b *Backend) writeRun(
 	return err
 }
 
-// writeOne carries out one transaction on a connection of its own. The error is one of the
-// connection.
+// writeOne carries out one transaction on a connection of its own. It searches for the upserts by
+// filter that a transaction does not decide. The error is one of the connection.
 func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.Outcome) error {
+	var searches map[*backends.Write]*search
+	for searched := 0; ; searched++ {
+		err := b.writeOnce(ctx, &transaction{tx: tx, searches: searches}, out)
+		if err != nil || !errors.Is(out.Err, driverkit.ErrSearchFirst) || searched == driverkit.MaxSearches {
+			return err
+		}
+		if searches, err = b.searchFor(ctx, tx); err != nil {
+			*out = backends.Outcome{Err: err}
+			return nil
+		}
+	}
+}
+
+// writeOnce is writeOne without a search.
+func (b *Backend) writeOnce(ctx context.Context, t *transaction, out *backends.Outcome) error {
 	b.acquiring.Add(1)
 	conn, err := b.pool.Acquire(ctx)
 	b.acquiring.Add(-1)
@@ -95,18 +110,19 @@ func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.O
 		return err
 	}
 	defer conn.Release()
-	*out, err = b.transact(ctx, conn.Conn(), tx)
+	*out, err = b.transact(ctx, conn.Conn(), *t)
 	b.committed(1)
 	return err
 }
 
-// transact runs a transaction, again and again while it conflicts with others. The error is one of
-// the connection.
+// transact runs a transaction that has not begun, again and again while it conflicts with others.
+// The error is one of the connection.
 func (b *Backend) transact(
-	ctx context.Context, conn connection, tx *backends.Tx,
+	ctx context.Context, conn connection, fresh transaction,
 ) (out backends.Outcome, err error) {
 	for try := 1; ; try++ {
-		t := transaction{backend: b, conn: conn, tx: tx}
+		t := fresh
+		t.backend, t.conn = b, conn
 		out, err = t.run(ctx)
 		if err == nil {
 			return out, nil

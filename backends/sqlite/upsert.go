@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -49,7 +50,7 @@ func (w *writer) newest(
 
 // walk reads a collection, newest documents first: the first that matches is the one. It serves
 // filters that match many documents, filters without conditions, and upserts without an index. It
-// fails with errSearchFirst after maxWalk documents of one job.
+// fails with driverkit.ErrSearchFirst after maxWalk documents of one job.
 func (w *writer) walk(
 	s protocol.Scope, name string, f protocol.Filter, x *index,
 ) (found *protocol.Document, err error) {
@@ -63,7 +64,7 @@ func (w *writer) walk(
 		}
 		passed++
 		if w.walked++; w.walked >= maxWalk {
-			return errSearchFirst
+			return driverkit.ErrSearchFirst
 		}
 		return nil
 	})

@@ -13,16 +13,8 @@ import (
 // filters of one job, and defers the job beyond that. The caller then searches the collection on a
 // reader's connection and queues the job again. The writer only follows the log from there.
 
-const (
-	// maxWalk is how many documents the writer reads by walks for one job.
-	maxWalk = 1000
-	// maxSearches is how often a call searches before it gives up.
-	maxSearches = 8
-)
-
-// errSearchFirst defers a job: its caller must search.
-var errSearchFirst = protocol.Errorf(protocol.CodeUnavailable,
-	"the collection changes faster than it can be searched: try again")
+// maxWalk is how many documents the writer reads by walks for one job.
+const maxWalk = 1000
 
 // call is what the jobs of one Write share. They take effect in their order, so the jobs after a
 // deferred one are deferred too. The writer owns it while the jobs are queued.
@@ -108,7 +100,7 @@ func (w *writer) searched(s *search, upsert *backends.Write) (*protocol.Document
 		}
 	}
 	if !stays && (best == nil || backends.Before(was, best)) {
-		return nil, errSearchFirst // one that the search has passed over may come before
+		return nil, driverkit.ErrSearchFirst // one that the search has passed over may come before
 	}
 	return best, nil
 }
@@ -124,7 +116,7 @@ func (w *writer) followSearch(s *search) error {
 		return err
 	}
 	if s.at < floor || newest < s.at || newest-s.at > maxCatchUp {
-		return errSearchFirst
+		return driverkit.ErrSearchFirst
 	}
 	args := []any{s.at, s.scope.Workspace, s.scope.StoredApp(), s.name}
 	s.at = newest

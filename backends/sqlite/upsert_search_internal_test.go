@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -124,7 +125,7 @@ func TestSearchedInTheMeantime(t *testing.T) {
 		"the match changed": {
 			backends.Write{Op: backends.Update, Collection: "c", ID: "b", Data: []byte(`{"n":1}`)}, "b", nil,
 		},
-		"the match gone": {backends.Write{Op: backends.Delete, Collection: "c", ID: "b"}, "", errSearchFirst},
+		"the match gone": {backends.Write{Op: backends.Delete, Collection: "c", ID: "b"}, "", driverkit.ErrSearchFirst},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,8 +67,8 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 		if err := b.carryOut(ctx, rest); err != nil {
 			return driverkit.Failed(len(txs), err)
 		}
-		deferred := slices.IndexFunc(rest, func(j *job) bool { return errors.Is(j.err, errSearchFirst) })
-		if deferred < 0 || n == maxSearches {
+		deferred := slices.IndexFunc(rest, func(j *job) bool { return errors.Is(j.err, driverkit.ErrSearchFirst) })
+		if deferred < 0 || n == driverkit.MaxSearches {
 			return outcomes(ctx, jobs)
 		}
 		rest = rest[deferred:]

@@ -171,7 +171,7 @@ func (w *writer) runJob(j *job) error {
 	}
 	j.out.Changes, j.out.Replayed = nil, false
 	if first := j.call.deferred; first != nil && first != j {
-		return errSearchFirst
+		return driverkit.ErrSearchFirst
 	}
 	j.call.deferred, w.walked = nil, 0
 	for _, s := range j.searches {
@@ -183,7 +183,7 @@ func (w *writer) runJob(j *job) error {
 		run = func() error { return w.savepoint(t.run) }
 	}
 	err := run()
-	if errors.Is(err, errSearchFirst) {
+	if errors.Is(err, driverkit.ErrSearchFirst) {
 		j.call.deferred = j
 	}
 	return err
