@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/model/modeltest"
 	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
@@ -33,22 +34,16 @@ func checkHistories(t *testing.T, h conformance.Harness, seed uint64, modes ...m
 
 func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 	t.Parallel()
-	b := h.Open(t)
-	oracle := h.Oracle(t, b)
-	url := serve(t, b, func(c *gateway.Config) {
-		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
+	run := historyOver(t, h, h.Open(t), func(c *gateway.Config) {
 		c.LogBytes = 60_000 // small, so that clients fall off it
 		c.PlainSockets = m.plain
 	})
-	run := history.History{
-		URL: url, Scope: protocol.Scope{Workspace: "w", App: "a"}, Backend: b, Oracle: oracle,
-		Outside: h.Outside(t, b), Forget: func() { h.Forget(t, b) }, Seed: seed,
-		Duration: 5 * time.Second, Writers: 4, SocketClients: 12, StreamClients: 6,
-		Least: history.Counts{
-			Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Lists: 200, Pages: 300,
-			Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,
-			IDs: 500, StreamCuts: 200, StreamResumes: 200, StreamResets: 3, StreamsFresh: 10,
-		},
+	run.Forget = func() { h.Forget(t, run.Backend) }
+	run.Seed, run.Duration, run.SocketClients, run.StreamClients = seed, 5*time.Second, 12, 6
+	run.Least = history.Counts{
+		Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Kept: 50,
+		Lists: 200, Pages: 300, Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,
+		IDs: 500, StreamCuts: 200, StreamResumes: 200, StreamResets: 3, StreamsFresh: 10,
 	}
 	if testing.Short() {
 		run.Duration, run.Least = 4*time.Second, history.Counts{
@@ -56,13 +51,29 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 			IDs: 20, StreamResumes: 2,
 		}
 	}
-	if isServer(
-		h,
-	) { // psql is started anew for each outside write, and forgetting voids every cursor from before
+	// Over a server psql is started anew for each outside write, and forgetting voids every cursor from before.
+	if isServer(h) {
 		run.Least = run.Least.Over(4)
 		if testing.Short() {
 			run.Least.Resubscribes = 0
 		}
 	}
 	history.Check(t, run)
+}
+
+// historyOver is a history of a gateway over b, which h has opened.
+func historyOver(
+	t *testing.T, h conformance.Harness, b backends.Backend, change ...func(*gateway.Config),
+) history.History {
+	t.Helper()
+	oracle := h.Oracle(t, b)
+	return history.History{
+		URL: serve(t, b, append(change, beats)...), Scope: protocol.Scope{Workspace: "w", App: "a"},
+		Backend: b, Oracle: oracle, Outside: h.Outside(t, b), Writers: 4,
+	}
+}
+
+// beats has bookmarks and ids come often.
+func beats(c *gateway.Config) {
+	c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
 }

@@ -57,7 +57,8 @@ func TestAConnectedSocketListsAgainAfterEverythingWasLost(t *testing.T) {
 			b, lose := open(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			c, err := client.Dial(ctx, client.URL(serve(t, b), here))
+			url := serve(t, b)
+			c, err := client.Dial(ctx, client.URL(url, here))
 			require.NoError(t, err)
 			defer c.Cut()
 			insert := func(id string) protocol.Received {
@@ -69,6 +70,11 @@ func TestAConnectedSocketListsAgainAfterEverythingWasLost(t *testing.T) {
 				insert(protocol.NewID(time.Now()) + string(rune('a'+i)))
 			}
 			require.Len(t, call(t, ctx, c, protocol.Request{Type: protocol.TypeList, Collection: "c"}).Docs, 20)
+			// One that follows nothing has read, and may follow later.
+			idle, err := client.Dial(ctx, client.URL(url, here, "changes", "none"))
+			require.NoError(t, err)
+			defer idle.Cut()
+			call(t, ctx, idle, protocol.Request{Type: protocol.TypeList, Collection: "c"})
 			lose()
 			for reset := false; !reset; {
 				m, err := c.Next(ctx)
@@ -76,6 +82,7 @@ func TestAConnectedSocketListsAgainAfterEverythingWasLost(t *testing.T) {
 				reset = m.Type == protocol.TypeReset
 			}
 			listed := call(t, ctx, c, protocol.Request{Type: protocol.TypeList, Collection: "c"}).Docs
+			call(t, ctx, idle, protocol.Request{Type: protocol.TypeSubscribe, Collection: "c"})
 			id := insert("late").RequestID
 			for settled := false; !settled; {
 				m, err := c.Next(ctx)

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,7 +14,6 @@ import (
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance/history"
-	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -122,19 +122,82 @@ func checkCatches(
 	h := &sqlitetest.Harness{}
 	b := h.Open(t)
 	run.Oracle = h.Oracle(t, b)
-	run.URL = serve(t, batchBackend{b, fault}, func(c *gateway.Config) {
-		c.Heartbeat, c.StreamHeartbeat = 500*time.Millisecond, 500*time.Millisecond
-	})
+	run.URL = serve(t, batchBackend{b, fault}, beats)
 	run.Scope, run.Backend = protocol.Scope{Workspace: "w", App: "a"}, b
 	run.Seed, run.Duration, run.Writers = 3, 8*time.Second, 6
 	run.Least = history.Counts{Writes: 2000} // on a busy machine it goes on until then
-	r := &recorder{T: t}
-	history.Check(r, run)
-	require.NotEmpty(t, r.failed, "the bug was not noticed")
-	rule := strings.TrimPrefix(strings.SplitN(r.failed[0], ":", 2)[0], "rule ")
+	rule := caught(t, run)
 	if run.StreamClients > 0 {
 		rules = strings.ReplaceAll(rules, "bookmarks/", "ids/")
 	}
-	require.Contains(t, strings.Fields(rules), rule, "%s", r.failed[0])
+	require.Contains(t, strings.Fields(rules), rule)
+}
+
+// caught is the rule by which a history notices a bug.
+func caught(t *testing.T, run history.History) string {
+	r := &recorder{T: t}
+	history.Check(r, run)
+	require.NotEmpty(t, r.failed, "the bug was not noticed")
 	t.Log(r.failed[0])
+	return strings.TrimPrefix(strings.SplitN(r.failed[0], ":", 2)[0], "rule ")
+}
+
+// TestUpsetHistoryCatches shows that a loss of which clients are not told is noticed.
+func TestUpsetHistoryCatches(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
+	h, b, list := restoredSQLite(t)
+	run := historyOver(t, h, b)
+	run.URL = serve(t, silentBackend{b}, beats)
+	run.Upsets, run.Seed, run.Duration, run.Writers = list, 5, time.Second, 3
+	run.SocketClients, run.StreamClients, run.Patience = 6, 3, 10*time.Second
+	rules := []string{"bookmarks/exact", "ids/exact", "writes/settled", "upsets/recovery"}
+	require.Contains(t, rules, caught(t, run))
+}
+
+// silentBackend has feeds that do not tell that everything was lost.
+type silentBackend struct{ backends.Backend }
+
+func (b silentBackend) Watch(ctx context.Context, from backends.Cursor) (backends.Feed, error) {
+	feed, err := b.Backend.Watch(ctx, from)
+	if errors.Is(err, backends.ErrCursor) {
+		feed, err = b.Backend.Watch(ctx, nil)
+	}
+	return &batchFeed{Feed: feed, fault: func(_ *batchFeed, batch backends.Batch) backends.Batch {
+		batch.LostAll = false
+		return batch
+	}}, err
+}
+
+// TestBrowserHistoryCatches shows that a page notices a merged insert that goes out as an insert
+// alone.
+func TestBrowserHistoryCatches(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Log("the run without the race detector plants the bugs")
+		return
+	}
+	h := &sqlitetest.Harness{}
+	b := h.Open(t)
+	run := historyOver(t, h, b)
+	run.URL = serve(t, unmergedBackend{b}, beats, forgetful)
+	run.Seed, run.Duration, run.BrowserClients = 6, 2*time.Second, 6
+	run.Least = history.Counts{Missed: 50}
+	require.Equal(t, "browser/document", caught(t, run))
+}
+
+// unmergedBackend does not say that a change stands for several.
+type unmergedBackend struct{ backends.Backend }
+
+func (b unmergedBackend) Since(
+	ctx context.Context, s protocol.Scope, from backends.Cursor, max int,
+) (backends.Batch, error) {
+	batch, err := b.Backend.Since(ctx, s, from, max)
+	for i := range batch.Changes {
+		batch.Changes[i].Merged = false
+	}
+	return batch, err
 }

@@ -27,7 +27,11 @@ type History struct {
 	// cursors expire.
 	Outside conformance.Outside
 	Forget  func()
-	Seed    uint64
+	// Upsets happen to the database one after the other, while writers write and clients follow.
+	Upsets []Upset
+	// Patience is how long clients may take to recover from an upset; 0: some minutes.
+	Patience time.Duration
+	Seed     uint64
 	// Duration is how long writers write at least; on a busy machine they go on, many times as
 	// long, until all of Least has happened.
 	Duration time.Duration
@@ -38,6 +42,9 @@ type History struct {
 	// StreamClients are clients of REST and the event stream; half as many write over REST. Of six, two
 	// keep their stream for the whole run.
 	StreamClients int
+	// BrowserClients act as the hooks of today's browsers, which know no reset: history must not be
+	// forgotten, nor lost.
+	BrowserClients int
 	// Least is what must have happened for the history to count.
 	Least Counts
 }
@@ -45,12 +52,17 @@ type History struct {
 // Counts is what happened in a history.
 type Counts struct {
 	Writes, Batches, RESTWrites, Outside, Reinserts, Settled int64
-	Lists, Pages                                             int64
+	// Kept are the acknowledged writes that the database must have in the end. Upsets are those of
+	// which everybody has recovered.
+	Kept, Upsets int64
+	Lists, Pages int64
 	// Of sockets: bookmarks, connections that were cut, that went on at their cursor, and resets.
 	// Resubscribes are the subscriptions that went on at cursors of their own.
 	Bookmarks, Cuts, Resumes, Resubscribes, Resets int64
 	// The same of event streams. Those that opened fresh had a copy and no id.
 	IDs, StreamCuts, StreamResumes, StreamResets, StreamsFresh int64
+	// Of browser clients: documents that they opened, and those that changed while they were cut off.
+	Opened, Missed int64
 }
 
 // Over is a part of the counts, for a database that less can be asked of in the same time.
@@ -72,8 +84,16 @@ type run struct {
 	failed atomic.Bool
 	ended  atomic.Bool // the writers have stopped
 	final  backends.Cursor
+	names  []string // of all clients
+
+	// steady is held while the database is upset, so that the oracle and outside writers wait.
+	steady     sync.RWMutex
+	since      backends.Cursor // a snapshot after the last upset; under steady
+	phase      atomic.Int64    // odd during an upset
+	upsetsOver atomic.Bool
 
 	mu     sync.Mutex
+	mark   mark
 	counts Counts
 	states map[string]map[string]map[string]string // the oracle's answers by cursor
 }
@@ -82,25 +102,42 @@ type run struct {
 // and what the history held.
 func Check(t conformance.T, h History) Counts {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), longer*h.Duration+90*time.Second)
+	if h.Patience == 0 {
+		h.Patience = patience
+	}
+	limit := longer*h.Duration + 90*time.Second + time.Duration(len(h.Upsets))*h.Patience
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	r := &run{
 		History: h, t: t, begun: time.Now(), ctx: ctx, cancel: cancel,
 		states: map[string]map[string]map[string]string{},
 	}
+	r.upsetsOver.Store(h.Upsets == nil)
 	r.prepare()
 	var clients, writers sync.WaitGroup
 	for i := range h.SocketClients {
-		clients.Go(func() { newSocketClient(r, i).follow() })
+		c := newSocketClient(r, i)
+		r.names = append(r.names, c.name)
+		clients.Go(c.follow)
 	}
 	for i := range h.StreamClients {
-		clients.Go(func() { newStreamClient(r, i).follow() })
+		c := newStreamClient(r, i)
+		r.names = append(r.names, c.name)
+		clients.Go(c.follow)
 	}
-	for i := range h.StreamClients / 2 {
+	for i := range h.BrowserClients {
+		c := newBrowserClient(r, i)
+		r.names = append(r.names, c.name)
+		clients.Go(c.follow)
+	}
+	for i := range (h.StreamClients + h.BrowserClients) / 2 {
 		writers.Go(func() { r.restWriter(i) })
 	}
+	var accounts []*writer
 	for i := range h.Writers {
-		writers.Go(func() { newWriter(r, i).start() })
+		w := newWriter(r, i)
+		accounts = append(accounts, w)
+		writers.Go(w.start)
 	}
 	if h.Outside != nil {
 		writers.Go(func() { r.outside() })
@@ -108,8 +145,14 @@ func Check(t conformance.T, h History) Counts {
 	if h.Forget != nil {
 		writers.Go(func() { r.forget() })
 	}
+	if h.Upsets != nil {
+		writers.Go(r.upset)
+	}
 	writers.Wait()
 	r.finish()
+	if !r.failed.Load() {
+		r.checkKept(accounts, r.final)
+	}
 	clients.Wait()
 	r.report()
 	return r.counts
@@ -139,6 +182,12 @@ func (r *run) count(f func(*Counts)) {
 	f(&r.counts)
 }
 
+func (r *run) counted() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
+}
+
 func (r *run) cursor(text string) (backends.Cursor, error) {
 	raw, err := protocol.DecodeCursor(r.Scope, text)
 	if err != nil {
@@ -148,8 +197,10 @@ func (r *run) cursor(text string) (backends.Cursor, error) {
 }
 
 // now is a cursor of the database as it is.
-func (r *run) now() (backends.Cursor, error) {
-	page, err := r.Backend.List(r.ctx, r.Scope, backends.Query{Collection: "nothing"})
+func (r *run) now() (backends.Cursor, error) { return r.nowWithin(r.ctx) }
+
+func (r *run) nowWithin(ctx context.Context) (backends.Cursor, error) {
+	page, err := r.Backend.List(ctx, r.Scope, backends.Query{Collection: "nothing"})
 	return page.Cursor, err
 }
 
@@ -161,12 +212,18 @@ func (r *run) state(text string) (map[string]map[string]string, bool) {
 	if known {
 		return state, true
 	}
+	r.steady.RLock()
+	defer r.steady.RUnlock()
 	cursor, err := r.cursor(text)
 	if err != nil {
 		return nil, false // it has expired meanwhile; the next bookmark will do
 	}
+	found, known := r.ask(cursor)
+	if !known {
+		return nil, false
+	}
 	state = map[string]map[string]string{}
-	for collection, docs := range r.Oracle(r.t, r.Scope, cursor) {
+	for collection, docs := range found {
 		state[collection] = map[string]string{}
 		for id, d := range docs {
 			state[collection][id] = string(d.Append(nil))
@@ -188,6 +245,13 @@ func (r *run) finish() {
 		r.fail("history/final", "the final state cannot be read: %v", err)
 	}
 	r.ended.Store(true)
+}
+
+// end is a client's: it must have come to the final snapshot.
+func (r *run) end(name string, done bool) {
+	if !done {
+		r.fail("history/final", "%s: its copy has not come to the final state in time", name)
+	}
 }
 
 func (r *run) report() {
@@ -223,7 +287,8 @@ const longer = 48
 // writing tells whether writers go on.
 func (r *run) writing() bool {
 	took := time.Since(r.begun)
-	return r.ctx.Err() == nil && (took < r.Duration || took < longer*r.Duration && len(r.short()) > 0)
+	return r.ctx.Err() == nil &&
+		(took < r.Duration || !r.upsetsOver.Load() || took < longer*r.Duration && len(r.short()) > 0)
 }
 
 // forget drops the database's history now and then. Where that voids every cursor, a slow machine
@@ -245,19 +310,17 @@ func (r *run) forget() {
 // wentOn tells whether, since it was called, so many have gone on at their cursors: sockets,
 // subscriptions and streams.
 func (r *run) wentOn(times int64) func() bool {
-	now := func() Counts {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.counts
-	}
-	before := now()
+	before := r.counted()
 	return func() bool {
-		n := now()
+		n := r.counted()
 		return min(
 			n.Resumes-before.Resumes, n.Resubscribes-before.Resubscribes, n.StreamResumes-before.StreamResumes,
 		) >= times
 	}
 }
+
+// again is what a client does before it asks again.
+func (r *run) again() { r.pause(20 * time.Millisecond) }
 
 func (r *run) pause(d time.Duration) {
 	select {

@@ -52,6 +52,7 @@ func (w *socketClient) follow() {
 			w.watch()
 		}
 	}
+	w.end(w.name, w.done)
 }
 
 func (w *socketClient) connect() bool {
@@ -64,7 +65,9 @@ func (w *socketClient) connect() bool {
 	w.asked = map[string]*question{}
 	var err error
 	if w.client, err = client.Dial(w.ctx, client.URL(w.URL, w.Scope, parameters...)); err != nil {
-		if w.ctx.Err() == nil {
+		if w.Upsets != nil { // a cursor cannot be checked while the database is away
+			w.again()
+		} else if w.ctx.Err() == nil {
 			w.fail("history/connection", "%s: %v", w.name, err)
 		}
 		return false
@@ -107,6 +110,9 @@ func (w *socketClient) watch() {
 		select {
 		case m, ok := <-in:
 			if !ok {
+				if w.ctx.Err() == nil {
+					w.fail("history/connection", "%s: the gateway ended the connection", w.name)
+				}
 				return
 			}
 			w.receive(m)
@@ -115,7 +121,9 @@ func (w *socketClient) watch() {
 		case <-cut:
 			if !early && !w.counted { // on a slow machine all would be cut before they know where they are
 				cut = time.After(50 * time.Millisecond)
-			} else if !w.ended.Load() {
+			} else if w.awaits(w.name) {
+				cut = time.After(50 * time.Millisecond)
+			} else {
 				w.count(func(c *Counts) { c.Cuts++ })
 				return
 			}
@@ -186,7 +194,7 @@ func (w *socketClient) ask(q protocol.Request, p *part) {
 
 // act is what a client does by itself now and then: it lists again.
 func (w *socketClient) act() {
-	if w.ended.Load() || w.rng.IntN(4) > 0 {
+	if w.awaits(w.name) || w.rng.IntN(4) > 0 {
 		return
 	}
 	if w.none {
@@ -273,7 +281,7 @@ func (w *socketClient) answered(q *question, m protocol.Received) {
 		w.copy.remove(p)
 		return
 	}
-	p.following = p.following || q.request.Type == protocol.TypeSubscribe
+	p.following = p.following || q.request.Type == protocol.TypeSubscribe && m.Error == nil
 	switch {
 	case p.again && p.asked > 0:
 	case p.again:
@@ -322,16 +330,20 @@ func (w *socketClient) bookmark(cursor string) {
 		}
 		w.ahead = nil
 	}
-	w.compare(cursor)
-	if w.ended.Load() && w.final != nil && at.Reached(w.final) && w.copy.settled(w.none) {
-		w.done = true
+	known := w.compare(cursor)
+	if !w.copy.settled(w.none) {
+		return
 	}
+	if known {
+		w.exact(w.name, at)
+	}
+	w.done = w.ended.Load() && w.final != nil && at.Reached(w.final)
 }
 
-func (w *socketClient) compare(cursor string) {
+func (w *socketClient) compare(cursor string) (known bool) {
 	state, known := w.state(cursor)
 	if !known {
-		return
+		return false
 	}
 	for _, p := range w.copy.parts {
 		if w.none && !p.following {
@@ -344,4 +356,5 @@ func (w *socketClient) compare(cursor string) {
 			w.sum("bookmarks/whole-transactions", w.name, p.docs)
 		}
 	}
+	return true
 }

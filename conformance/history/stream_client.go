@@ -13,17 +13,21 @@ import (
 )
 
 // streamClient is a client of REST and the event stream that keeps a copy of every collection over
-// many connections. It heeds resets. It reads on one goroutine, the stream's own, and decides on
-// another.
+// many connections. It heeds resets, unless it is a page. It reads on one goroutine, the stream's
+// own, and decides on another.
 type streamClient struct {
 	*run
-	name   string
-	rng    *rand.Rand
-	atomic bool // it applies by id; else at once
-	stays  bool // its stream is not cut
-	docs   map[string]map[string]string
-	saved  map[string]map[string]string // docs at the last id
-	stream *client.Stream
+	name    string
+	number  int
+	rng     *rand.Rand
+	atomic  bool // it applies by id; else at once
+	stays   bool // its stream is not cut
+	browser bool // see newBrowserClient
+	docs    map[string]map[string]string
+	saved   map[string]map[string]string // docs at the last id
+	held    *held                        // the document that a page holds open; nil for none
+	missed  int                          // documents that somebody made while the page was cut off
+	stream  *client.Stream
 	// id is the last one: "reset" from a reset until its replay is whole, "" before the first list.
 	id string
 	// awaited are snapshots that the copy may have got to: it counts at an id that has reached them
@@ -32,6 +36,7 @@ type streamClient struct {
 	dirty   bool // something came after the last id
 	counted bool // an id came on this stream
 	done    bool
+	current time.Time // the copy was at least as new as the database then
 }
 
 func newStreamClient(r *run, i int) *streamClient {
@@ -46,27 +51,32 @@ func newStreamClient(r *run, i int) *streamClient {
 // follow connects again and again until the copy has been exact at the final snapshot.
 func (l *streamClient) follow() {
 	for !l.done && l.ctx.Err() == nil {
-		if l.id == "" && !l.begin() {
+		if l.id == "" && !(l.browser && l.rng.IntN(2) == 0) && !l.begin() {
 			continue
 		}
 		if l.connect() {
 			l.watch()
 			l.stream.Cut()
 			l.lost()
+			l.miss()
 		}
 	}
+	l.end(l.name, l.done)
 }
 
 // begin lists every collection. The stream from the first list's cursor repairs what the others saw
 // of later states.
 func (l *streamClient) begin() bool {
-	l.awaited = nil
+	if !l.browser {
+		l.awaited = nil
+	}
+	l.current = time.Now()
 	for _, c := range collections {
 		cursor, ok := l.list(c)
 		if !ok {
 			return false
 		}
-		if l.id == "" {
+		if l.id == "" && !l.browser {
 			l.id = cursor
 		}
 	}
@@ -76,10 +86,12 @@ func (l *streamClient) begin() bool {
 
 // list replaces the copy of a collection by what REST lists, and returns the list's cursor.
 func (l *streamClient) list(collection string) (string, bool) {
-	a, err := client.Do(
-		l.ctx, "GET", client.DataURL(l.URL, l.Scope, "", "collection", collection, "rev", "1"), "",
-	)
+	parameters := append(l.rev(), "collection", collection)
+	a, err := client.Do(l.ctx, "GET", client.DataURL(l.URL, l.Scope, "", parameters...), "")
 	if l.ctx.Err() != nil {
+		return "", false
+	}
+	if err == nil && l.passing(a) {
 		return "", false
 	}
 	var body struct{ Docs []json.RawMessage }
@@ -106,12 +118,13 @@ func (l *streamClient) list(collection string) (string, bool) {
 // connect opens a stream where the last one ended: by header, by URL, or, as a second tab that has
 // the copy and no id, without either.
 func (l *streamClient) connect() bool {
-	parameters, headers := []string{"rev", "1"}, []string(nil)
+	parameters, headers, fresh := l.rev(), []string(nil), false
 	switch n := l.rng.IntN(8); {
-	case n == 0 && l.id != "reset":
+	case l.id == "" || n == 0 && l.id != "reset" && l.mayOpenFresh():
 		l.count(func(c *Counts) { c.StreamsFresh++ })
 		l.expect()
-	case n < 4:
+		fresh = true
+	case n < 4 && !l.browser:
 		parameters = append(parameters, "cursor", l.id)
 	default:
 		headers = []string{"Last-Event-ID: " + l.id}
@@ -132,12 +145,31 @@ func (l *streamClient) connect() bool {
 	case err != nil:
 		stream.Cut()
 		return false
+	case first.ID == "" && first.Retry != "" && l.Upsets != nil: // the gateway could not open it
+		stream.Cut()
+		l.again()
+		return false
 	case first.ID == "":
 		l.fail("sse/opening", "%s: the stream opens with %+v instead of an id", l.name, first)
 	case first.ID == l.id && l.id != "reset":
 		l.count(func(c *Counts) { c.StreamResumes++ })
 	}
+	if l.browser {
+		l.id = first.ID // as EventSource does
+	}
+	if fresh && !l.mayOpenFresh() && !l.begin() {
+		stream.Cut()
+		return false
+	}
 	return true
+}
+
+// rev are the parameters that ask for _rev, for which a page does not ask.
+func (l *streamClient) rev() []string {
+	if l.browser {
+		return nil
+	}
+	return []string{"rev", "1"}
 }
 
 // expect notes that the copy may be ahead of the ids to come, up to now.
@@ -145,6 +177,24 @@ func (l *streamClient) expect() {
 	if now, err := l.now(); err == nil {
 		l.awaited = append(l.awaited, now)
 	}
+}
+
+// recent is how long a client without an id may take to open a stream: that begins ten seconds ago.
+const recent = 5 * time.Second
+
+// mayOpenFresh tells whether a stream without an id tells all that the copy lacks. After an upset
+// that loses writes nobody knows what they were.
+func (l *streamClient) mayOpenFresh() bool {
+	return time.Since(l.current) < recent && !l.loses()
+}
+
+// passing tells whether REST was answered that the database is away, which it may be in an upset.
+func (r *run) passing(a client.Reply) bool {
+	if r.Upsets == nil || a.Status != 503 && a.Status != 504 {
+		return false
+	}
+	r.again()
+	return true
 }
 
 // watch follows one stream until it is cut.
@@ -165,13 +215,19 @@ func (l *streamClient) watch() {
 			}
 			l.receive(b)
 		case <-act.C:
-			if l.id != "reset" && !l.ended.Load() && l.rng.IntN(4) == 0 {
+			switch {
+			case l.id == "reset" || l.awaits(l.name) || l.rng.IntN(4) > 0:
+			case l.browser:
+				l.browse()
+			default:
 				l.list(collections[l.rng.IntN(len(collections))])
 			}
 		case <-cut:
 			if !early && !l.counted { // see socketClient.watch
 				cut = time.After(50 * time.Millisecond)
-			} else if !l.ended.Load() {
+			} else if l.awaits(l.name) {
+				cut = time.After(50 * time.Millisecond)
+			} else {
 				l.count(func(c *Counts) { c.StreamCuts++ })
 				return
 			}
@@ -197,6 +253,8 @@ func (l *streamClient) lost() {
 
 func (l *streamClient) receive(b client.Block) {
 	switch {
+	case l.browser:
+		l.show(b)
 	case b.Event == "reset":
 		l.count(func(c *Counts) { c.StreamResets++ })
 		if b.Reason == "" {
@@ -227,7 +285,7 @@ func (l *streamClient) reached(id string) {
 	if l.id = id; id == "reset" {
 		return
 	}
-	l.dirty, l.counted, l.saved = false, true, l.copied()
+	l.dirty, l.counted, l.saved, l.current = false, true, l.copied(), time.Now()
 	l.count(func(c *Counts) { c.IDs++ })
 	at, err := l.run.cursor(id)
 	if err != nil {
@@ -239,16 +297,22 @@ func (l *streamClient) reached(id string) {
 		}
 	}
 	l.awaited = nil
-	l.compare(id)
+	if l.compare(id) {
+		l.exact(l.name, at)
+	}
 	if l.ended.Load() && l.final != nil && at.Reached(l.final) {
 		l.done = true
 	}
 }
 
-func (l *streamClient) compare(id string) {
+func (l *streamClient) compare(id string) (known bool) {
 	state, known := l.state(id)
 	if !known {
-		return
+		return false
+	}
+	if l.browser {
+		l.compareShown(state)
+		return true
 	}
 	for _, c := range collections {
 		p := part{collection: c, docs: l.docs[c], whole: true}
@@ -257,6 +321,7 @@ func (l *streamClient) compare(id string) {
 		}
 	}
 	l.sum("ids/whole-transactions", l.name, l.docs["sum"])
+	return true
 }
 
 // copied is a copy of the copy.
@@ -299,7 +364,7 @@ func (r *run) restWriter(i int) {
 		}
 		a, err := client.Do(r.ctx, method, client.DataURL(r.URL, r.Scope, id, "collection", q.Collection), text)
 		switch {
-		case r.ctx.Err() != nil:
+		case r.ctx.Err() != nil || err == nil && r.passing(a):
 		case err != nil || a.Status >= 400 && a.Status != 404 && a.Status != 409 && a.Status != 503:
 			r.fail("history/errors", "REST writer %d: %s was answered %d %.200s %v", i, method, a.Status, a.Body, err)
 		case a.Status < 300:

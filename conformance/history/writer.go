@@ -19,7 +19,8 @@ const (
 const pad = "lorem ipsum dolor sit amet, consectetur adipiscing elit, " +
 	"sed do eiusmod tempor incididunt ut labore"
 
-var collections = []string{"notes", "tasks", "sum"}
+// collections: the first two are written by everybody, the last one see kept.
+var collections = []string{"notes", "tasks", "sum", "kept"}
 
 // writer is one connection that writes, and checks that it sees its own writes.
 type writer struct {
@@ -31,24 +32,33 @@ type writer struct {
 	owed    map[string]bool // writes that were answered and are to be settled
 	deleted map[string]bool
 	made    int
+	// keeping are the documents of its own that exist, account what it did to all of its own.
+	number  int
+	keeping []string
+	account map[string][]kept
 }
 
 func newWriter(r *run, i int) *writer {
-	return &writer{run: r, name: fmt.Sprintf("writer %d", i), rng: r.rand("writer", i),
-		settled: map[string]int{}, owed: map[string]bool{}, deleted: map[string]bool{}}
+	return &writer{run: r, name: fmt.Sprintf("writer %d", i), number: i, rng: r.rand("writer", i),
+		settled: map[string]int{}, owed: map[string]bool{}, deleted: map[string]bool{},
+		account: map[string][]kept{}}
 }
 
-// prepare makes the accounts.
+// prepare makes the accounts, all at once.
 func (r *run) prepare() {
 	w := newWriter(r, -1)
 	if !w.connect() {
 		return
 	}
 	defer w.client.Close()
+	q := protocol.Request{Type: protocol.TypeBatch, MutationID: "accounts"}
 	for i := range accounts {
-		w.call(
-			protocol.Request{Type: protocol.TypeInsert, Collection: "sum", DocID: account(i), Data: value(balance)},
-		)
+		q.Operations = append(q.Operations, protocol.Request{
+			Type: protocol.TypeInsert, Collection: "sum", DocID: account(i), Data: value(balance),
+		})
+	}
+	if refused := w.insist(q); refused != nil {
+		r.fail("history/errors", "the accounts were refused: %s", refused.Message)
 	}
 }
 
@@ -101,6 +111,12 @@ func (w *writer) call(q protocol.Request) (m protocol.Received, ok bool) {
 	if m.Error != nil {
 		switch m.Error.Code {
 		case protocol.CodeAlreadyExists, protocol.CodeNotFound, protocol.CodeConflict, protocol.CodeUnavailable:
+			return m, false
+		case protocol.CodeTimeout:
+			if w.Upsets != nil {
+				return m, false
+			}
+			fallthrough
 		default:
 			w.fail("history/errors", "%s: %s was refused: %s %s", w.name, q.Type, m.Error.Code, m.Error.Message)
 		}
@@ -143,7 +159,7 @@ func (w *writer) start() {
 func (w *writer) one() {
 	collection, id := collections[w.rng.IntN(2)], fmt.Sprintf("d%d", w.rng.IntN(ids))
 	q := protocol.Request{Collection: collection, DocID: id, Data: w.data()}
-	switch w.rng.IntN(10) {
+	switch w.rng.IntN(12) {
 	case 0, 1, 2:
 		q.Type = protocol.TypeInsert
 	case 3, 4:
@@ -154,17 +170,21 @@ func (w *writer) one() {
 		q.Type = protocol.TypeUpsert
 	case 8:
 		q.Type, q.DocID, q.Filter = protocol.TypeUpsert, "", fmt.Appendf(nil, `{"by":%q}`, w.name)
+	case 9, 10:
+		w.keep()
+		return
 	default:
 		w.transfer()
 		return
 	}
+	phase := w.phase.Load()
 	m, ok := w.call(q)
 	if !ok {
 		return
 	}
 	w.noteReinsert(q)
 	if q.Type == protocol.TypeUpdate || q.Type == protocol.TypeInsert {
-		w.readBack(q, m)
+		w.readBack(q, m, phase)
 	}
 }
 
@@ -180,8 +200,9 @@ func (w *writer) noteReinsert(q protocol.Request) {
 	}
 }
 
-// readBack: a read sees every write that was sent before it, or what came later.
-func (w *writer) readBack(q protocol.Request, written protocol.Received) {
+// readBack: a read sees every write that was sent before it, or what came later, unless the database
+// was upset since that phase.
+func (w *writer) readBack(q protocol.Request, written protocol.Received, phase int64) {
 	if w.rng.IntN(4) > 0 {
 		return
 	}
@@ -190,7 +211,8 @@ func (w *writer) readBack(q protocol.Request, written protocol.Received) {
 		return
 	}
 	before, after := client.StampsOf(written.Doc), client.StampsOf(m.Doc)
-	if after.Rev != "" && after.Created == before.Created && after.Updated < before.Updated {
+	older := after.Created == before.Created && after.Updated < before.Updated
+	if after.Rev != "" && older && w.phase.Load() == phase {
 		w.fail("reads/own-writes", "%s: read %s after writing %s", w.name, m.Doc, written.Doc)
 	}
 }
@@ -241,7 +263,9 @@ func (r *run) outside() {
 		case "move":
 			second.To = protocol.Ref{Scope: r.Scope, Collection: first.Ref.Collection, ID: fmt.Sprintf("z%d", n)}
 		}
+		r.steady.RLock()
 		r.Outside.Do(r.t, rng.IntN(5) > 0, first, second)
+		r.steady.RUnlock()
 		r.count(func(c *Counts) { c.Outside++ })
 		r.pause(time.Duration(rng.IntN(30)) * time.Millisecond)
 	}

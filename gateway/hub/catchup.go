@@ -14,9 +14,10 @@ type CatchUp struct {
 	Cursor  backends.Cursor
 	Reset   string
 
-	// The log's end before the database was read, and the hub's cursor there.
-	next int64
-	base backends.Cursor
+	// The log's end before the database was read, and the hub's cursor and losses there.
+	next   int64
+	base   backends.Cursor
+	losses int64
 }
 
 // Turn waits until no other catch-up of the scope is under way: whole fleets come back at once. The
@@ -35,7 +36,7 @@ func (s *Subscription) Turn(ctx context.Context) (release func(), err error) {
 func (s *Subscription) BeginCatchUp() CatchUp {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	return CatchUp{next: s.log.end(), base: s.hub.cursor}
+	return CatchUp{next: s.log.end(), base: s.hub.cursor, losses: s.hub.losses}
 }
 
 // Found fills in what the database had.
@@ -46,7 +47,7 @@ func (s *Subscription) Behind() (from backends.Cursor, behind bool) { return s.d
 
 // CaughtUp takes what the database had. What of it the log holds as well is not handed out twice.
 func (s *Subscription) CaughtUp(c CatchUp) {
-	s.behind, s.next = false, c.next
+	s.behind, s.next, s.losses = false, c.next, c.losses
 	if c.Reset != "" {
 		s.startOver(c.Reset, c.base, c.Reset != protocol.ResetTooMuch)
 		return

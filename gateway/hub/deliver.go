@@ -27,8 +27,9 @@ func (h *Hub) record(batch backends.Batch) (waiting []*Subscription, groups []*s
 	h.cursor = batch.Cursor
 	if batch.LostAll {
 		h.ahead = nil // it may be another database's
+		h.losses++
 	}
-	h.recent.note(time.Now(), h.cursor)
+	h.recent.note(time.Now(), h.cursor, batch.LostAll)
 	h.moves++
 	h.cursorMoved(batch.LostAll)
 	h.metrics.Batch(len(batch.Changes))

@@ -38,7 +38,9 @@ type Hub struct {
 	order []logEntry
 	stats logStats
 	// moves counts batches. It tells whether the cursor has moved.
-	moves  int64
+	moves int64
+	// losses counts the batches that lost everything.
+	losses int64
 	recent recentCursors
 	lag    lag
 	// waiting holds the subscriptions to wake when the cursor moves.
@@ -65,7 +67,7 @@ func New(ctx context.Context, source Source, budget int, log *slog.Logger, m *me
 		scopes:  map[protocol.Scope]*scopeLog{},
 		waiting: map[*Subscription]struct{}{},
 	}
-	h.recent.note(time.Now(), h.cursor)
+	h.recent.note(time.Now(), h.cursor, false)
 	return h, nil
 }
 

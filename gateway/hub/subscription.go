@@ -37,6 +37,8 @@ type Subscription struct {
 	reset  string // a reason to hand out before anything else
 	// replaced belongs to reset; see Delivery.
 	replaced bool
+	// losses is the hub's count up to which the client has been told of them.
+	losses int64
 
 	interest interest
 	// listening is false while nothing is followed: the hub then notifies nobody of the scope's
@@ -51,7 +53,9 @@ func (h *Hub) Follow(s protocol.Scope, from backends.Cursor, all bool, f Followe
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	log := h.live(s)
-	sub := &Subscription{hub: h, log: log, follower: f, next: log.end(), done: h.cursor, sent: h.cursor}
+	sub := &Subscription{
+		hub: h, log: log, follower: f, next: log.end(), done: h.cursor, sent: h.cursor, losses: h.losses,
+	}
 	sub.interest.all = all
 	sub.listening.Store(all)
 	h.metrics.Followed(1)

@@ -1,6 +1,9 @@
 package hub
 
-import "github.com/secondgate/secondgate/backends"
+import (
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
 
 // Delivery is one part of a Subscription's stream.
 type Delivery struct {
@@ -38,11 +41,16 @@ func (s *Subscription) Take(maxBytes int) Delivery {
 
 // skip goes to the log's end: a client that follows nothing misses nothing, and need not keep up.
 // What it reads from here on must not be older, or a later subscription would miss what lies
-// between.
+// between. That everything was lost it misses: what it has read is void, and no read can be as new.
 func (s *Subscription) skip() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.pending, s.nextFloor, s.next, s.behind = nil, nil, s.log.end(), false
+	if s.losses != s.hub.losses {
+		s.losses = s.hub.losses
+		s.startOver(protocol.ResetLost, s.hub.cursor, true)
+		return
+	}
 	s.raiseDone(s.hub.cursor)
 	s.Answered(s.done)
 }
@@ -56,6 +64,9 @@ func (s *Subscription) refill(d *Delivery) bool {
 			return s.handOutReset(d)
 		}
 		if e.reset != "" {
+			if e.replaced {
+				s.losses++
+			}
 			s.startOver(e.reset, e.cursor, e.replaced)
 			return s.handOutReset(d)
 		}

@@ -16,7 +16,8 @@ const handoverTime = 10 * time.Second
 // handovers remember streams that ended before they had told their last seconds. The stream that
 // takes over begins where they began: its client has a copy, and no cursor.
 type handovers struct {
-	tenSecondsAgo func() backends.Cursor // where a stream begins if nobody hands over
+	// tenSecondsAgo is where a stream begins if nobody hands over: see [store.Store.Recent].
+	tenSecondsAgo func() (from backends.Cursor, known bool)
 
 	mu    sync.Mutex
 	begun map[protocol.Scope]*handover
@@ -32,15 +33,19 @@ func newHandovers(s *store.Store) *handovers {
 	return &handovers{tenSecondsAgo: s.Recent, begun: map[protocol.Scope]*handover{}}
 }
 
-// recent is where a stream without a cursor begins.
-func (h *handovers) recent(s protocol.Scope) backends.Cursor {
+// recent is where a stream without a cursor begins. known is false if everything was lost since.
+func (h *handovers) recent(s protocol.Scope) (from backends.Cursor, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	from := h.tenSecondsAgo()
-	if one := h.begun[s]; one != nil && from.Reached(one.from) {
-		return one.from
+	from, known = h.tenSecondsAgo()
+	one := h.begun[s]
+	switch {
+	case one == nil || !known:
+		return from, known
+	case from.Reached(one.from):
+		return one.from, true
 	}
-	return from
+	return from, one.from.Reached(from) // else the two are of different databases
 }
 
 // end remembers where a stream began that has ended, for as long as another may take over.

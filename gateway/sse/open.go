@@ -143,9 +143,14 @@ func (s *Stream) open() error {
 	first := s.cursor
 	var from backends.Cursor
 	if s.cursor == "" {
-		s.recent, from = true, s.handovers.recent(s.scope)
+		if from, s.recent = s.handovers.recent(s.scope); s.recent {
+			first = protocol.EncodeCursor(s.scope, from.Append(nil))
+		}
 		s.untold = from
-		first = protocol.EncodeCursor(s.scope, from.Append(nil))
+		if !s.recent { // its client may lack what was committed before the loss
+			s.reason, from = protocol.ResetLost, s.replays.start(s.scope)
+			first = protocol.ResetEventID
+		}
 	} else {
 		decoded, err := s.env.Store.Cursor(s.ctx, s.guard.Principal(), s.scope, s.cursor)
 		switch {

@@ -65,14 +65,15 @@ type page struct {
 }
 
 // start is the snapshot that a stream which will be reset should follow from: that of a replay
-// which it can join.
+// which it can join. A replay of a database that was replaced since cannot be joined.
 func (r *replays) start(s protocol.Scope) backends.Cursor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if one := r.open[s]; one != nil && time.Since(one.made) < joinTime {
+	now := r.store.Now()
+	if one := r.open[s]; one != nil && time.Since(one.made) < joinTime && now.Reached(one.start) {
 		return one.start
 	}
-	return r.store.Now()
+	return now
 }
 
 // join returns a replay whose pages have reached need. The caller leaves it.

@@ -54,9 +54,11 @@ func (s *Store) Cursor(
 	return s.backend.Cursor(ctx, raw)
 }
 
-// Now is the cursor of the newest batch of the feed, and Recent the one of ten seconds ago.
-func (s *Store) Now() backends.Cursor    { return s.hub.Cursor() }
-func (s *Store) Recent() backends.Cursor { return s.hub.RecentCursor() }
+// Now is the cursor of the newest batch of the feed.
+func (s *Store) Now() backends.Cursor { return s.hub.Cursor() }
+
+// Recent is the cursor of ten seconds ago. known is false if everything was lost since.
+func (s *Store) Recent() (c backends.Cursor, known bool) { return s.hub.RecentCursor() }
 
 // CatchUp reads from the database what the log of a subscription does not reach back to. It changes
 // nothing of the subscription, so it may run beside whoever owns it: the caller passes the

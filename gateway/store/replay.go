@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/secondgate/secondgate/backends"
@@ -36,7 +37,8 @@ func (s *Store) ReplayCollections(
 	return counts, refused
 }
 
-// retryRead holds a slot while it reads.
+// retryRead holds a slot while it reads. It does not wait out that the database was replaced: the
+// replay's start is of the one before, and will not be reached.
 func (s *Store) retryRead(
 	ctx context.Context, read func(ctx context.Context) *protocol.Error,
 ) *protocol.Error {
@@ -47,5 +49,14 @@ func (s *Store) retryRead(
 		return ClientError(err)
 	}
 	defer free()
-	return retry.Unavailable(ctx, RequestTime, read)
+	var replaced *protocol.Error
+	refused := retry.Unavailable(ctx, RequestTime, func(ctx context.Context) *protocol.Error {
+		refused := read(ctx)
+		if refused == errReplaced {
+			replaced = refused
+			return nil
+		}
+		return refused
+	})
+	return cmp.Or(replaced, refused)
 }

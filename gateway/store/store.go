@@ -71,6 +71,9 @@ func (s *Store) Failure(r *protocol.Request, err error) *protocol.Error {
 	return e
 }
 
+// errReplaced: a snapshot that a read must not be older than is not of this database.
+var errReplaced = protocol.Errorf(protocol.CodeUnavailable, "the database was replaced: connect again")
+
 // ClientError is what a client may see of err; nil if nothing.
 func ClientError(err error) *protocol.Error {
 	var e *protocol.Error
@@ -78,7 +81,7 @@ func ClientError(err error) *protocol.Error {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, backends.ErrCursor): // of a read's notBefore
-		return protocol.Errorf(protocol.CodeUnavailable, "the database was replaced: connect again")
+		return errReplaced
 	case errors.Is(err, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout,
 			"the request ran out of time: ask again, a write with the same mutationId")

@@ -73,6 +73,9 @@ func (h *Harness) open(t conformance.T, url string) *postgres.Backend {
 	return b
 }
 
+// URLOf is the URL of a backend that this harness has opened.
+func (h *Harness) URLOf(b backends.Backend) string { return h.url(b) }
+
 // url is the URL of a backend that this harness has opened.
 func (h *Harness) url(b backends.Backend) string {
 	h.mu.Lock()

@@ -2,10 +2,10 @@ package postgrestest
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/conformance"
@@ -47,17 +47,18 @@ func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle
 func Record(t conformance.T, url string) conformance.Oracle {
 	t.Helper()
 	PSQL(t, url, images)
-	conn, err := pgx.Connect(t.Context(), ForClients(url))
+	pool, err := pgxpool.New(t.Context(), ForClients(url))
 	if err != nil {
 		t.Fatalf("oracle: %v", err)
 	}
-	var mu sync.Mutex // one goroutine at a time may use a connection
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	t.Cleanup(pool.Close)
 	return func(t conformance.T, s protocol.Scope, c backends.Cursor) map[string]map[string]protocol.Document {
 		t.Helper()
-		mu.Lock()
-		defer mu.Unlock()
-		state, err := at(t.Context(), conn, s, Snapshot(c))
+		state, err := at(t.Context(), pool, s, Snapshot(c))
+		if err != nil { // the server may have been restarted
+			pool.Reset()
+			state, err = at(t.Context(), pool, s, Snapshot(c))
+		}
 		if err != nil {
 			t.Fatalf("oracle: %v", err)
 		}
@@ -69,14 +70,14 @@ func Record(t conformance.T, url string) conformance.Oracle {
 func Snapshot(c backends.Cursor) string { return c.(interface{ Snapshot() string }).Snapshot() }
 
 func at(
-	ctx context.Context, conn *pgx.Conn, s protocol.Scope, snapshot string,
+	ctx context.Context, pool *pgxpool.Pool, s protocol.Scope, snapshot string,
 ) (map[string]map[string]protocol.Document, error) {
 	const query = `SELECT collection, id, data, created_at, updated_at FROM (
 		SELECT DISTINCT ON (collection, id) * FROM test_images
 		WHERE workspace_id = $1 AND app_id = $2
 		AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot) ORDER BY collection, id, n DESC
 	) AS latest WHERE data IS NOT NULL`
-	rows, err := conn.Query(ctx, query, s.Workspace, s.StoredApp(), snapshot)
+	rows, err := pool.Query(ctx, query, s.Workspace, s.StoredApp(), snapshot)
 	if err != nil {
 		return nil, err
 	}
