@@ -202,7 +202,12 @@ func withoutDate(h http.Header) http.Header {
 
 func (x *matrix) do(o operation, s protocol.Scope, headers ...string) client.Reply {
 	x.Helper()
-	a, err := client.Do(x.Context(), o.method, client.DataURL(x.url, s, o.docID, o.parameters...), o.body, headers...)
+	a, err := client.Do(
+		x.Context(),
+		o.method,
+		client.DataURL(x.url, s, o.docID, o.parameters...),
+		o.body,
+		headers...)
 	require.NoError(x, err)
 	return a
 }

@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -43,9 +44,20 @@ func URL(base string, s protocol.Scope, parameters ...string) string {
 
 // Dial connects and reads the welcome. It offers the subprotocol of the protocol, and others behind it.
 func Dial(ctx context.Context, address string, subprotocols ...string) (*Client, error) {
-	conn, _, err := websocket.Dial(
-		ctx, address, &websocket.DialOptions{Subprotocols: append([]string{protocol.Subprotocol}, subprotocols...)},
-	)
+	return dial(ctx, address, &websocket.DialOptions{
+		Subprotocols: append([]string{protocol.Subprotocol}, subprotocols...),
+	})
+}
+
+// DialWith is Dial with headers, which browsers cannot set.
+func DialWith(ctx context.Context, address string, header http.Header) (*Client, error) {
+	return dial(ctx, address, &websocket.DialOptions{
+		Subprotocols: []string{protocol.Subprotocol}, HTTPHeader: header,
+	})
+}
+
+func dial(ctx context.Context, address string, options *websocket.DialOptions) (*Client, error) {
+	conn, _, err := websocket.Dial(ctx, address, options)
 	if err != nil {
 		return nil, err
 	}
