@@ -37,6 +37,7 @@ func (f failing) List(context.Context, protocol.Scope, backends.Query) (backends
 func (f failing) Collections(context.Context, protocol.Scope, backends.Cursor) (map[string]int, error) {
 	return nil, f.err
 }
+func (f failing) Put(context.Context, backends.Entry, bool) error         { return f.err }
 func (f failing) Cursor(context.Context, []byte) (backends.Cursor, error) { return nil, f.err }
 func (f failing) Write(_ context.Context, txs []backends.Tx) []backends.Outcome {
 	out := make([]backends.Outcome, len(txs))
@@ -105,6 +106,13 @@ var workingExchanges = []asked{
 	{"OPTIONS", dataPath + "/d", "", []string{stranger}},
 	{"OPTIONS", dataPath + "/stream", "", nil},
 	{"OPTIONS", dataPath + "/stream", "", []string{stranger}},
+	{"POST", dataPath + "/ticket", "", nil},
+	{"POST", dataPath + "/ticket?version=%zz", "", nil},
+	{"POST", dataPath + "/ticket", "", []string{stranger}},
+	{"OPTIONS", dataPath + "/ticket", "", nil},
+	{"OPTIONS", dataPath + "/ticket", "", []string{stranger}},
+	{"GET", dataPath + "/stream?ticket=x", "", nil},
+	{"GET", dataPath + "/socket?ticket=x", "", nil},
 	{"GET", dataPath + "/stream", "{}", nil},
 	{"GET", dataPath + "/stream", "", []string{stranger}},
 	{"GET", dataPath + "/stream", "", nil},
@@ -138,6 +146,7 @@ var failingExchanges = []asked{
 	{"POST", dataPath, `{"collection":"c","data":{}}`, nil},
 	{"PATCH", dataPath + "/d", `{"collection":"c","data":{}}`, nil},
 	{"DELETE", dataPath + "/d?collection=c", "", nil},
+	{"POST", dataPath + "/ticket", "", nil},
 }
 
 // TestOpenAPI has every operation of openapi.json answered with every status that it names, and no
@@ -164,6 +173,10 @@ func TestOpenAPI(t *testing.T) {
 	}
 	d.exchange(working, asked{"GET", dataPath + "?collection=big", "", nil})
 	d.exchange(working, asked{"HEAD", dataPath + "?collection=big", "", nil})
+	signedIn := serve(t, (&sqlitetest.Harness{}).Open(t), byToken)
+	outsider := "Authorization: Bearer " + tokenFor(t, "u", time.Hour, nil, nil)
+	d.exchange(signedIn, asked{"POST", dataPath + "/ticket", "", nil})
+	d.exchange(signedIn, asked{"POST", dataPath + "/ticket", "", []string{outsider}})
 	var away sync.WaitGroup
 	for _, err := range []error{
 		errors.New("a bug"), context.DeadlineExceeded, protocol.Errorf(protocol.CodeUnavailable, "away"),

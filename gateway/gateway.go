@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/limits"
@@ -41,7 +42,8 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	c.Metrics.Observe(h)
 	g := &Gateway{config: c, hub: h, shards: hub.StartShards(), probing: make(chan struct{}, 1)}
 	g.env = &door.Env{
-		Store: store.New(b, h, c.Access, c.Limits, c.Log, c.Metrics), Mode: c.Access, Shards: g.shards,
+		Store: store.New(b, h, c.Access, c.Limits, c.Log, c.Metrics), Mode: c.Access,
+		Tickets: access.NewTickets(c.Access, b, c.Log), Shards: g.shards,
 		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
 		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,

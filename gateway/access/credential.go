@@ -30,12 +30,12 @@ func bearer(r *http.Request) (string, *protocol.Error) {
 			"a token in a URL ends in logs: send it as Authorization: Bearer, or as the subprotocol %sTOKEN",
 			BearerSubprotocol)
 	}
-	tokens := append(inSubprotocols(r), r.Header.Values("Authorization")...)
+	tokens := tokensOf(r)
 	switch {
 	case len(tokens) == 0:
 		return "", errNobody()
 	case len(tokens) > 1:
-		return "", protocol.Errorf(protocol.CodeInvalidMessage, "the request has several credentials: send one")
+		return "", errSeveral()
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	token = strings.TrimSpace(token)
@@ -54,6 +54,15 @@ func bearer(r *http.Request) (string, *protocol.Error) {
 // errNobody is for a request without any credential.
 func errNobody() *protocol.Error {
 	return protocol.Errorf(protocol.CodeIdentityRequired, "sign in: the request carries no token")
+}
+
+func errSeveral() *protocol.Error {
+	return protocol.Errorf(protocol.CodeInvalidMessage, "the request has several credentials: send one")
+}
+
+// tokensOf are the tokens of a request, as Authorization headers have them.
+func tokensOf(r *http.Request) []string {
+	return append(inSubprotocols(r), r.Header.Values("Authorization")...)
 }
 
 // inSubprotocols are the tokens that a socket offers, as Authorization headers have them.

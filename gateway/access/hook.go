@@ -26,6 +26,7 @@ const (
 
 // Hook is the mode that asks a web app, by HTTP, who a request is from and what they may do.
 type Hook struct {
+	realm   string
 	client  *http.Client
 	log     *slog.Logger
 	request func(s protocol.Scope) string // the URL to ask
@@ -38,7 +39,7 @@ var _ Mode = (*Hook)(nil)
 
 // NewForward asks a URL that speaks docs/security.md.
 func NewForward(u *url.URL, private bool, log *slog.Logger) *Hook {
-	h := newHook(u, private, log)
+	h := newHook("forward", u, private, log)
 	h.read = readForward
 	h.request = func(s protocol.Scope) string {
 		target := *u
@@ -54,7 +55,7 @@ func NewForward(u *url.URL, private bool, log *slog.Logger) *Hook {
 
 // NewSecond asks a web app of Second, which answers a read of a collection that nobody has.
 func NewSecond(u *url.URL, private bool, log *slog.Logger) *Hook {
-	h := newHook(u, private, log)
+	h := newHook("second", u, private, log)
 	h.read = readSecond
 	h.request = func(s protocol.Scope) string {
 		target := u.JoinPath("api", "workspaces", s.Workspace, "apps", s.App, "data")
@@ -64,9 +65,12 @@ func NewSecond(u *url.URL, private bool, log *slog.Logger) *Hook {
 	return h
 }
 
-func newHook(u *url.URL, private bool, log *slog.Logger) *Hook {
-	return &Hook{client: Client(u, private, hookTime), log: log, now: time.Now}
+func newHook(realm string, u *url.URL, private bool, log *slog.Logger) *Hook {
+	return &Hook{realm: realm, client: Client(u, private, hookTime), log: log, now: time.Now}
 }
+
+// Realm implements [Mode].
+func (h *Hook) Realm() string { return h.realm }
 
 // Identify implements [Mode].
 func (h *Hook) Identify(r *http.Request, s protocol.Scope) (Principal, *protocol.Error) {

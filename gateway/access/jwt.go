@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ type JWT struct {
 	keys   Keys
 	parser *jwt.Parser
 	claims ClaimNames
+	realm  string
 	now    func() time.Time
 }
 
@@ -30,13 +32,17 @@ func NewJWT(keys Keys, issuer, audience string, claims ClaimNames) *JWT {
 }
 
 func newJWT(keys Keys, issuer, audience string, claims ClaimNames, now func() time.Time) *JWT {
-	return &JWT{keys: keys, claims: claims, now: now, parser: jwt.NewParser(
+	realm := fmt.Sprintf("jwt %q %q %q", issuer, audience, claims)
+	return &JWT{keys: keys, claims: claims, realm: realm, now: now, parser: jwt.NewParser(
 		jwt.WithValidMethods(keys.algorithms()), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now), jwt.WithStrictDecoding(),
 	)}
 }
 
 var _ Mode = (*JWT)(nil)
+
+// Realm implements [Mode].
+func (m *JWT) Realm() string { return m.realm }
 
 // Identify implements [Mode].
 func (m *JWT) Identify(r *http.Request, _ protocol.Scope) (Principal, *protocol.Error) {
@@ -88,6 +94,10 @@ func (m *JWT) verify(ctx context.Context, text string) (p Principal, refused *pr
 	if p.Expires = expires.Time; p.expired(m.now()) {
 		p.Expires = p.Expires.Add(leeway)
 	}
+	if issued, err := claims.GetIssuedAt(); err == nil && issued != nil {
+		p.issued = issued.Time
+	}
+	p.tokenID, _ = claims["jti"].(string)
 	return p, nil
 }
 

@@ -25,6 +25,8 @@ var Rights = []string{"read", "write"}
 // goroutine may call it. Its errors are shown to the client; a retryable one says that the decision
 // cannot be made for the moment.
 type Mode interface {
+	// Realm tells apart what knows other users: a ticket of one realm holds in no other.
+	Realm() string
 	// Identify names the principal of a request for a scope. The scope is zero where the request
 	// names none that can be.
 	Identify(r *http.Request, s protocol.Scope) (Principal, *protocol.Error)
@@ -40,6 +42,9 @@ type Mode interface {
 type None struct{}
 
 var localOwner = Principal{Actor: backends.Actor{Kind: "anonymous"}}
+
+// Realm implements [Mode].
+func (None) Realm() string { return "none" }
 
 // Identify takes every request for the local owner's.
 func (None) Identify(*http.Request, protocol.Scope) (Principal, *protocol.Error) {

@@ -19,7 +19,9 @@ type Principal struct {
 	// Recheck is how long an answer of Allow holds for a connection that lasts; 0: until Expires.
 	Recheck time.Duration
 
-	credential string // what the mode asks again with
+	credential string    // what the mode asks again with
+	issued     time.Time // when the token was; zero: it does not say
+	tokenID    string    // the token's jti; may be empty
 }
 
 // String names the principal in logs.

@@ -21,6 +21,7 @@ import (
 type Env struct {
 	Store    *store.Store
 	Mode     access.Mode
+	Tickets  *access.Tickets
 	Shards   *hub.Shards
 	Registry *Registry
 	// Parsing bounds the text being parsed at once: parsing may allocate 64 times its input. Memory

@@ -26,9 +26,23 @@ func ScopeOf(r *http.Request, query url.Values) (protocol.Scope, *protocol.Error
 // A door asks it before anything else, so that an outsider learns nothing from what is checked later.
 func (e *Env) Identify(
 	r *http.Request, query url.Values, right access.Right,
+) (access.Principal, protocol.Scope, *protocol.Error) {
+	return e.identify(e.Mode.Identify, r, query, right)
+}
+
+// IdentifyFollower is Identify of a request to follow its scope, which may have a ticket.
+func (e *Env) IdentifyFollower(
+	r *http.Request, query url.Values,
+) (access.Principal, protocol.Scope, *protocol.Error) {
+	return e.identify(e.Tickets.Identify, r, query, access.Read)
+}
+
+func (e *Env) identify(
+	who func(*http.Request, protocol.Scope) (access.Principal, *protocol.Error),
+	r *http.Request, query url.Values, right access.Right,
 ) (p access.Principal, s protocol.Scope, refused *protocol.Error) {
 	s, malformed := ScopeOf(r, query)
-	if p, refused = e.Mode.Identify(r, s); refused != nil {
+	if p, refused = who(r, s); refused != nil {
 		return p, s, refused
 	}
 	if malformed != nil {

@@ -38,24 +38,26 @@ type serve func(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error
 func Routes(r chi.Router, env *door.Env) {
 	h := handler{env}
 	const document = door.DataPath + "/{docId}"
-	r.Get(door.DataPath, h.call(h.list))
-	r.Head(door.DataPath, h.call(h.list))
-	r.Post(door.DataPath, h.call(h.insert))
+	r.Get(door.DataPath, h.call(access.Read, h.list))
+	r.Head(door.DataPath, h.call(access.Read, h.list))
+	r.Post(door.DataPath, h.call(access.Write, h.insert))
 	r.Options(door.DataPath, door.Preflight("GET, HEAD, POST, OPTIONS"))
-	r.Get(document, h.call(h.document))
-	r.Head(document, h.call(h.document))
-	r.Patch(document, h.call(h.update))
-	r.Delete(document, h.call(h.remove))
+	r.Get(document, h.call(access.Read, h.document))
+	r.Head(document, h.call(access.Read, h.document))
+	r.Patch(document, h.call(access.Write, h.update))
+	r.Delete(document, h.call(access.Write, h.remove))
+	r.Post(ticketPath, h.call(access.Read, h.ticket))
+	r.Options(ticketPath, door.Preflight("GET, HEAD, POST, PATCH, DELETE, OPTIONS"))
 	r.Options(document, door.Preflight("GET, HEAD, PATCH, DELETE, OPTIONS"))
 }
 
-// call reads the URL, takes room for a short answer, has the call served and answers refusals. A call
-// with a body takes that room once the body has come: half a body must not hold it.
-func (h handler) call(serve serve) http.HandlerFunc {
+// call asks for the right, reads the URL, takes room for a short answer, has the call served and answers
+// refusals. A call with a body takes that room once the body has come: half a body must not hold it.
+func (h handler) call(right access.Right, serve serve) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		c, refused := h.parse(r)
+		c, refused := h.parse(r, right)
 		c.ctx = r.Context()
 		defer func() { h.env.Memory.Release(c.room) }()
 		if refused == nil && r.Method != http.MethodPost && r.Method != http.MethodPatch {
@@ -70,14 +72,10 @@ func (h handler) call(serve serve) http.HandlerFunc {
 	}
 }
 
-func (h handler) parse(r *http.Request) (c call, refused *protocol.Error) {
+func (h handler) parse(r *http.Request, right access.Right) (c call, refused *protocol.Error) {
 	var malformed error
 	c.query, malformed = url.ParseQuery(r.URL.RawQuery)
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	right := access.Write
-	if reads {
-		right = access.Read
-	}
 	if c.principal, c.scope, refused = h.env.Identify(r, c.query, right); refused != nil {
 		return c, refused
 	}

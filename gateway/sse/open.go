@@ -10,7 +10,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/secondgate/secondgate/backends"
-	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/metrics"
@@ -104,7 +103,7 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 
 func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {
 	query, malformed := url.ParseQuery(r.URL.RawQuery)
-	principal, scope, refused := h.env.Identify(r, query, access.Read)
+	principal, scope, refused := h.env.IdentifyFollower(r, query)
 	switch {
 	case refused != nil:
 		return nil, refused

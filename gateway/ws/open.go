@@ -122,7 +122,7 @@ func (h handler) parse(r *http.Request) (opening, *protocol.Error) {
 	query := r.URL.Query()
 	o := opening{all: true, cursor: query.Get("cursor")}
 	var refused *protocol.Error
-	if o.principal, o.scope, refused = h.env.Identify(r, query, access.Read); refused != nil {
+	if o.principal, o.scope, refused = h.env.IdentifyFollower(r, query); refused != nil {
 		return o, refused
 	}
 	switch query.Get("changes") {

@@ -1,0 +1,75 @@
+package access
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/protocol"
+)
+
+// fakeLedger keeps entries in memory. Nothing expires by itself.
+type fakeLedger struct {
+	mu      sync.Mutex
+	entries []backends.Entry
+	fails   error
+	asked   int
+}
+
+func (l *fakeLedger) call() error {
+	l.asked++
+	return l.fails
+}
+
+func (l *fakeLedger) Put(_ context.Context, e backends.Entry, _ bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remove(e.Kind, e.Key)
+	l.entries = append(l.entries, e)
+	return l.call()
+}
+
+func (l *fakeLedger) remove(kind, key string) (found []backends.Entry) {
+	is := func(e backends.Entry) bool { return e.Kind == kind && e.Key == key }
+	for _, e := range l.entries {
+		if is(e) {
+			found = append(found, e)
+		}
+	}
+	l.entries = slices.DeleteFunc(l.entries, is)
+	return found
+}
+
+func (l *fakeLedger) Take(_ context.Context, kind, key string) (backends.Entry, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.call(); err != nil {
+		return backends.Entry{}, err
+	}
+	for _, e := range l.remove(kind, key) {
+		return e, nil
+	}
+	return backends.Entry{}, protocol.Errorf(protocol.CodeNotFound, "there is no entry %q", key)
+}
+
+func (l *fakeLedger) Find(
+	_ context.Context, kind, prefix, after string, limit int,
+) (found []backends.Entry, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.Kind == kind && strings.HasPrefix(e.Key, prefix) && e.Key > after {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b backends.Entry) int { return strings.Compare(a.Key, b.Key) })
+	return found[:min(limit, len(found))], l.call()
+}
+
+func (l *fakeLedger) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fails = err
+}
