@@ -183,7 +183,7 @@ type Page struct {
 	Cursor Cursor
 }
 
-// Entry is one row of the ledger: audit, approvals, tickets, agent status. Key is unique within
+// Entry is one row of the ledger: audit, approvals, tickets, revocations, agent status. Key is unique within
 // Kind. An entry whose Expires has passed counts as removed; zero means that it never expires.
 type Entry struct {
 	Kind, Key   string

@@ -20,7 +20,7 @@ type Gateway struct {
 	shards *hub.Shards
 	env    *door.Env
 
-	running sync.WaitGroup // the hub
+	running sync.WaitGroup // the hub, and what keeps the mode fresh
 	cancel  context.CancelFunc
 	// stopped ends when Shutdown has: nothing that was upgraded outlives it.
 	stopped context.Context
@@ -30,9 +30,13 @@ type Gateway struct {
 }
 
 // New starts to follow the backend, which the caller closes after Shutdown. It fails with what
-// Validate says, or when the backend cannot be followed.
+// Validate says, or when the backend cannot be read or followed.
 func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	mode, keepFresh, err := accessMode(ctx, b, c)
+	if err != nil {
 		return nil, err
 	}
 	h, err := hub.New(ctx, b, c.LogBytes, c.Log, c.Metrics)
@@ -42,8 +46,8 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	c.Metrics.Observe(h)
 	g := &Gateway{config: c, hub: h, shards: hub.StartShards(), probing: make(chan struct{}, 1)}
 	g.env = &door.Env{
-		Store: store.New(b, h, c.Access, c.Limits, c.Log, c.Metrics), Mode: c.Access,
-		Tickets: access.NewTickets(c.Access, b, c.Log), Shards: g.shards,
+		Store: store.New(b, h, mode, c.Limits, c.Log, c.Metrics), Mode: mode,
+		Tickets: access.NewTickets(mode, b, c.Log), Shards: g.shards,
 		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
 		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,
@@ -54,7 +58,25 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	c.Metrics.ObserveHeld(g.env.Memory.Held)
 	g.stopped, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	g.running.Go(func() { h.Run(g.stopped) })
+	if keepFresh != nil {
+		g.running.Go(func() { keepFresh(g.stopped) })
+	}
 	return g, nil
+}
+
+// accessMode is the mode of a configuration. Where tokens can be revoked it has to be kept fresh.
+func accessMode(
+	ctx context.Context, b backends.Ledger, c Config,
+) (mode access.Mode, keepFresh func(context.Context), err error) {
+	tokens, ok := c.Access.(*access.JWT)
+	if !ok {
+		return c.Access, nil, nil
+	}
+	r, err := access.ReadRevocations(ctx, tokens, b, c.Log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, r.Run, nil
 }
 
 // Shutdown refuses new connections, lets those that are open finish what they were asked, and ends.

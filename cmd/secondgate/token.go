@@ -28,8 +28,9 @@ import (
 
 // token is the command of that name.
 type token struct {
-	Issue tokenIssue `cmd:"" default:"withargs" help:"Print a token."`
-	Keys  tokenKeys  `cmd:"" help:"Make a key pair: the private key goes to a file, its public half (JWKS) to standard output."`
+	Issue  tokenIssue  `cmd:"" default:"withargs" help:"Print a token."`
+	Revoke tokenRevoke `cmd:"" help:"Have the gateways of a database refuse a user's tokens, or one token, before they expire."`
+	Keys   tokenKeys   `cmd:"" help:"Make a key pair: the private key goes to a file, its public half (JWKS) to standard output."`
 }
 
 // tokenIssue prints a token that a gateway with the same flags takes.
@@ -69,6 +70,7 @@ func (c *tokenIssue) Run(parsed *kong.Context) error {
 	now := time.Now()
 	claims := jwt.MapClaims{
 		"iss": c.JWTIssuer, "aud": c.JWTAudience, "iat": now.Unix(), "exp": now.Add(c.For).Unix(),
+		"jti": rand.Text(),
 	}
 	setClaim(claims, c.JWTUser, c.User)
 	setClaim(claims, c.JWTWorkspaces, workspaces)

@@ -6,7 +6,8 @@
 // [Principal] to the store with everything that it asks for. The store asks the Mode whether the
 // principal may do it. Doors never decide.
 //
-// A request to follow a scope may carry one of [Tickets] in place of a credential.
+// A request to follow a scope may carry one of [Tickets] in place of a credential. [Revocations] takes
+// back tokens that are still good by themselves.
 //
 // A connection that lasts has a [Guard], which asks again for as long as it does.
 package access

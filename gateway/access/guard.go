@@ -113,7 +113,8 @@ func (g *Guard) ask() {
 	defer cancel()
 	refused := g.mode.Allow(ctx, p, g.scope, Read)
 	g.mu.Lock()
-	if refused == nil || refused.Code.Info().Retryable && time.Since(g.allowed) < patience {
+	waits := refused != nil && refused.Code.Info().Retryable && refused != errRevokedUnknown
+	if refused == nil || waits && time.Since(g.allowed) < patience {
 		if refused == nil {
 			g.allowed = time.Now()
 		}

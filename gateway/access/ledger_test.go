@@ -2,6 +2,8 @@ package access
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -72,4 +74,11 @@ func (l *fakeLedger) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fails = err
+}
+
+// requestWith is a request with a token.
+func requestWith(token string) *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
 }
