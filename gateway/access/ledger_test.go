@@ -18,6 +18,7 @@ type fakeLedger struct {
 	entries []backends.Entry
 	fails   error
 	asked   int
+	taken   int // calls of Take
 }
 
 func (l *fakeLedger) call() error {
@@ -47,6 +48,7 @@ func (l *fakeLedger) remove(kind, key string) (found []backends.Entry) {
 func (l *fakeLedger) Take(_ context.Context, kind, key string) (backends.Entry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.taken++
 	if err := l.call(); err != nil {
 		return backends.Entry{}, err
 	}

@@ -91,8 +91,8 @@ func (t *Tickets) redeem(ctx context.Context, text string, s protocol.Scope) (Pr
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
-	entry, err := t.ledger.Take(ctx, ticketKind, fingerprint(text))
-	if protocol.CodeOf(err) == protocol.CodeNotFound {
+	entry, err := t.take(ctx, fingerprint(text))
+	if protocol.CodeOf(err) == protocol.CodeNotFound { // another one was faster
 		return Principal{}, errTicket
 	}
 	if err != nil {
@@ -103,6 +103,18 @@ func (t *Tickets) redeem(ctx context.Context, text string, s protocol.Scope) (Pr
 		return Principal{}, errTicket
 	}
 	return p, nil
+}
+
+// take looks before it takes: whoever comes without a ticket that is there must not keep writers waiting.
+func (t *Tickets) take(ctx context.Context, key string) (backends.Entry, error) {
+	found, err := t.ledger.Find(ctx, ticketKind, key, "", 1)
+	if err != nil {
+		return backends.Entry{}, err
+	}
+	if len(found) == 0 {
+		return backends.Entry{}, errTicket
+	}
+	return t.ledger.Take(ctx, ticketKind, key)
 }
 
 // errTicket does not say which it is: whoever guesses tickets learns nothing.

@@ -69,8 +69,10 @@ func TestTicketIsItsPrincipal(t *testing.T) {
 		require.True(t, p.Expires.Equal(got.Expires) && p.issued.Equal(got.issued))
 		got.Expires, got.issued = p.Expires, p.issued
 		require.Equal(t, p, got)
+		taken := l.taken
 		_, refused = ask(tickets(tokens(), l), made.Text, nil)
 		require.Equal(t, errTicket, refused)
+		require.Equal(t, taken, l.taken, "a ticket that is not there keeps no writer waiting")
 	}
 }
 
