@@ -82,6 +82,11 @@ func TestRevocation(t *testing.T) {
 				require.NoError(t, err)
 				require.Nil(t, m.Error)
 			}
+			if isModel(h) { // they are read again and again
+				require.NoError(t, access.RevokeToken(ctx, b, "2", time.Hour))
+				code, _ := closeOf(t, ctx, staying[0])
+				require.Equal(t, 4401, code)
+			}
 		})
 	}
 }

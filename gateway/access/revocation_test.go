@@ -1,8 +1,10 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,8 +122,10 @@ func TestRevocationsThatCannotBeRead(t *testing.T) {
 	}
 	lapsed := make(chan *protocol.Error, 1)
 	p.Recheck = time.Nanosecond
-	g := NewGuard(r, p, home, func(refused *protocol.Error) { lapsed <- refused })
+	counting := &counted{Mode: r}
+	g := NewGuard(counting, p, home, func(refused *protocol.Error) { lapsed <- refused })
 	require.Equal(t, protocol.CodeUnavailable, (<-lapsed).Code)
+	require.EqualValues(t, 1, counting.asked.Load(), "the guard has no patience of its own")
 	g.Stop()
 	l.fail(nil)
 	require.NoError(t, r.read(t.Context(), time.Minute))
@@ -129,6 +133,17 @@ func TestRevocationsThatCannotBeRead(t *testing.T) {
 	l.fail(away)
 	_, err := ReadRevocations(t.Context(), tokens(), l, slog.New(slog.DiscardHandler))
 	require.Error(t, err)
+}
+
+// counted is a mode that counts how often it is asked.
+type counted struct {
+	Mode
+	asked atomic.Int64
+}
+
+func (c *counted) Allow(ctx context.Context, p Principal, s protocol.Scope, right Right) *protocol.Error {
+	c.asked.Add(1)
+	return c.Mode.Allow(ctx, p, s, right)
 }
 
 // TestRevocationIsNeverShortened by a later one.
