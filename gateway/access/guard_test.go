@@ -17,6 +17,7 @@ type scripted struct {
 	refused *protocol.Error
 	asked   int
 	next    Principal // what Renew returns
+	during  func()    // what happens while Allow is asked
 }
 
 func (m *scripted) Identify(*http.Request, protocol.Scope) (Principal, *protocol.Error) {
@@ -37,6 +38,9 @@ func (m *scripted) Renew(
 
 func (m *scripted) Allow(_ context.Context, p Principal, _ protocol.Scope, _ Right) *protocol.Error {
 	m.asked++
+	if m.during != nil {
+		m.during()
+	}
 	if p.expired(time.Now()) {
 		return errExpired()
 	}
@@ -143,6 +147,27 @@ func TestGuard(t *testing.T) {
 			_, refused := g.Renew(t.Context(), "good")
 			require.Equal(t, errDraft, refused)
 			require.Equal(t, []*protocol.Error{errDraft}, g.ended)
+		},
+		"is not ended by an answer about the credential before": func(t *testing.T) {
+			g := guard(Principal{Expires: in(time.Minute)})
+			g.mode.next = Principal{Expires: in(time.Hour)}
+			g.mode.during = func() {
+				g.mode.during = nil
+				_, refused := g.Renew(t.Context(), "good")
+				require.Nil(t, refused)
+			}
+			g.wait(30 * time.Minute)
+			require.Empty(t, g.ended)
+			g.wait(31 * time.Minute)
+			require.Len(t, g.ended, 1)
+		},
+		"ends once": func(t *testing.T) {
+			g := guard(Principal{Expires: in(time.Minute)})
+			for range 2 {
+				_, refused := g.Renew(t.Context(), "bad")
+				require.NotNil(t, refused)
+			}
+			require.Len(t, g.ended, 1)
 		},
 		"asks nothing once it is stopped": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Hour), Recheck: time.Second})
