@@ -95,6 +95,8 @@ func TestGuard(t *testing.T) {
 			g.mode.refused = errOutside
 			g.wait(hookRecheck)
 			require.Equal(t, []*protocol.Error{errOutside}, g.ended)
+			g.mode.refused = nil
+			require.NotNil(t, g.mode.Allow(t.Context(), g.Principal(), protocol.Scope{}, Write))
 			g.wait(time.Hour)
 			require.Len(t, g.ended, 1)
 		},

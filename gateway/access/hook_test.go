@@ -50,6 +50,11 @@ func TestHookRenews(t *testing.T) {
 		require.NotNil(t, refused, token)
 		require.Equal(t, protocol.CodeUnauthorized, refused.Code)
 	}
+	other := p
+	other.ID = "bob"
+	refused = h.Allow(t.Context(), other, app, Read)
+	require.NotNil(t, refused)
+	require.Equal(t, protocol.CodeUnauthorized, refused.Code)
 	_, refused = h.Identify(r, protocol.Scope{})
 	require.Nil(t, refused, "the scope's own error comes first")
 }

@@ -25,7 +25,9 @@ var noLog = slog.New(slog.NewTextHandler(io.Discard, nil))
 type keyServer struct {
 	*httptest.Server
 	asked atomic.Int64
-	set   atomic.Pointer[[]byte]
+	// elsewhere has the server redirect to where its keys are.
+	elsewhere bool
+	set       atomic.Pointer[[]byte]
 }
 
 func serveKeys(t *testing.T) *keyServer {
@@ -33,8 +35,8 @@ func serveKeys(t *testing.T) *keyServer {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
 		set := s.set.Load()
-		if set == nil {
-			http.Redirect(w, r, "http://127.0.0.1:1/keys", http.StatusFound)
+		if s.elsewhere && r.URL.Path == "/" {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 			return
 		}
 		_, _ = w.Write(*set)
@@ -78,7 +80,8 @@ func TestRemoteKeys(t *testing.T) {
 	t.Parallel()
 	k := newPrivate(t)
 	s := serveKeys(t)
-	s.publish(t, map[string]any{"1": k.p256.Public(), "oct": []byte("a secret of at least thirty-two bytes")})
+	s.publish(t, map[string]any{"1": k.p256.Public(), "oct": []byte("a secret of at least thirty-two bytes"),
+		"weak": k.weak.Public()})
 	keys := s.fetch(t)
 	for range 20 {
 		_, refused := verify(keys, byKey(t, jwt.SigningMethodES256, k.p256, "1"))
@@ -88,6 +91,7 @@ func TestRemoteKeys(t *testing.T) {
 	for what, token := range map[string]string{
 		"a secret of the set":          byKey(t, jwt.SigningMethodHS256, []byte("a secret of at least thirty-two bytes"), "oct"),
 		"the id of another key":        byKey(t, jwt.SigningMethodEdDSA, k.ed, "1"),
+		"a key that is too short":      byKey(t, jwt.SigningMethodRS256, k.weak, "weak"),
 		"no id":                        signed(t, jwt.SigningMethodES256, k.p256, nil, good()),
 		"an id that is no text":        signed(t, jwt.SigningMethodES256, k.p256, map[string]any{"kid": 1}, good()),
 		"an algorithm without the key": signed(t, jwt.SigningMethodRS256, k.rsa, map[string]any{"kid": "1"}, good()),
@@ -115,6 +119,8 @@ func TestRemoteKeysThatCannotBeHad(t *testing.T) {
 	t.Parallel()
 	k := newPrivate(t)
 	s := serveKeys(t)
+	s.publish(t, map[string]any{"1": k.ed.Public()})
+	s.elsewhere = true
 	keys := s.fetch(t)
 	_, refused := verify(keys, byKey(t, jwt.SigningMethodEdDSA, k.ed, "1"))
 	require.NotNil(t, refused)
