@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +15,25 @@ import (
 
 // scripted is a mode that says what a test wants.
 type scripted struct {
+	next Principal // what Renew returns
+
+	mu      sync.Mutex
 	refused *protocol.Error
 	asked   int
-	next    Principal // what Renew returns
-	during  func()    // what happens while Allow is asked
+	during  func() // what happens while Allow is asked
+}
+
+// says has Allow say something.
+func (m *scripted) says(refused *protocol.Error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused = refused
+}
+
+func (m *scripted) times() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
 }
 
 func (m *scripted) Identify(*http.Request, protocol.Scope) (Principal, *protocol.Error) {
@@ -37,14 +53,18 @@ func (m *scripted) Renew(
 }
 
 func (m *scripted) Allow(_ context.Context, p Principal, _ protocol.Scope, _ Right) *protocol.Error {
+	m.mu.Lock()
 	m.asked++
-	if m.during != nil {
-		m.during()
+	during, refused := m.during, m.refused
+	m.during = nil
+	m.mu.Unlock()
+	if during != nil {
+		during()
 	}
 	if p.expired(time.Now()) {
 		return errExpired()
 	}
-	return m.refused
+	return refused
 }
 
 // guarded is a guard in a bubble, and why it has ended.
@@ -52,6 +72,7 @@ type guarded struct {
 	*Guard
 	mode  *scripted
 	begun time.Time
+	mu    sync.Mutex
 	ended []*protocol.Error
 	after time.Duration
 }
@@ -59,9 +80,25 @@ type guarded struct {
 func guard(p Principal) *guarded {
 	g := &guarded{mode: &scripted{}, begun: time.Now()}
 	g.Guard = NewGuard(g.mode, p, protocol.Scope{}, func(refused *protocol.Error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		g.ended, g.after = append(g.ended, refused), time.Since(g.begun)
 	})
 	return g
+}
+
+// reasons are those of all ends so far.
+func (g *guarded) reasons() []*protocol.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ended
+}
+
+// lasted is when the last end was.
+func (g *guarded) lasted() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.after
 }
 
 // wait lets time pass.
@@ -77,44 +114,44 @@ func TestGuard(t *testing.T) {
 		"ends with the credential": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Minute)})
 			g.wait(2 * time.Minute)
-			require.Len(t, g.ended, 1)
-			require.Equal(t, protocol.CodeUnauthorized, g.ended[0].Code)
-			require.Equal(t, time.Minute, g.after)
+			require.Len(t, g.reasons(), 1)
+			require.Equal(t, protocol.CodeUnauthorized, g.reasons()[0].Code)
+			require.Equal(t, time.Minute, g.lasted())
 			require.NotNil(t, g.mode.Allow(t.Context(), g.Principal(), protocol.Scope{}, Read))
 		},
 		"never ends without one that does": func(t *testing.T) {
 			g := guard(Principal{})
 			g.wait(1000 * time.Hour)
-			require.Empty(t, g.ended)
-			require.Zero(t, g.mode.asked)
+			require.Empty(t, g.reasons())
+			require.Zero(t, g.mode.times())
 		},
 		"is asked again and again": func(t *testing.T) {
 			g := guard(Principal{Recheck: hookRecheck})
 			g.wait(hookRecheck*10 + time.Second)
-			require.Equal(t, 10, g.mode.asked)
-			g.mode.refused = errOutside
+			require.Equal(t, 10, g.mode.times())
+			g.mode.says(errOutside)
 			g.wait(hookRecheck)
-			require.Equal(t, []*protocol.Error{errOutside}, g.ended)
-			g.mode.refused = nil
+			require.Equal(t, []*protocol.Error{errOutside}, g.reasons())
+			g.mode.says(nil)
 			require.NotNil(t, g.mode.Allow(t.Context(), g.Principal(), protocol.Scope{}, Write))
 			g.wait(time.Hour)
-			require.Len(t, g.ended, 1)
+			require.Len(t, g.reasons(), 1)
 		},
 		"outlives an outage of seconds": func(t *testing.T) {
 			g := guard(Principal{Recheck: hookRecheck})
-			g.mode.refused = errAway()
+			g.mode.says(errAway())
 			g.wait(hookRecheck + time.Second)
-			require.Empty(t, g.ended)
-			g.mode.refused = nil
+			require.Empty(t, g.reasons())
+			g.mode.says(nil)
 			g.wait(time.Hour)
-			require.Empty(t, g.ended)
+			require.Empty(t, g.reasons())
 		},
 		"does not outlive a longer one": func(t *testing.T) {
 			g := guard(Principal{Recheck: hookRecheck})
-			g.mode.refused = errAway()
+			g.mode.says(errAway())
 			g.wait(10 * time.Second)
-			require.Len(t, g.ended, 1)
-			require.LessOrEqual(t, g.after, 10*time.Second)
+			require.Len(t, g.reasons(), 1)
+			require.LessOrEqual(t, g.lasted(), 10*time.Second)
 		},
 		"lives as long as another credential": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Minute)})
@@ -122,16 +159,16 @@ func TestGuard(t *testing.T) {
 			_, refused := g.Renew(t.Context(), "good")
 			require.Nil(t, refused)
 			g.wait(59 * time.Minute)
-			require.Empty(t, g.ended)
+			require.Empty(t, g.reasons())
 			g.wait(2 * time.Minute)
-			require.Len(t, g.ended, 1)
-			require.Equal(t, time.Hour, g.after)
+			require.Len(t, g.reasons(), 1)
+			require.Equal(t, time.Hour, g.lasted())
 		},
 		"ends with a credential that is not good": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Hour)})
 			_, refused := g.Renew(t.Context(), "bad")
 			require.Equal(t, protocol.CodeUnauthorized, refused.Code)
-			require.Len(t, g.ended, 1)
+			require.Len(t, g.reasons(), 1)
 			g.mode.next = Principal{Expires: in(time.Hour)}
 			_, refused = g.Renew(t.Context(), "good")
 			require.NotNil(t, refused, "it was too late")
@@ -141,27 +178,28 @@ func TestGuard(t *testing.T) {
 			_, refused := g.Renew(t.Context(), "away")
 			require.Equal(t, protocol.CodeUnavailable, refused.Code)
 			g.wait(59 * time.Minute)
-			require.Empty(t, g.ended)
+			require.Empty(t, g.reasons())
 		},
 		"ends with a credential that has fewer rights": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Hour)})
-			g.mode.refused = errDraft
+			g.mode.says(errDraft)
 			_, refused := g.Renew(t.Context(), "good")
 			require.Equal(t, errDraft, refused)
-			require.Equal(t, []*protocol.Error{errDraft}, g.ended)
+			require.Equal(t, []*protocol.Error{errDraft}, g.reasons())
 		},
 		"is not ended by an answer about the credential before": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Minute)})
 			g.mode.next = Principal{Expires: in(time.Hour)}
+			g.mode.mu.Lock()
 			g.mode.during = func() {
-				g.mode.during = nil
 				_, refused := g.Renew(t.Context(), "good")
 				require.Nil(t, refused)
 			}
+			g.mode.mu.Unlock()
 			g.wait(30 * time.Minute)
-			require.Empty(t, g.ended)
+			require.Empty(t, g.reasons())
 			g.wait(31 * time.Minute)
-			require.Len(t, g.ended, 1)
+			require.Len(t, g.reasons(), 1)
 		},
 		"ends once": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Minute)})
@@ -169,14 +207,14 @@ func TestGuard(t *testing.T) {
 				_, refused := g.Renew(t.Context(), "bad")
 				require.NotNil(t, refused)
 			}
-			require.Len(t, g.ended, 1)
+			require.Len(t, g.reasons(), 1)
 		},
 		"asks nothing once it is stopped": func(t *testing.T) {
 			g := guard(Principal{Expires: in(time.Hour), Recheck: time.Second})
 			g.Stop()
 			g.wait(2 * time.Hour)
-			require.Zero(t, g.mode.asked)
-			require.Empty(t, g.ended)
+			require.Zero(t, g.mode.times())
+			require.Empty(t, g.reasons())
 		},
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
