@@ -124,7 +124,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 			}
 			x.checkNobody()
 			t.Logf("%d requests, %d of them refused", x.asked, x.refused)
-			require.Greater(t, x.refused, 300)
+			if isModel(h) || !testing.Short() {
+				require.Greater(t, x.refused, 600)
+			}
 		})
 	}
 }

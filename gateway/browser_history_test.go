@@ -14,6 +14,9 @@ import (
 func TestBrowserHistory(t *testing.T) {
 	t.Parallel()
 	for name, h := range harnesses() {
+		if testing.Short() && !isModel(h) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run := historyOver(t, h, h.Open(t), forgetful)

@@ -173,10 +173,16 @@ func TestOpenAPI(t *testing.T) {
 	}
 	d.exchange(working, asked{"GET", dataPath + "?collection=big", "", nil})
 	d.exchange(working, asked{"HEAD", dataPath + "?collection=big", "", nil})
-	signedIn := serve(t, (&sqlitetest.Harness{}).Open(t), byToken)
-	outsider := "Authorization: Bearer " + tokenFor(t, "u", time.Hour, nil, nil)
-	d.exchange(signedIn, asked{"POST", dataPath + "/ticket", "", nil})
-	d.exchange(signedIn, asked{"POST", dataPath + "/ticket", "", []string{outsider}})
+	guarded := serve(t, harnesses()["model"].Open(t), byToken)
+	for _, credential := range [][]string{nil, {"Authorization: Bearer " + tokenFor(t, "u", time.Hour, nil, nil)}} {
+		for _, path := range []string{"/stream", "/socket"} {
+			d.exchange(guarded, asked{"GET", dataPath + path, "", credential})
+		}
+		for _, q := range failingExchanges {
+			q.headers = credential
+			d.exchange(guarded, q)
+		}
+	}
 	var away sync.WaitGroup
 	for _, err := range []error{
 		errors.New("a bug"), context.DeadlineExceeded, protocol.Errorf(protocol.CodeUnavailable, "away"),

@@ -22,6 +22,7 @@ import (
 var (
 	understood = []string{
 		`{"type":"second:data:ping","requestId":"r"}`,
+		`{"type":"second:auth:refresh","requestId":"r","token":"t"}`,
 		`{"type":"second:data:insert","requestId":"r","collection":"c","docId":"d1","data":{"a":1},"mutationId":"m1","source":{"any":1}}`,
 		`{"type":"second:data:insert","requestId":"r","collection":"c","data":{}}`,
 		`{"type":"second:data:update","requestId":"r","collection":"c","docId":"d1","data":{"b.c":1},"paths":true,"mutationId":"m2"}`,
@@ -58,6 +59,7 @@ var (
 		`{"type":"second:data:subscribe","requestId":"r","collection":"c"}`,
 		`{"type":"second:data:unsubscribe","requestId":"r","collection":"c"}`,
 		`{"type":"second:data:ping","requestId":"r","collection":"c"}`,
+		`{"type":"second:auth:refresh","requestId":"r"}`,
 		`{"type":"second:data:later","requestId":"r"}`,
 		`{"type":"later","requestId":"r"`,
 		`{"requestId":"r"}`,
@@ -220,6 +222,7 @@ func TestSocketSchemas(t *testing.T) {
 }
 
 var requestShapes = map[protocol.Type]bool{
-	protocol.TypeList: true, protocol.TypeDoc: true, protocol.TypeInsert: true, protocol.TypeUpdate: true, protocol.TypeDelete: true,
-	protocol.TypeUpsert: true, protocol.TypeBatch: true, protocol.TypeSubscribe: true, protocol.TypeUnsubscribe: true, protocol.TypePing: true,
+	protocol.TypeList: true, protocol.TypeDoc: true, protocol.TypeInsert: true, protocol.TypeUpdate: true,
+	protocol.TypeDelete: true, protocol.TypeUpsert: true, protocol.TypeBatch: true, protocol.TypeSubscribe: true,
+	protocol.TypeUnsubscribe: true, protocol.TypePing: true, protocol.TypeAuthRefresh: true,
 }

@@ -88,8 +88,8 @@ var heldBugs = []planted.Bug{
 	{
 		Name: "changes not held during a read",
 		File: "ws/output.go",
-		Old:  "if s.holding == 0 && size < hub.FrameBytes {",
-		New:  "if size < hub.FrameBytes {",
+		Old:  "s.refused == nil && s.holding == 0 && size < hub.FrameBytes",
+		New:  "s.refused == nil && size < hub.FrameBytes",
 		Test: "reads/never-older", // likewise
 	},
 	{

@@ -128,6 +128,9 @@ func (s *sized) readsEverywhere(id, data string) {
 // over it is served and changed like any other, up to 16 MiB.
 func TestDocumentSizes(t *testing.T) {
 	for name, h := range harnesses() {
+		if testing.Short() && !isModel(h) { // with the race detector each request takes seconds
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSized(t, h.Open(t))

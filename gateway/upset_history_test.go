@@ -31,6 +31,10 @@ var upsets = map[string]func(t *testing.T) (conformance.Harness, backends.Backen
 // unless it is one that is cut. In the end its copy is the database's state, and the database has
 // what it should have kept of the acknowledged writes.
 func TestUpsetHistory(t *testing.T) {
+	if testing.Short() {
+		t.Log("the run without the race detector has it: it makes servers that are killed and restored slow")
+		return
+	}
 	t.Parallel()
 	for name, open := range upsets {
 		t.Run(name, func(t *testing.T) {

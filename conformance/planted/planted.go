@@ -21,6 +21,9 @@ import (
 // tries is how often a test is run to catch its bug: some need a race to show.
 const tries = 4
 
+// hung is how long a test may take that its bug keeps from ending.
+const hung = 3 * time.Minute
+
 // Bug is one text of a source file in place of another, which must be there once, and the test that
 // must fail with it. Without the bug the test passes.
 type Bug struct {
@@ -82,7 +85,7 @@ func Check(t *testing.T, suites ...Suite) {
 // run runs the bug's test until it fails. caught is false if it does not: then nobody would have
 // noticed.
 func (s Suite) run(t *testing.T, binary string, bug Bug) (out string, caught bool) {
-	flags := slices.Concat(s.Flags, []string{"-test.run", bug.Test})
+	flags := slices.Concat(s.Flags, []string{"-test.run", bug.Test, "-test.timeout", hung.String()})
 	for range tries {
 		cmd := exec.CommandContext(t.Context(), binary, flags...)
 		cmd.Dir, cmd.Env = s.Dir, slices.Concat(os.Environ(), s.Env, []string{under + "=" + bug.id()})

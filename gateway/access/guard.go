@@ -11,6 +11,8 @@ import (
 const (
 	// guardTime is how long a question of a Guard may take.
 	guardTime = 2 * time.Second
+	// leastWait is between two questions, whatever a mode's clock says.
+	leastWait = 10 * time.Millisecond
 	// patience is how long a connection may go on while nobody can say whether it may, counted from when
 	// somebody last could.
 	patience = 8 * time.Second
@@ -103,7 +105,7 @@ func (g *Guard) schedule() {
 	if until := time.Until(g.principal.Expires); !g.principal.Expires.IsZero() && (wait == 0 || until < wait) {
 		wait = until
 	}
-	g.timer = time.AfterFunc(wait, g.ask)
+	g.timer = time.AfterFunc(max(wait, leastWait), g.ask)
 }
 
 // ask asks whether the principal may go on.
@@ -113,8 +115,8 @@ func (g *Guard) ask() {
 	defer cancel()
 	refused := g.mode.Allow(ctx, p, g.scope, Read)
 	g.mu.Lock()
-	waits := refused != nil && refused.Code.Info().Retryable && refused != errRevokedUnknown
-	if refused == nil || waits && time.Since(g.allowed) < patience {
+	known := refused != errRevokedUnknown
+	if refused == nil || known && refused.Code.Info().Retryable && time.Since(g.allowed) < patience {
 		if refused == nil {
 			g.allowed = time.Now()
 		}

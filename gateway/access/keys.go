@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
@@ -128,8 +130,10 @@ func (k PEM) find(_ context.Context, t *jwt.Token) (any, error) {
 
 // JWKS is a set of keys by their ids (RFC 7517), from a file or a URL.
 type JWKS struct {
-	set    keyfunc.Keyfunc
-	remote bool
+	set keyfunc.Keyfunc
+	// unknown bounds the fetches for keys that are not in the set; nil for a file. The library's own limit
+	// would be the time of the fetch too.
+	unknown *rate.Limiter
 }
 
 // NewJWKS reads the text of a set.
@@ -153,8 +157,7 @@ func ReadKeys(text []byte) (Keys, error) {
 func FetchJWKS(ctx context.Context, u *url.URL, private bool, log *slog.Logger) (*JWKS, error) {
 	set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{u.String()}, keyfunc.Override{
 		Client: Client(u, private, keysTime), HTTPTimeout: keysTime, RefreshInterval: keysInterval,
-		RateLimitWaitMax:  time.Millisecond, // beyond the limit nobody waits
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeyInterval), 1),
+		RateLimitWaitMax: keysTime, RefreshUnknownKID: rate.NewLimiter(rate.Inf, 1),
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
 			return func(_ context.Context, err error) {
 				log.Warn("the keys for tokens cannot be fetched; those from before are used", "error", err)
@@ -164,19 +167,19 @@ func FetchJWKS(ctx context.Context, u *url.URL, private bool, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	return &JWKS{set: set, remote: true}, nil
+	return &JWKS{set: set, unknown: rate.NewLimiter(rate.Every(unknownKeyInterval), 1)}, nil
 }
 
 func (k *JWKS) algorithms() []string { return publicAlgorithms }
 
 func (k *JWKS) find(ctx context.Context, t *jwt.Token) (any, error) {
+	id, _ := t.Header["kid"].(string)
+	if id == "" || k.unknown != nil && !k.knows(ctx, id) && !k.unknown.Allow() {
+		return nil, k.noKey(ctx)
+	}
 	key, err := k.set.KeyfuncCtx(ctx)(t)
 	if err != nil {
-		if k.remote && k.empty(ctx) {
-			return nil, protocol.Errorf(protocol.CodeUnavailable,
-				"the keys that tokens are checked with cannot be had for the moment: try again")
-		}
-		return nil, err
+		return nil, k.noKey(ctx)
 	}
 	if algorithmOf(key) != t.Method.Alg() {
 		return nil, jwt.ErrTokenSignatureInvalid
@@ -184,8 +187,21 @@ func (k *JWKS) find(ctx context.Context, t *jwt.Token) (any, error) {
 	return key, nil
 }
 
-// empty: no set has ever been fetched.
-func (k *JWKS) empty(ctx context.Context) bool {
-	keys, err := k.set.Storage().KeyReadAll(ctx)
-	return err == nil && len(keys) == 0
+// keys are those that there are without a fetch.
+func (k *JWKS) keys(ctx context.Context) []jwkset.JWK {
+	keys, _ := k.set.Storage().KeyReadAll(ctx) // it reads memory
+	return keys
+}
+
+func (k *JWKS) knows(ctx context.Context, id string) bool {
+	return slices.ContainsFunc(k.keys(ctx), func(key jwkset.JWK) bool { return key.Marshal().KID == id })
+}
+
+// noKey is why a token cannot be checked. Without any key nobody can say whether it is good.
+func (k *JWKS) noKey(ctx context.Context) error {
+	if k.unknown != nil && len(k.keys(ctx)) == 0 {
+		return protocol.Errorf(protocol.CodeUnavailable,
+			"the keys that tokens are checked with cannot be had for the moment: try again")
+	}
+	return jwt.ErrTokenSignatureInvalid
 }

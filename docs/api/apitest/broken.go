@@ -34,6 +34,7 @@ var spared = map[string]bool{
 	"doc-response error: dropped":               true, // no document
 	"unsubscribe-response error: dropped":       true,
 	"ping-response error: dropped":              true,
+	"refresh-response error: dropped":           true,
 	"subscribe-response error: dropped":         true,
 	"batch-response results[].created: dropped": true, // an upsert's result becomes an update's,
 	"batch-response results[].docId: dropped":   true, // an update's an insert's
