@@ -42,7 +42,7 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	g := &Gateway{config: c, hub: h, shards: hub.StartShards(), probing: make(chan struct{}, 1)}
 	g.env = &door.Env{
 		Store: store.New(b, h, c.Access, c.Limits, c.Log, c.Metrics), Mode: c.Access, Shards: g.shards,
-		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
+		Registry: door.NewRegistry(c.Metrics), Quotas: quotas(c), Parsing: limits.NewBudget(c.ParseBytes),
 		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,
 		Heartbeat: c.Heartbeat, StreamHeartbeat: c.StreamHeartbeat, StreamPace: c.StreamPace,
@@ -53,6 +53,11 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	g.stopped, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	g.running.Go(func() { h.Run(g.stopped) })
 	return g, nil
+}
+
+func quotas(c Config) *door.Quotas {
+	return door.NewQuotas(limits.NewConnections(c.Connections), limits.NewRates(c.RequestRate, c.ByteRate),
+		c.TrustedProxies, c.Metrics, c.Log)
 }
 
 // Shutdown refuses new connections, lets those that are open finish what they were asked, and ends.

@@ -61,6 +61,9 @@ func (c *Connections) Leave(user string, address netip.Addr) {
 	c.count(user, address, -1)
 }
 
+// Most is how many may be open.
+func (c *Connections) Most() Most { return c.most }
+
 // Open is how many connections are open.
 func (c *Connections) Open() int {
 	c.mu.Lock()

@@ -45,6 +45,12 @@ func NewRates(requests, bytes Rate) *Rates {
 	return r
 }
 
+// Requests is how many requests a user may make.
+func (r *Rates) Requests() Rate { return r.requests }
+
+// Bytes is how many bytes a user may send.
+func (r *Rates) Bytes() Rate { return r.bytes }
+
 // Allowance is what one user may do, over all of the user's connections and requests. nil allows
 // everything. Any goroutine may call its methods.
 type Allowance struct {

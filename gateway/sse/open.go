@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -39,10 +40,14 @@ func Routes(r chi.Router, env *door.Env) {
 // is a reset.
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	s, refused := h.parse(r)
+	if refused == nil {
+		s.place, refused = h.env.Quotas.Enter(r, s.principal)
+	}
 	switch {
 	case refused == nil:
 	case refused.Code.Info().Retryable:
-		comeBack(w)
+		h.env.Metrics.Failed(refused)
+		comeBack(w, refused.RetryAfter)
 		return
 	default:
 		h.env.Refuse(w, refused)
@@ -55,6 +60,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	defer s.place.Leave()
 	w.WriteHeader(http.StatusOK)
 	s.ctx, s.cancel = context.WithCancel(r.Context())
 	s.body = h.env.ResponseBody(s.ctx, w)
@@ -74,11 +80,11 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// comeBack has EventSource try again: after any other status it never would.
-func comeBack(w http.ResponseWriter) {
+// comeBack has EventSource try again, after a time at least: after any other status it never would.
+func comeBack(w http.ResponseWriter, after time.Duration) {
 	streamHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
-	_, _ = fmt.Fprintf(w, "retry: %d\n\n", door.RetryAfter())
+	_, _ = fmt.Fprintf(w, "retry: %d\n\n", max(door.RetryAfter(), int(after.Milliseconds())))
 }
 
 // serveDirect begins a stream that is written beside net/http and outlives its request. The
@@ -88,6 +94,7 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 	s.body, s.response = door.NewBody(s.ctx, response), response
 	s.sender = sender.New(s, h.env.Shards.Assign())
 	if !h.env.Registry.Admit(metrics.Stream, s) {
+		defer s.place.Leave()
 		defer response.Cut()
 		defer s.cancel()
 		s.leave()
@@ -95,6 +102,7 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 	}
 	go func() {
 		defer h.env.Registry.Dismiss(metrics.Stream, s)
+		defer s.place.Leave()
 		s.serve(func() {
 			response.Wait()
 			response.Cut()
