@@ -49,16 +49,15 @@ type Place struct {
 // Enter has a connection begin, which counts as a request too. The caller calls Leave once the
 // connection has ended. It refuses with rate_limited.
 func (q *Quotas) Enter(r *http.Request, p access.Principal) (*Place, *protocol.Error) {
-	place := &Place{quotas: q, user: p.ID, address: q.counted(r), allowance: q.Rates.Hold(p.ID)}
-	refused := q.Request(place.allowance)
+	refused := q.Request(q.Rates.Of(p.ID))
+	address := q.counted(r)
 	if refused == nil {
-		refused = q.refuse(q.Connections.Enter(place.user, place.address), place.address)
+		refused = q.refuse(q.Connections.Enter(p.ID, address), address)
 	}
 	if refused != nil {
-		q.Rates.Drop(place.allowance)
 		return nil, refused
 	}
-	return place, nil
+	return &Place{quotas: q, user: p.ID, address: address, allowance: q.Rates.Hold(p.ID)}, nil
 }
 
 // Leave gives the place back.

@@ -77,6 +77,19 @@ func (r *Rates) Drop(a *Allowance) {
 	a.held--
 }
 
+// Held is how many times allowances are held.
+func (r *Rates) Held() (n int) {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		for _, a := range s.byUser {
+			n += a.held
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
+
 func (r *Rates) get(user string, holds int) *Allowance {
 	if user == "" || r.requests.PerSecond == 0 && r.bytes.PerSecond == 0 {
 		return nil

@@ -30,7 +30,9 @@ func TestAllowancesAreBounded(t *testing.T) {
 		require.LessOrEqual(t, rates.known(), allowanceShards*mostInShard)
 		require.Same(t, held, rates.Of("held"))
 		require.Positive(t, rates.Of("held").Request())
+		require.Equal(t, 1, rates.Held())
 		rates.Drop(held)
+		require.Zero(t, rates.Held())
 	})
 }
 
