@@ -18,8 +18,9 @@ type Rate struct {
 const (
 	// allowanceShards is how many locks the allowances have.
 	allowanceShards = 64
-	// mostInShard bounds the allowances of a shard that no connection holds.
-	mostInShard = 256
+	// mostInShard bounds the allowances of a shard that no connection holds. Up to fewInShard all of
+	// them stay: those who come back often find theirs.
+	mostInShard, fewInShard = 256, 32
 	// lookedAt is how many allowances are looked at to forget those that are whole, for each new one.
 	lookedAt = 4
 )
@@ -118,9 +119,12 @@ func (r Rate) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(r.PerSecond), max(r.Burst, 1))
 }
 
-// makeRoom forgets some allowances that are whole: a new one is the same. In a full shard it forgets
-// one that is not, whose user then has a burst more. The caller holds mu.
+// makeRoom forgets some allowances that are whole: a new one is the same. If the shard is full all the
+// same, it forgets one that is not whole, and its user has a burst more. The caller holds mu.
 func (s *allowanceShard) makeRoom() {
+	if len(s.byUser) < fewInShard {
+		return
+	}
 	now, looked := time.Now(), 0
 	for user, a := range s.byUser { // Go begins anywhere
 		if looked++; looked > lookedAt {
