@@ -3,5 +3,6 @@
 // refusals and long bodies are written.
 //
 // A door (packages ws, sse and rest) reads a request, asks Env.Mode who it is from and Env.Quotas
-// whether that is too much, hands both to Env.Store and writes the answer. Doors never import each other, and none has a Backend.
+// whether that is too much, hands both to Env.Store and writes the answer. Doors never import each
+// other, and none has a Backend.
 package door
