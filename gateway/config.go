@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/limits"
 	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -49,6 +51,13 @@ type Config struct {
 	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by
 	// a goroutine of its own: slower, and independent of how these work inside.
 	PlainSockets bool
+	// Connections is how many sockets and event streams may be open.
+	Connections limits.Most
+	// RequestRate and ByteRate are what each user may ask and send. They hold for nobody where nobody
+	// is asked who they are.
+	RequestRate, ByteRate limits.Rate
+	// TrustedProxies are the networks of the proxies that may name a client's address.
+	TrustedProxies []netip.Prefix
 	// Access decides who may do what.
 	Access access.Mode
 	Log    *slog.Logger
@@ -62,8 +71,20 @@ func DefaultConfig() Config {
 		Limits: protocol.DefaultLimits, Heartbeat: 25 * time.Second, Stall: 60 * time.Second,
 		StreamHeartbeat: 30 * time.Second, StreamPace: 2 * time.Millisecond, MessageTime: time.Minute,
 		LogBytes: 64 << 20, ParseBytes: 8 << 20, MemoryBytes: 512 << 20, ListBytes: 256 << 20,
+		Connections: limits.Most{All: 50_000, PerUser: 200, PerAddress: 1000},
+		RequestRate: RequestRate(1000), ByteRate: ByteRate(16 << 20),
 		Access: access.None{}, Log: slog.Default(),
 	}
+}
+
+// RequestRate is a rate of requests with a burst of what two seconds have.
+func RequestRate(perSecond int) limits.Rate { return rateOf(perSecond, 2) }
+
+// ByteRate is a rate of bytes with a burst of what four seconds have.
+func ByteRate(perSecond int) limits.Rate { return rateOf(perSecond, 4) }
+
+func rateOf(perSecond, seconds int) limits.Rate {
+	return limits.Rate{PerSecond: float64(perSecond), Burst: seconds * perSecond}
 }
 
 // FrameShare is how many of the longest frames MemoryBytes must have room for: the buffer that a
@@ -110,6 +131,9 @@ func (c *Config) Validate() error {
 		c.Limits.Operations <= 0 || c.Limits.Requests <= 0,
 		"the limits of operations and requests must be more than 0",
 	)
+	bad(c.Connections.All < 0 || c.Connections.PerUser < 0 || c.Connections.PerAddress < 0 ||
+		c.RequestRate.PerSecond < 0 || c.ByteRate.PerSecond < 0,
+		"the limits of connections and rates must be 0, which is no limit, or more")
 	bad(c.Forward != nil && (c.Forward.Host == "" || c.Forward.Scheme != "http" && c.Forward.Scheme != "https"),
 		"the web app to forward to must be a URL such as http://127.0.0.1:3000")
 	return errors.Join(all...)

@@ -183,6 +183,15 @@ func TestOpenAPI(t *testing.T) {
 			d.exchange(guarded, q)
 		}
 	}
+	limited := serve(t, (&sqlitetest.Harness{}).Open(t), byToken, func(c *gateway.Config) {
+		c.RequestRate = never(1)
+	})
+	bearer := "Authorization: Bearer " + tokenFor(t, "u", time.Hour, roles{"w": "owner"}, nil)
+	for _, q := range append(failingExchanges, asked{"GET", dataPath + "/socket", "", nil}) {
+		q.headers = []string{bearer}
+		d.exchange(limited, q) // the first one is not over the limit yet
+		d.exchange(limited, q)
+	}
 	var away sync.WaitGroup
 	for _, err := range []error{
 		errors.New("a bug"), context.DeadlineExceeded, protocol.Errorf(protocol.CodeUnavailable, "away"),

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -118,6 +119,21 @@ func TestForward(t *testing.T) {
 			t, http.StatusTeapot, rest{t, c.url}.do("GET", "/", "", "Origin: https://other.example").status,
 		)
 	})
+}
+
+// TestForwardFromATrustedProxy: with proxies named, nobody else's forwarding headers are passed on.
+func TestForwardFromATrustedProxy(t *testing.T) {
+	t.Parallel()
+	app := webApp(t)
+	for network, want := range map[string]string{"127.0.0.0/8": "app.example|https", "10.0.0.0/8": "HOST|http"} {
+		h := &modeltest.Harness{Options: model.Options{Seed: 1}}
+		c := rest{t, serve(t, h.Open(t), func(c *gateway.Config) {
+			c.Forward, c.TrustedProxies = app, []netip.Prefix{netip.MustParsePrefix(network)}
+		})}
+		host := strings.TrimPrefix(c.url, "http://")
+		answer := c.do("GET", "/", "", "X-Forwarded-Proto: https", "X-Forwarded-Host: app.example")
+		require.Equal(t, "GET /|"+host+"|"+strings.ReplaceAll(want, "HOST", host)+"||", answer.body, network)
+	}
 }
 
 // The gateway keeps its own paths, also where it has nothing, lest a misspelt path reach

@@ -48,7 +48,7 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 	g.env = &door.Env{
 		Store: store.New(b, h, mode, c.Limits, c.Log, c.Metrics), Mode: mode,
 		Tickets: access.NewTickets(mode, b, c.Log), Shards: g.shards,
-		Registry: door.NewRegistry(c.Metrics), Parsing: limits.NewBudget(c.ParseBytes),
+		Registry: door.NewRegistry(c.Metrics), Quotas: quotas(c), Parsing: limits.NewBudget(c.ParseBytes),
 		Memory:  limits.NewBudget(c.MemoryBytes),
 		Metrics: c.Metrics, Log: c.Log, Limits: c.Limits,
 		Heartbeat: c.Heartbeat, StreamHeartbeat: c.StreamHeartbeat, StreamPace: c.StreamPace,
@@ -77,6 +77,11 @@ func accessMode(
 		return nil, nil, err
 	}
 	return r, r.Run, nil
+}
+
+func quotas(c Config) *door.Quotas {
+	return door.NewQuotas(limits.NewConnections(c.Connections), limits.NewRates(c.RequestRate, c.ByteRate),
+		c.TrustedProxies, c.Metrics, c.Log)
 }
 
 // Shutdown refuses new connections, lets those that are open finish what they were asked, and ends.

@@ -43,7 +43,7 @@ func (g *Gateway) elsewhere(page http.Handler, allowed *access.Allowlist) http.H
 	other, isNothing := nothing, isAPI
 	switch {
 	case g.config.Forward != nil:
-		other, isNothing = proxy.Handler(g.stopped, g.config.Forward, g.config.Log), isOurs
+		other, isNothing = proxy.Handler(g.stopped, g.config.Forward, g.config.TrustedProxies, g.config.Log), isOurs
 	case page != nil:
 		other = allowed.ServedOrigins(page)
 	}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code names a kind of failure. Clients act on codes, people read messages.
@@ -98,6 +99,9 @@ func (c Code) Info() CodeInfo {
 type Error struct {
 	Code    Code
 	Message string
+	// RetryAfter is when the same request may succeed; 0: unknown. HTTP answers and event streams tell
+	// it, sockets do not.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends/sqlite"
+	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/limits"
 	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -99,6 +102,10 @@ func TestConfigRefusals(t *testing.T) {
 		{`{"listen": 8080}`, `"listen" to a value of another kind`},
 		{`{"allowed-origin": [1]}`, `"allowed-origin" to a value of another kind`},
 		{`{"log-level": "loud"}`, `log-level`},
+		{`{"connections": true}`, `"connections" to a value of another kind: write a whole number`},
+		{`{"connections": -1}`, `--connections is -1: it must be from 0, which is no limit`},
+		{`{"connections": "many"}`, `write a whole number`},
+		{`{"trusted-proxy": [10]}`, `"trusted-proxy" to a value of another kind`},
 	} {
 		_, err := parse(t, c.file)
 		require.ErrorContains(t, err, c.want, c.file)
@@ -118,6 +125,15 @@ func TestConfigRefusals(t *testing.T) {
 		{"--forward", "http://127.0.0.1:3000?x=1", "no query"},
 		{"--forward", "127.0.0.1", "write a URL such as"},
 		{"--listen", "8080", "write HOST:PORT"},
+		{"--requests-per-second", "-5", "--requests-per-second is -5: it must be from 0"},
+		{"--connections-per-user", "1.5", "write a whole number"},
+		{"--bytes-per-second", "5TiB", "--bytes-per-second is 5497558138880: it must be from 0"},
+		{"--trusted-proxy", "10.0.0.0/33", "is no network"},
+		{"--trusted-proxy", "nginx", "write one such as 10.0.0.0/8"},
+		{"--trusted-proxy", "10.0.0.1:80", "is no network"},
+		{"--trusted-proxy", "fe80::1%eth0", "is no network"},
+		{"--trusted-proxy", "0.0.0.0/0", "an address of its choice"},
+		{"--trusted-proxy", "::ffff:0.0.0.0/96", "an address of its choice"},
 		{"--tls-key", "-----BEGIN PRIVATE KEY-----", "take the names of files"},
 		{"--bakend", "x", "unknown flag --bakend: did you mean --backend?"},
 		{"--heartbeat", "soon", "the value of --heartbeat cannot be used: write a number with its unit"},
@@ -140,6 +156,32 @@ func TestHostsAndOriginsAreThoseOfBrowsers(t *testing.T) {
 		"chrome-extension://abcdef", "http://[::1]",
 	}, c.AllowedOrigin)
 	require.Equal(t, []string{"app.example.com:443", "b.example", "[::1]:9000"}, c.AllowedHost)
+}
+
+// TestQuotas: the flags reach the gateway, with their defaults, and networks are as addresses are compared.
+func TestQuotas(t *testing.T) {
+	c, err := parse(t, "")
+	require.NoError(t, err)
+	var config gateway.Config
+	c.quotas.set(&config)
+	want := gateway.DefaultConfig()
+	require.Equal(t, want.Connections, config.Connections)
+	require.Equal(t, want.RequestRate, config.RequestRate)
+	require.Equal(t, want.ByteRate, config.ByteRate)
+	require.Empty(t, config.TrustedProxies)
+
+	c, err = parse(t, `{"connections": 7, "connections-per-user": "5", "bytes-per-second": "1KiB"}`,
+		"--connections-per-address=0", "--requests-per-second=3",
+		"--trusted-proxy=10.1.2.3/8,192.0.2.1,,2001:db8::/32", "--trusted-proxy=::ffff:198.51.100.0/120")
+	require.NoError(t, err)
+	c.quotas.set(&config)
+	require.Equal(t, limits.Most{All: 7, PerUser: 5}, config.Connections)
+	require.Equal(t, limits.Rate{PerSecond: 3, Burst: 6}, config.RequestRate)
+	require.Equal(t, limits.Rate{PerSecond: 1024, Burst: 4096}, config.ByteRate)
+	require.Equal(t, []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"),
+		netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("198.51.100.0/24"),
+	}, config.TrustedProxies)
 }
 
 // TestDefaultPortsAreLeftOut as browsers do, in Host and Origin.

@@ -55,6 +55,7 @@ func (c *serve) gateway(
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
 	c.Memory.share(&config)
+	c.quotas.set(&config)
 	config.Limits.DocumentBytes, config.Limits.FrameBytes = int(c.DocumentBytes), int(c.DocumentBytes.frame())
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, host)

@@ -147,6 +147,22 @@ func behindNginx(t *testing.T, flags ...string) {
 	require.Equal(t, "1", header.Get("Retry-After"))
 }
 
+// TestNginxNamesClients: the configuration has nginx say which address a client has, so that clients do not
+// share nginx's.
+func TestNginxNamesClients(t *testing.T) {
+	t.Parallel()
+	p := startNginx(t, "--trusted-proxy", "127.0.0.1", "--connections-per-address", "1")
+	stream, err := p.client.Get(p.url + demoPath + "/stream")
+	require.NoError(t, err)
+	defer stream.Body.Close()
+	line, err := bufio.NewReader(stream.Body).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "retry: 1000\n", line, "it is served")
+	status, body, _ := p.ask("GET", demoPath+"/stream", "")
+	require.Equal(t, 200, status)
+	require.Regexp(t, `^retry: \d{4}\n\n$`, body, "there is one of this address already")
+}
+
 // freeAddress is one that nobody listened on a moment ago.
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -178,6 +178,8 @@ func wanted(flag *kong.Flag) string {
 		return "write a URL such as http://127.0.0.1:3000"
 	case bool:
 		return "write true or false"
+	case int:
+		return "write a whole number, such as 200"
 	}
 	if flag.Enum != "" {
 		return "write one of " + strings.ReplaceAll(flag.Enum, ",", ", ")
@@ -194,6 +196,9 @@ func checkKind(flag *kong.Flag, value any) error {
 	case bool:
 		_, isBool := value.(bool)
 		ok = isBool || isText
+	case int:
+		_, isNumber := value.(float64)
+		ok = isNumber || isText
 	case []string:
 		list, isList := value.([]any)
 		isOther := func(v any) bool { _, isText := v.(string); return !isText }

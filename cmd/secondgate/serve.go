@@ -55,6 +55,7 @@ type serve struct {
 	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
 	auth          `embed:""`
 	tokens        `embed:""`
+	quotas        `embed:""`
 	LogFormat     string `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
 	LogLevel      string `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }

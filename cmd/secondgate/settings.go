@@ -19,7 +19,7 @@ const (
 // and writes the names of hosts and origins as browsers do.
 func (c *serve) AfterApply() (err error) {
 	for _, check := range []func() error{
-		c.checkAddresses, c.checkDurations, c.checkForward, c.checkKey, c.checkSizes, c.checkAuth,
+		c.checkAddresses, c.checkDurations, c.checkForward, c.checkKey, c.checkSizes, c.checkAuth, c.checkQuotas,
 		func() error { return each(c.AllowedHost, normalHost, &c.AllowedHost) },
 		func() error { return each(c.AllowedOrigin, normalOrigin, &c.AllowedOrigin) },
 	} {

@@ -24,6 +24,7 @@ type Env struct {
 	Tickets  *access.Tickets
 	Shards   *hub.Shards
 	Registry *Registry
+	Quotas   *Quotas
 	// Parsing bounds the text being parsed at once: parsing may allocate 64 times its input. Memory
 	// bounds what is held for clients: texts that have not arrived whole or wait to be carried out,
 	// reads under way, answers that are not sent, names that are followed.

@@ -3,7 +3,9 @@ package door
 import (
 	"cmp"
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -23,7 +25,7 @@ func WriteStatus(w http.ResponseWriter, status int, e *protocol.Error) {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
 	}
 	if e.Code.Info().Retryable {
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(e.RetryAfter.Seconds())))))
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n'))

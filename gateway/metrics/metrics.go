@@ -14,6 +14,15 @@ const (
 	Stream = "stream"
 )
 
+// The limits that refuse requests and connections, by the names of their flags.
+const (
+	LimitConnections = "connections"
+	LimitUser        = "connections-per-user"
+	LimitAddress     = "connections-per-address"
+	LimitRequests    = "requests-per-second"
+	LimitBytes       = "bytes-per-second"
+)
+
 // Metrics counts what one gateway does. Its methods may be called on nil, which counts nothing.
 // None looks a label up, because some run for each delivery: New resolves all of them.
 type Metrics struct {
@@ -23,6 +32,7 @@ type Metrics struct {
 	waiting                 prometheus.Gauge
 	resets                  map[string]prometheus.Counter
 	errors                  map[protocol.Code]prometheus.Counter
+	refused                 map[string]prometheus.Counter
 
 	// The feed.
 	batches      prometheus.Counter
@@ -53,6 +63,8 @@ func New(r prometheus.Registerer) *Metrics {
 		"Connections told that their copies are void, by reason.", "reason")
 	errors := counters(r, "secondgate_errors_total",
 		"Requests and connections refused or failed, by code.", "code")
+	refused := counters(r, "secondgate_refused_total",
+		"Requests and connections refused because a limit was reached, by limit.", "limit")
 	faults := counters(r, "secondgate_database_faults_total",
 		"Calls of the database that failed by no fault of a client, by operation.", "operation")
 	m := &Metrics{
@@ -62,6 +74,7 @@ func New(r prometheus.Registerer) *Metrics {
 		waiting: gauge(r, "secondgate_requests_waiting",
 			"Requests that sockets have sent and nothing executes yet."),
 		resets: map[string]prometheus.Counter{}, errors: map[protocol.Code]prometheus.Counter{},
+		refused: map[string]prometheus.Counter{},
 		batches: counter(r, "secondgate_feed_batches_total",
 			"Batches of commits taken from the database's feed, empty ones included."),
 		batchChanges: histogram(r, "secondgate_feed_batch_changes",
@@ -87,6 +100,11 @@ func New(r prometheus.Registerer) *Metrics {
 	}
 	for _, reason := range []string{protocol.ResetExpired, protocol.ResetTooMuch, protocol.ResetLost} {
 		m.resets[reason] = resets.WithLabelValues(reason)
+	}
+	for _, limit := range []string{
+		LimitConnections, LimitUser, LimitAddress, LimitRequests, LimitBytes,
+	} {
+		m.refused[limit] = refused.WithLabelValues(limit)
 	}
 	for _, info := range protocol.Codes {
 		m.errors[info.Code] = errors.WithLabelValues(string(info.Code))
@@ -195,6 +213,13 @@ func (m *Metrics) Failed(e *protocol.Error) {
 	}
 	if c := m.errors[e.Code]; c != nil {
 		c.Inc()
+	}
+}
+
+// Limited counts a request or connection that a limit refused.
+func (m *Metrics) Limited(limit string) {
+	if m != nil {
+		m.refused[limit].Inc()
 	}
 }
 

@@ -4,10 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"net/url"
 	"sync/atomic"
 
@@ -17,9 +15,9 @@ import (
 
 // Handler passes requests on, WebSockets included. Those are cut when stopped ends: net/http
 // forgets connections that were upgraded, and the gateway cannot close them in the app's words.
-func Handler(stopped context.Context, to *url.URL, log *slog.Logger) http.Handler {
+func Handler(stopped context.Context, to *url.URL, proxies door.Proxies, log *slog.Logger) http.Handler {
 	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { rewrite(r, to) },
+		Rewrite:       func(r *httputil.ProxyRequest) { rewrite(r, to, proxies) },
 		FlushInterval: -1, // an app's own event streams pass at once
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			appAway(w, r, err, log)
@@ -43,12 +41,12 @@ func Handler(stopped context.Context, to *url.URL, log *slog.Logger) http.Handle
 }
 
 // rewrite keeps the Host, by which the app knows its own pages, and adds the forwarding headers. It
-// believes those that the request has only when it comes from this machine, where a proxy may stand
-// before the gateway.
-func rewrite(r *httputil.ProxyRequest, to *url.URL) {
+// believes those that the request has only when it comes from a trusted proxy. Where the operator has
+// named none, every proxy on this machine is one.
+func rewrite(r *httputil.ProxyRequest, to *url.URL, proxies door.Proxies) {
 	r.SetURL(to)
 	r.Out.Host, r.Out.URL.RawQuery = r.In.Host, r.In.URL.RawQuery
-	if isLocal(r.In.RemoteAddr) {
+	if believes(proxies, r.In) {
 		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 			if values := r.In.Header.Values(name); len(values) > 0 {
 				r.Out.Header[name] = values
@@ -65,13 +63,11 @@ func rewrite(r *httputil.ProxyRequest, to *url.URL) {
 	}
 }
 
-func isLocal(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
+func believes(proxies door.Proxies, r *http.Request) bool {
+	if len(proxies) == 0 {
+		return door.Peer(r).IsLoopback()
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return proxies.Have(door.Peer(r))
 }
 
 // bodyKey is the context's key of a request's clientBody.

@@ -19,6 +19,7 @@ import (
 // call is one REST request as far as its URL and headers say.
 type call struct {
 	principal  access.Principal
+	allowance  *limits.Allowance
 	scope      protocol.Scope
 	docID      string
 	collection string
@@ -51,8 +52,9 @@ func Routes(r chi.Router, env *door.Env) {
 	r.Options(document, door.Preflight("GET, HEAD, PATCH, DELETE, OPTIONS"))
 }
 
-// call asks for the right, reads the URL, takes room for a short answer, has the call served and answers
-// refusals. A call with a body takes that room once the body has come: half a body must not hold it.
+// call asks for the right, reads the URL, takes one request of what the user may ask and room for a short
+// answer, has the call served and answers refusals. A call with a body takes that room once the body has
+// come: half a body must not hold it.
 func (h handler) call(right access.Right, serve serve) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -60,6 +62,10 @@ func (h handler) call(right access.Right, serve serve) http.HandlerFunc {
 		c, refused := h.parse(r, right)
 		c.ctx = r.Context()
 		defer func() { h.env.Memory.Release(c.room) }()
+		if refused == nil {
+			c.allowance = h.env.Quotas.Rates.Of(c.principal.ID)
+			refused = h.env.Quotas.Request(c.allowance)
+		}
 		if refused == nil && r.Method != http.MethodPost && r.Method != http.MethodPatch {
 			refused = h.takeRoom(&c)
 		}

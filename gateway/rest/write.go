@@ -140,8 +140,14 @@ func (h handler) readBody(
 			protocol.CodeInvalidMessage, "a page must send its body as application/json",
 		)
 	}
+	if refused := h.env.Quotas.Bytes(c.allowance, int(max(r.ContentLength, 0))); refused != nil {
+		return protocol.Request{}, refused
+	}
 	body, room, refused := h.takeBody(w, r)
 	c.room += room
+	if refused == nil && r.ContentLength < 0 {
+		refused = h.env.Quotas.Bytes(c.allowance, len(body))
+	}
 	if refused != nil {
 		return protocol.Request{}, refused
 	}

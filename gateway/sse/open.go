@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -38,10 +39,14 @@ func Routes(r chi.Router, env *door.Env) {
 // is a reset.
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	s, refused := h.parse(r)
+	if refused == nil {
+		s.place, refused = h.env.Quotas.Enter(r, s.principal)
+	}
 	switch {
 	case refused == nil:
 	case refused.Code.Info().Retryable:
-		comeBack(w)
+		h.env.Metrics.Failed(refused)
+		comeBack(w, refused.RetryAfter)
 		return
 	default:
 		h.env.Refuse(w, refused)
@@ -54,6 +59,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	defer s.place.Leave()
 	w.WriteHeader(http.StatusOK)
 	s.ctx, s.cancel = context.WithCancel(r.Context())
 	s.body = h.env.ResponseBody(s.ctx, w)
@@ -73,11 +79,11 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// comeBack has EventSource try again: after any other status it never would.
-func comeBack(w http.ResponseWriter) {
+// comeBack has EventSource try again, after a time at least: after any other status it never would.
+func comeBack(w http.ResponseWriter, after time.Duration) {
 	streamHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
-	_, _ = fmt.Fprintf(w, "retry: %d\n\n", door.RetryAfter())
+	_, _ = fmt.Fprintf(w, "retry: %d\n\n", max(door.RetryAfter(), int(after.Milliseconds())))
 }
 
 // serveDirect begins a stream that is written beside net/http and outlives its request. The
@@ -87,6 +93,7 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 	s.body, s.response = door.NewBody(s.ctx, response), response
 	s.sender = sender.New(s, h.env.Shards.Assign())
 	if !h.env.Registry.Admit(metrics.Stream, s) {
+		defer s.place.Leave()
 		defer response.Cut()
 		defer s.cancel()
 		s.leave()
@@ -94,6 +101,7 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 	}
 	go func() {
 		defer h.env.Registry.Dismiss(metrics.Stream, s)
+		defer s.place.Leave()
 		s.serve(func() {
 			response.Wait()
 			response.Cut()

@@ -23,6 +23,7 @@ type Stream struct {
 	handovers *handovers
 	principal access.Principal // who opened it
 	guard     *access.Guard
+	place     *door.Place
 	scope     protocol.Scope
 	rev       bool // documents carry _rev
 	body      *door.Body

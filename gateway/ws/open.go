@@ -30,6 +30,7 @@ type opening struct {
 	scope     protocol.Scope
 	all       bool
 	cursor    string
+	place     *door.Place
 }
 
 // handler serves the door in an Env.
@@ -42,45 +43,57 @@ func Routes(r chi.Router, env *door.Env) {
 
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	o, refused := h.parse(r)
+	if refused == nil {
+		o.place, refused = h.env.Quotas.Enter(r, o.principal)
+	}
 	if refused != nil {
 		h.env.Refuse(w, refused)
 		return
 	}
+	if !h.begin(w, r, o) {
+		o.place.Leave()
+	}
+}
+
+// begin upgrades and has a session run. It returns false if none does.
+func (h handler) begin(w http.ResponseWriter, r *http.Request, o opening) bool {
 	from, reset, refused := h.resumable(r.Context(), o)
 	if refused != nil {
 		h.env.Refuse(w, refused)
-		return
+		return false
 	}
 	if h.env.Registry.Stopping() {
 		h.env.Refuse(w, protocol.Errorf(protocol.CodeUnavailable, "the gateway is stopping: connect again"))
-		return
+		return false
 	}
 	conn, err := socket.Accept(w, r, socket.Options{
 		Subprotocol: protocol.Subprotocol, ReadLimit: int64(h.env.Limits.FrameBytes), Stall: h.env.Stall,
 		Plain: h.env.PlainSockets,
 	})
 	if err != nil {
-		return // Accept has answered
+		return false // Accept has answered
 	}
 	s, refused := h.open(conn, o, from, reset)
 	if refused != nil {
 		_ = conn.Close(refused.Code.Info().Close, refused.Message)
 		conn.CloseNow()
-		return
+		return false
 	}
 	if !h.env.Registry.Admit(metrics.Socket, s) {
 		s.guard.Stop()
 		s.sub.Close()
 		_ = conn.Close(socket.GoingAway, "the gateway is stopping: connect again")
 		conn.CloseNow()
-		return
+		return false
 	}
 	// The registry waits for it. A handler that stayed would keep net/http's buffers, and a stack as
 	// deep as the handshake's.
 	go func() {
 		defer h.env.Registry.Dismiss(metrics.Socket, s)
+		defer o.place.Leave()
 		s.run()
 	}()
+	return true
 }
 
 // open makes the session and queues the messages that it begins with. Nothing is sent before its
@@ -88,7 +101,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 func (h handler) open(
 	conn *socket.Conn, o opening, from backends.Cursor, reset string,
 ) (*Session, *protocol.Error) {
-	s := &Session{env: h.env, conn: conn, id: rand.Text(), scope: o.scope}
+	s := &Session{env: h.env, conn: conn, id: rand.Text(), scope: o.scope, place: o.place}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond.L = &s.mu
 	var shard *hub.Shard

@@ -42,6 +42,9 @@ func (s *Session) read() bool {
 	if t.err == nil {
 		errors.As(malformed, &t.err)
 	}
+	if tooFast := s.place.Spend(len(text)); tooFast != nil { // it was decoded for its requestId
+		t.err = tooFast
+	}
 	return s.enqueue(t)
 }
 

@@ -31,6 +31,7 @@ type Session struct {
 	id     string
 	scope  protocol.Scope
 	guard  *access.Guard
+	place  *door.Place
 	sub    *hub.Subscription
 	sender *sender.Sender[outgoing]
 	begun  bool // a frame is half written; the sender's turn owns it
