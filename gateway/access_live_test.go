@@ -203,7 +203,8 @@ func TestWritesAtTheEndAreWholeOrRefused(t *testing.T) {
 			if m.Error == nil {
 				done++
 			} else {
-				require.Equal(t, protocol.CodeUnauthorized, m.Error.Code)
+				// A fast machine comes to the limit of requests before the end.
+				require.Contains(t, []protocol.Code{protocol.CodeUnauthorized, protocol.CodeRateLimited}, m.Error.Code)
 			}
 		}
 	}
