@@ -38,6 +38,12 @@ const (
 	codeDuplicateKey         = 11000
 )
 
+// codesDropped are the codes of an operation whose collection was dropped, made or changed while it ran, as
+// when a database is restored: NamespaceNotFound, CursorNotFound, NoMatchingDocument (of an index that is
+// built), QueryPlanKilled, CursorKilled, snapshots from before the change, IndexBuildAborted, Interrupted and
+// BackgroundOperationInProgressForNamespace.
+var codesDropped = []int{26, 43, 47, 175, 237, codeSnapshotTooOld, codeSnapshotMissing, 276, 11601, 12587}
+
 // codesHint are the codes of a look-up whose hint names no index, or one that cannot serve it.
 var codesHint = []int{codeBadValue, codeNoPlan}
 
@@ -72,7 +78,8 @@ func classify(err error) *protocol.Error {
 		return driverkit.ShownFull
 	case hasCode(err, codeWritesBlocked):
 		return driverkit.ShownReadOnly
-	case hasCode(err, codeWriteConflict, codeDuplicateKey): // at every try
+	case hasCode(err, codeWriteConflict, codeDuplicateKey), // at every try
+		hasCode(err, codesDropped...), errors.Is(err, errNoSnapshot), errors.Is(err, errNoDocuments):
 		return driverkit.ShownBusy
 	case isAway(err), retryable(err):
 		return driverkit.ShownAway
