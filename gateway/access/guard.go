@@ -27,27 +27,35 @@ type Guard struct {
 	lapse func(*protocol.Error)
 
 	mu        sync.Mutex
-	principal Principal
-	allowed   time.Time // when somebody last said so
+	principal *Principal // does not change; another one takes its place
+	allowed   time.Time  // when somebody last said so
 	timer     *time.Timer
 	ended     bool
 }
 
-// NewGuard guards a connection of a principal that was just allowed. lapse is called once, from any
-// goroutine, when the principal's rights have ended.
-func NewGuard(mode Mode, p Principal, s protocol.Scope, lapse func(*protocol.Error)) *Guard {
-	g := &Guard{mode: mode, scope: s, lapse: lapse, principal: p, allowed: time.Now()}
+// NewGuard is for a connection of a principal that was just allowed.
+func NewGuard(mode Mode, p Principal, s protocol.Scope) *Guard {
+	held := &localOwner // most of a gateway's idle connections have a guard each
+	if p != localOwner {
+		own := p
+		held = &own
+	}
+	return &Guard{mode: mode, scope: s, principal: held, allowed: time.Now()}
+}
+
+// Start begins to ask. lapse is called once, from any goroutine, when the principal's rights have ended.
+func (g *Guard) Start(lapse func(*protocol.Error)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.lapse = lapse
 	g.schedule()
-	return g
 }
 
 // Principal is whose connection it is.
 func (g *Guard) Principal() Principal {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.principal
+	return *g.principal
 }
 
 // Identity is what a client is told of itself; nil in a mode without roles.
@@ -78,7 +86,7 @@ func (g *Guard) Renew(ctx context.Context, token string) (Principal, *protocol.E
 	if g.ended { // too late
 		return renewed, errExpired()
 	}
-	g.principal, g.allowed = renewed, time.Now()
+	g.principal, g.allowed = &renewed, time.Now()
 	g.schedule()
 	return renewed, nil
 }
@@ -142,7 +150,9 @@ func (g *Guard) end(refused *protocol.Error) {
 		return
 	}
 	g.ended = true
-	g.principal.Expires = time.Unix(0, 0)
+	expired := *g.principal
+	expired.Expires = time.Unix(0, 0)
+	g.principal = &expired
 	if g.timer != nil {
 		g.timer.Stop()
 	}

@@ -81,7 +81,8 @@ type guarded struct {
 
 func guard(p Principal) *guarded {
 	g := &guarded{mode: &scripted{}, begun: time.Now()}
-	g.Guard = NewGuard(g.mode, p, protocol.Scope{}, func(refused *protocol.Error) {
+	g.Guard = NewGuard(g.mode, p, protocol.Scope{})
+	g.Start(func(refused *protocol.Error) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.ended, g.after = append(g.ended, refused), time.Since(g.begun)

@@ -29,7 +29,7 @@ func TestPlantedBugs(t *testing.T) {
 		{"another user takes over a connection", "hook.go", `if refused == nil && renewed.ID != p.ID {`, `if false {`, "TestHookRenews"},
 		{"another user's session counts", "hook.go", `case fresh.ID != p.ID:`, `case false:`, "TestHookRenews"},
 		{"an outage lets everybody stay", "guard.go", `Retryable && time.Since(g.allowed) < patience`, `Retryable`, "TestGuard"},
-		{"what has ended is allowed again", "guard.go", `g.principal.Expires = time.Unix(0, 0)`, ``, "TestGuard"},
+		{"what has ended is allowed again", "guard.go", `g.principal = &expired`, ``, "TestGuard"},
 		{"nobody is asked again", "guard.go", `g.timer = time.AfterFunc(max(wait, leastWait), g.ask)`, `_ = wait`, "TestGuard"},
 		{"a ticket holds twice", "ticket.go", `return t.ledger.Take(ctx, ticketKind, key)`, `return found[0], nil`,
 			"TestTicketIsItsPrincipal"},

@@ -123,7 +123,8 @@ func TestRevocationsThatCannotBeRead(t *testing.T) {
 	lapsed := make(chan *protocol.Error, 1)
 	p.Recheck = time.Nanosecond
 	counting := &counted{Mode: r}
-	g := NewGuard(counting, p, home, func(refused *protocol.Error) { lapsed <- refused })
+	g := NewGuard(counting, p, home)
+	g.Start(func(refused *protocol.Error) { lapsed <- refused })
 	require.Equal(t, protocol.CodeUnavailable, (<-lapsed).Code)
 	require.EqualValues(t, 1, counting.asked.Load(), "the guard has no patience of its own")
 	g.Stop()

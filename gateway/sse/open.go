@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/metrics"
@@ -40,7 +41,7 @@ func Routes(r chi.Router, env *door.Env) {
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	s, refused := h.parse(r)
 	if refused == nil {
-		s.place, refused = h.env.Quotas.Enter(r, s.principal)
+		s.place, refused = h.env.Quotas.Enter(r, s.guard.Principal())
 	}
 	switch {
 	case refused == nil:
@@ -119,8 +120,9 @@ func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {
 		return nil, protocol.Errorf(protocol.CodeInvalidMessage, "GET takes no body")
 	}
 	s := &Stream{
-		env: h.env, replays: h.replays, handovers: h.handovers, principal: principal, scope: scope,
-		rev: door.WantsRev(query), cursor: resumeCursor(r, query), over: make(chan struct{}),
+		env: h.env, replays: h.replays, handovers: h.handovers, scope: scope,
+		guard: access.NewGuard(h.env.Mode, principal, scope),
+		rev:   door.WantsRev(query), cursor: resumeCursor(r, query), over: make(chan struct{}),
 	}
 	if s.cursor == "" && malformed != nil {
 		s.cursor = protocol.ResetEventID // the cursor may be what was malformed

@@ -21,7 +21,6 @@ type Stream struct {
 	env       *door.Env
 	replays   *replays
 	handovers *handovers
-	principal access.Principal // who opened it
 	guard     *access.Guard
 	place     *door.Place
 	scope     protocol.Scope
@@ -65,7 +64,7 @@ func (s *Stream) serve(gone func()) {
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.env.StreamHeartbeat, s.beat)
 	s.mu.Unlock()
-	s.guard = access.NewGuard(s.env.Mode, s.principal, s.scope, s.lapse)
+	s.guard.Start(s.lapse)
 	s.sender.Start()
 	gone()
 	s.cancel()

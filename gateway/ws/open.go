@@ -116,7 +116,8 @@ func (h handler) open(
 		return nil, refused
 	}
 	s.sub = sub
-	s.guard = access.NewGuard(h.env.Mode, o.principal, o.scope, s.lapse)
+	s.guard = access.NewGuard(h.env.Mode, o.principal, o.scope)
+	s.guard.Start(s.lapse)
 	if from != nil {
 		reset = s.resume()
 	}
