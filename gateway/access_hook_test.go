@@ -95,7 +95,10 @@ func TestHookAnswers(t *testing.T) {
 		{"404", status(404), 404, 404},
 		{"500", status(500), 503, 503},
 		{"204", status(204), 503, 503},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, 503, 503},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere",
+				http.StatusFound)
+		}, 503, 503},
 		{"no JSON", says("hello"), 503, 503},
 		{"nobody", says(`{"workspaceRole":"owner"}`), 503, 503},
 		{"a user that is a line", says(`{"user":{"id":"a\nb"},"workspaceRole":"owner"}`), 503, 503},

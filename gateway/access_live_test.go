@@ -48,6 +48,12 @@ func closeOf(t *testing.T, ctx context.Context, c *client.Client) (code int, bef
 	}
 }
 
+// serveByToken starts a gateway that asks for tokens and writes to its clients in a mode.
+func serveByToken(t *testing.T, m mode) string {
+	t.Helper()
+	return serve(t, harnesses()["model"].Open(t), byToken, func(c *gateway.Config) { c.PlainSockets = m.plain })
+}
+
 func live(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -74,9 +80,7 @@ func TestSocketEndsWithItsToken(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := live(t)
-			url := serve(t, harnesses()["model"].Open(t), byToken, func(c *gateway.Config) {
-				c.PlainSockets = m.plain
-			})
+			url := serveByToken(t, m)
 			token := collaborates.token(t, 1500*time.Millisecond)
 			c := dialAs(t, ctx, url, draft, token)
 			other := dialAs(t, ctx, url, draft, collaborates.token(t, time.Hour))
@@ -155,8 +159,9 @@ func TestARefreshThatFailsEndsTheSocket(t *testing.T) {
 		"expired":       {collaborates.token(t, -time.Hour), protocol.CodeUnauthorized, 4401},
 		"of another":    {people[2].token(t, time.Hour), protocol.CodeUnauthorized, 4401},
 		"endless token": {strings.Repeat("x", 9000), protocol.CodeUnauthorized, 4401},
-		"fewer rights":  {tokenFor(t, "ada", time.Hour, member, roles{"a": "viewer"}), protocol.CodeForbidden, 4403},
-		"not this app":  {tokenFor(t, "ada", time.Hour, member, nil), protocol.CodeAppNotFound, 4404},
+		"fewer rights": {tokenFor(t, "ada", time.Hour, member, roles{"a": "viewer"}), protocol.CodeForbidden,
+			4403},
+		"not this app": {tokenFor(t, "ada", time.Hour, member, nil), protocol.CodeAppNotFound, 4404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,9 +241,7 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := live(t)
-			url := serve(t, harnesses()["model"].Open(t), byToken, func(c *gateway.Config) {
-				c.PlainSockets = m.plain
-			})
+			url := serveByToken(t, m)
 			token := collaborates.token(t, 1200*time.Millisecond)
 			w := openStream(t, ctx, client.StreamURL(url, draft), "Authorization: Bearer "+token)
 			require.Equal(t, 200, w.status)

@@ -125,7 +125,8 @@ func TestSearchedInTheMeantime(t *testing.T) {
 		"the match changed": {
 			backends.Write{Op: backends.Update, Collection: "c", ID: "b", Data: []byte(`{"n":1}`)}, "b", nil,
 		},
-		"the match gone": {backends.Write{Op: backends.Delete, Collection: "c", ID: "b"}, "", driverkit.ErrSearchFirst},
+		"the match gone": {backends.Write{Op: backends.Delete, Collection: "c", ID: "b"}, "",
+			driverkit.ErrSearchFirst},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

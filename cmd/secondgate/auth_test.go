@@ -137,7 +137,8 @@ func TestAuthRefusals(t *testing.T) {
 		"choose a mode with --auth, listen on": {"--listen", "0.0.0.0:0"},
 	} {
 		arguments := append([]string{
-			"serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", "sqlite:" + filepath.Join(t.TempDir(), "x.db"),
+			"serve", "--listen", "127.0.0.1:0", "--admin", "", "--backend", "sqlite:" + filepath.Join(t.TempDir(),
+				"x.db"),
 		}, flags...)
 		out, err := secondgate(t, nil, arguments...)
 		require.Error(t, err, flags)

@@ -56,7 +56,7 @@ func readRoles(
 	}
 	for id, role := range byID {
 		if text, ok := role.(string); !ok || !add(id, text) {
-			return badClaim("%s names a role that does not exist: write %s", name, roles)
+			return badClaim("%s names a role that does not exist, or an id twice: write %s", name, roles)
 		}
 	}
 	return nil

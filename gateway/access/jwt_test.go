@@ -149,7 +149,9 @@ func TestAttackedTokens(t *testing.T) {
 	file, err := NewPEM(public)
 	require.NoError(t, err)
 	n := 0
-	for keys, attacks := range map[Keys][]attack{&boxed{secret}: attacksOnSecret(t, k), &boxed{file}: attacksOnKeys(t, k, public)} {
+	for keys, attacks := range map[Keys][]attack{
+		&boxed{secret}: attacksOnSecret(t, k), &boxed{file}: attacksOnKeys(t, k, public),
+	} {
 		for _, a := range attacks {
 			n++
 			_, refused := verify(keys, a.token)
@@ -175,34 +177,39 @@ func attacksOnSecret(t *testing.T, k private) (all []attack) {
 		claims jwt.MapClaims
 		says   string
 	}{
-		"expired":                   {jwt.MapClaims{"exp": noon.Add(-31 * time.Second).Unix()}, "has expired"},
-		"no expiry":                 {jwt.MapClaims{"exp": nil}, "needs the claims"},
-		"expiry a string":           {jwt.MapClaims{"exp": "99999999999"}, "numbers of seconds"},
-		"expiry true":               {jwt.MapClaims{"exp": true}, "numbers of seconds"},
-		"expiry zero":               {jwt.MapClaims{"exp": 0}, ""},
-		"expiry negative":           {jwt.MapClaims{"exp": -5}, ""},
-		"not yet valid":             {jwt.MapClaims{"nbf": noon.Add(31 * time.Second).Unix()}, "not valid yet"},
-		"not before a string":       {jwt.MapClaims{"nbf": "0"}, "numbers of seconds"},
-		"another issuer":            {jwt.MapClaims{"iss": "canary"}, "another issuer"},
-		"no issuer":                 {jwt.MapClaims{"iss": nil}, "needs the claims"},
-		"issuer a list":             {jwt.MapClaims{"iss": []string{"issuer"}}, ""},
-		"issuer with a space":       {jwt.MapClaims{"iss": "issuer "}, "another issuer"},
-		"another audience":          {jwt.MapClaims{"aud": "canary"}, "another audience"},
-		"no audience":               {jwt.MapClaims{"aud": nil}, "needs the claims"},
-		"audience empty":            {jwt.MapClaims{"aud": []string{}}, ""},
-		"audience a number":         {jwt.MapClaims{"aud": 5}, ""},
-		"audience in another case":  {jwt.MapClaims{"aud": "Gateway"}, "another audience"},
-		"no user":                   {jwt.MapClaims{"sub": nil}, "sub must be"},
-		"user empty":                {jwt.MapClaims{"sub": ""}, "sub must be"},
-		"user a number":             {jwt.MapClaims{"sub": 5}, ""},
-		"user a line":               {jwt.MapClaims{"sub": "canary\nline"}, "sub must be"},
-		"user too long":             {jwt.MapClaims{"sub": strings.Repeat("x", 257)}, "sub must be"},
-		"workspaces a list":         {jwt.MapClaims{"workspaces": []string{"w1"}}, "workspaces must be an object"},
-		"a role that there is not":  {jwt.MapClaims{"workspaces": map[string]any{"w1": "canary"}}, "owner, admin or member"},
-		"a role in another case":    {jwt.MapClaims{"workspaces": map[string]any{"w1": "Owner"}}, "owner, admin or member"},
-		"a role true":               {jwt.MapClaims{"workspaces": map[string]any{"w1": true}}, "owner, admin or member"},
-		"a workspace's role in app": {jwt.MapClaims{"apps": map[string]any{"a1": "owner"}}, "creator, collaborator or viewer"},
-		"apps a string":             {jwt.MapClaims{"apps": "creator"}, "apps must be an object"},
+		"expired":                  {jwt.MapClaims{"exp": noon.Add(-31 * time.Second).Unix()}, "has expired"},
+		"no expiry":                {jwt.MapClaims{"exp": nil}, "needs the claims"},
+		"expiry a string":          {jwt.MapClaims{"exp": "99999999999"}, "numbers of seconds"},
+		"expiry true":              {jwt.MapClaims{"exp": true}, "numbers of seconds"},
+		"expiry zero":              {jwt.MapClaims{"exp": 0}, ""},
+		"expiry negative":          {jwt.MapClaims{"exp": -5}, ""},
+		"not yet valid":            {jwt.MapClaims{"nbf": noon.Add(31 * time.Second).Unix()}, "not valid yet"},
+		"not before a string":      {jwt.MapClaims{"nbf": "0"}, "numbers of seconds"},
+		"another issuer":           {jwt.MapClaims{"iss": "canary"}, "another issuer"},
+		"no issuer":                {jwt.MapClaims{"iss": nil}, "needs the claims"},
+		"issuer a list":            {jwt.MapClaims{"iss": []string{"issuer"}}, ""},
+		"issuer with a space":      {jwt.MapClaims{"iss": "issuer "}, "another issuer"},
+		"another audience":         {jwt.MapClaims{"aud": "canary"}, "another audience"},
+		"no audience":              {jwt.MapClaims{"aud": nil}, "needs the claims"},
+		"audience empty":           {jwt.MapClaims{"aud": []string{}}, ""},
+		"audience a number":        {jwt.MapClaims{"aud": 5}, ""},
+		"audience in another case": {jwt.MapClaims{"aud": "Gateway"}, "another audience"},
+		"no user":                  {jwt.MapClaims{"sub": nil}, "sub must be"},
+		"user empty":               {jwt.MapClaims{"sub": ""}, "sub must be"},
+		"user a number":            {jwt.MapClaims{"sub": 5}, ""},
+		"user a line":              {jwt.MapClaims{"sub": "canary\nline"}, "sub must be"},
+		"user too long":            {jwt.MapClaims{"sub": strings.Repeat("x", 257)}, "sub must be"},
+		"workspaces a list":        {jwt.MapClaims{"workspaces": []string{"w1"}}, "workspaces must be an object"},
+		"a role that there is not": {jwt.MapClaims{"workspaces": map[string]any{"w1": "canary"}},
+			"owner, admin or member"},
+		"a role in another case": {jwt.MapClaims{"workspaces": map[string]any{"w1": "Owner"}},
+			"owner, admin or member"},
+		"a role true": {jwt.MapClaims{"workspaces": map[string]any{"w1": true}},
+			"owner, admin or member"},
+		"a workspace's role in app": {jwt.MapClaims{"apps": map[string]any{"a1": "owner"}},
+			"creator, collaborator or viewer"},
+		"a workspace twice": {jwt.MapClaims{"workspaces": map[string]any{"w1": "owner", "W1": "member"}}, "an id twice"},
+		"apps a string":     {jwt.MapClaims{"apps": "creator"}, "apps must be an object"},
 	} {
 		all = append(all, attack{name, hs(nil, claims.claims), claims.says})
 	}
@@ -341,8 +348,10 @@ func TestCredentials(t *testing.T) {
 		{"/", map[string][]string{"Authorization": {"Basic " + token}}, protocol.CodeUnauthorized},
 		{"/", map[string][]string{"Authorization": {token}}, protocol.CodeUnauthorized},
 		{"/", map[string][]string{"Authorization": {"Bearer " + token + "x"}}, protocol.CodeUnauthorized},
-		{"/", map[string][]string{"Authorization": {"Bearer " + strings.Repeat("x", maxToken+1)}}, protocol.CodeUnauthorized},
-		{"/", map[string][]string{"Authorization": {"Bearer " + token, "Bearer " + token}}, protocol.CodeInvalidMessage},
+		{"/", map[string][]string{"Authorization": {"Bearer " + strings.Repeat("x", maxToken+1)}},
+			protocol.CodeUnauthorized},
+		{"/", map[string][]string{"Authorization": {"Bearer " + token, "Bearer " + token}},
+			protocol.CodeInvalidMessage},
 		{"/", map[string][]string{
 			"Authorization": {"Bearer " + token}, "Sec-Websocket-Protocol": {"second.bearer." + token},
 		}, protocol.CodeInvalidMessage},

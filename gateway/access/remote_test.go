@@ -74,8 +74,8 @@ func byKey(t *testing.T, method jwt.SigningMethod, key any, id string) string {
 	return signed(t, method, key, map[string]any{"kid": id}, good())
 }
 
-// TestRemoteKeys are fetched once, again for a key's id that is not known, and not for a flood of those. A key
-// that was withdrawn does not count any more.
+// TestRemoteKeys are fetched once, again for a key's id that is not known, and not for a flood of those.
+// A key that was withdrawn does not count any more.
 func TestRemoteKeys(t *testing.T) {
 	t.Parallel()
 	k := newPrivate(t)
@@ -89,12 +89,14 @@ func TestRemoteKeys(t *testing.T) {
 	}
 	require.EqualValues(t, 1, s.asked.Load())
 	for what, token := range map[string]string{
-		"a secret of the set":          byKey(t, jwt.SigningMethodHS256, []byte("a secret of at least thirty-two bytes"), "oct"),
-		"the id of another key":        byKey(t, jwt.SigningMethodEdDSA, k.ed, "1"),
-		"a key that is too short":      byKey(t, jwt.SigningMethodRS256, k.weak, "weak"),
-		"no id":                        signed(t, jwt.SigningMethodES256, k.p256, nil, good()),
-		"an id that is no text":        signed(t, jwt.SigningMethodES256, k.p256, map[string]any{"kid": 1}, good()),
-		"an algorithm without the key": signed(t, jwt.SigningMethodRS256, k.rsa, map[string]any{"kid": "1"}, good()),
+		"a secret of the set": byKey(t, jwt.SigningMethodHS256,
+			[]byte("a secret of at least thirty-two bytes"), "oct"),
+		"the id of another key":   byKey(t, jwt.SigningMethodEdDSA, k.ed, "1"),
+		"a key that is too short": byKey(t, jwt.SigningMethodRS256, k.weak, "weak"),
+		"no id":                   signed(t, jwt.SigningMethodES256, k.p256, nil, good()),
+		"an id that is no text":   signed(t, jwt.SigningMethodES256, k.p256, map[string]any{"kid": 1}, good()),
+		"an algorithm without the key": signed(t, jwt.SigningMethodRS256, k.rsa, map[string]any{"kid": "1"},
+			good()),
 	} {
 		_, refused := verify(keys, token)
 		require.NotNil(t, refused, what)
@@ -178,7 +180,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	key := answerKey{credential: [32]byte{31: 1}}
 	asked := 0
 	for range 3 {
-		_, refused := a.get(t.Context(), key, func() (Principal, *protocol.Error) { asked++; return Principal{}, errAway() })
+		_, refused := a.get(t.Context(), key, func() (Principal, *protocol.Error) {
+			asked++
+			return Principal{},
+				errAway()
+		})
 		require.Equal(t, protocol.CodeUnavailable, refused.Code)
 	}
 	require.Equal(t, 3, asked)

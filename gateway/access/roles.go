@@ -68,9 +68,14 @@ func (r *Roles) In(s protocol.Scope) string {
 	return app
 }
 
-// addWorkspace adds a role. It fails on a role that does not exist.
+// addWorkspace adds a role. It fails on a role that does not exist, and on a workspace that has one under
+// another spelling: which of them counts would be left to chance.
 func (r *Roles) addWorkspace(id, role string) bool {
-	r.Workspaces[strings.ToLower(strings.TrimSpace(id))] = role
+	id = strings.ToLower(strings.TrimSpace(id))
+	if _, twice := r.Workspaces[id]; twice {
+		return false
+	}
+	r.Workspaces[id] = role
 	return role == Owner || role == Admin || role == Member
 }
 
