@@ -10,7 +10,10 @@ func (a Actor) String() string {
 	if a == (Actor{}) {
 		return unnamed
 	}
-	return a.Kind + ":" + a.ID
+	if a.Run == "" {
+		return a.Kind + ":" + a.ID
+	}
+	return a.Kind + "/" + a.Run + ":" + a.ID
 }
 
 // ParseActor reads what String wrote. It takes any other text for an outside writer.
@@ -18,6 +21,7 @@ func ParseActor(text string) Actor {
 	if text == unnamed {
 		return Actor{}
 	}
-	kind, id, _ := strings.Cut(text, ":")
-	return Actor{Kind: kind, ID: id}
+	head, id, _ := strings.Cut(text, ":")
+	kind, run, _ := strings.Cut(head, "/")
+	return Actor{Kind: kind, ID: id, Run: run}
 }

@@ -52,6 +52,9 @@ type Backend interface {
 	// Reached notBefore (nil: any). Withheld documents may count.
 	Collections(ctx context.Context, s protocol.Scope, notBefore Cursor) (map[string]int, error)
 
+	// Usage is how much a scope holds. It reads all of the scope.
+	Usage(ctx context.Context, s protocol.Scope) (Usage, error)
+
 	// Write carries out the transactions, each all or nothing, and returns an outcome for each at
 	// its index. It returns when all are durable and visible to later reads. Transactions of one
 	// call take effect in their order, those of different calls in any order. If ctx ends first,
@@ -79,6 +82,13 @@ type Backend interface {
 
 	// Close ends all calls and waits for them. The owners of feeds must close them before.
 	Close() error
+}
+
+// Usage is how much a scope holds: documents, withheld ones included, and the bytes of their data as the
+// database has it.
+type Usage struct {
+	Documents int
+	Bytes     int64
 }
 
 // Cursor is one committed snapshot of a database. Snapshots of one database are nested: of any two,
@@ -111,6 +121,9 @@ func (o Op) String() string { return [...]string{"", "insert", "update", "delete
 type Actor struct {
 	Kind string // "user", "agent", "service", "anonymous"
 	ID   string
+	// Run names what the change belongs to together with others, such as the run of an agent;
+	// empty: it stands alone. It has no colon.
+	Run string
 }
 
 // Change is the new state of one document. Insert and Update mean "is now this", Delete means "is
@@ -174,6 +187,10 @@ type Query struct {
 	MaxBytes int
 	// NotBefore bounds the snapshot: see Backend.
 	NotBefore Cursor
+	// Only, if not nil, is what the caller looks for: the list may lack any other document. It must
+	// not lack one that Only matches. A driver leaves out what its database can tell without
+	// reading it.
+	Only *protocol.Filter
 }
 
 // Page is part of a list. The pages of one list are separate reads.
@@ -183,8 +200,9 @@ type Page struct {
 	Cursor Cursor
 }
 
-// Entry is one row of the ledger: audit, approvals, tickets, revocations, agent status. Key is unique within
-// Kind. An entry whose Expires has passed counts as removed; zero means that it never expires.
+// Entry is one row of the ledger: audit (see [AuditKind]), approvals, tickets, revocations, agent
+// status. Key is unique within Kind. An entry whose Expires has passed counts as removed; zero
+// means that it never expires.
 type Entry struct {
 	Kind, Key   string
 	Body        []byte
@@ -201,4 +219,7 @@ type Ledger interface {
 	// Find returns the entries whose key begins with prefix and is greater than after, in the order
 	// of their keys. It returns at most limit entries (0: none).
 	Find(ctx context.Context, kind, prefix, after string, limit int) ([]Entry, error)
+	// FindLast returns the entries whose key begins with prefix and is less than before (empty: no
+	// bound), greatest key first. It returns at most limit entries (0: none).
+	FindLast(ctx context.Context, kind, prefix, before string, limit int) ([]Entry, error)
 }

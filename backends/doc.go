@@ -34,7 +34,7 @@
 //	store.go        how a change is stored
 //	mutation.go     records and replays of mutations
 //	upsert.go       finding the document that a filter means
-//	ledger.go       Put, Take, Find
+//	ledger.go       Put, Take, Find, FindLast
 //	feed.go         Watch, and Next
 //	since.go        Since, Gone: the history between two snapshots
 //	maintenance.go  retention: what is removed, and when

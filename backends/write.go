@@ -26,6 +26,9 @@ type Tx struct {
 	// MaxBytes bounds the documents of the outcome in all (0: no bound). A transaction over it is
 	// refused with too_large, also one that is Replayed.
 	MaxBytes int
+	// FullDocuments, if set, refuses what makes a document, and FullBytes what makes the data of one
+	// longer: the scope has no room. What deletes or makes shorter is carried out.
+	FullDocuments, FullBytes error
 	// Entries makes ledger entries of the writes' changes. The driver commits them with the writes.
 	// It may call Entries several times, so Entries must have no effects.
 	Entries func([]Change) []Entry
@@ -74,6 +77,8 @@ type Write struct {
 	Filter *protocol.Filter
 	// IfRev, if not empty, must be the document's Rev. Otherwise the write is refused.
 	IfRev string
+	// Replace makes Data of an Update the whole document: fields that it does not name are removed.
+	Replace bool
 	// Paths makes names with dots in Data and Filter lead to nested fields.
 	Paths bool
 	// MaxBytes bounds the data of the stored document (0: no bound). A document that exceeds it
@@ -86,7 +91,8 @@ type Write struct {
 // [Newest]), nil if there is none. Only Apply decides merging, times, ifRev and limits, for every
 // driver. The change that it returns lacks Commit.
 //
-// It fails with already_exists, not_found, conflict, invalid_document, invalid_id or too_large.
+// It fails with already_exists, not_found, conflict, invalid_document, invalid_id or too_large, or as
+// Tx.FullDocuments and Tx.FullBytes say.
 //
 // After an Insert, or an Upsert that found nothing, the id may still be taken: by a withheld
 // document, or by one that the filter names by _id and does not match. The driver must then refuse
@@ -114,8 +120,22 @@ func (w Write) Apply(tx *Tx, found *protocol.Document) (Change, error) {
 	if err != nil {
 		return change, err
 	}
+	if err := tx.room(found, data); err != nil {
+		return change, err
+	}
 	change.Doc = protocol.NewDocument(change.Ref.ID, data, created, updated)
 	return change, nil
+}
+
+// room fails if data needs room that the scope has not.
+func (tx *Tx) room(found *protocol.Document, data []byte) error {
+	switch {
+	case found == nil && tx.FullDocuments != nil:
+		return tx.FullDocuments
+	case found == nil || len(data) > len(found.Data):
+		return tx.FullBytes
+	}
+	return nil
 }
 
 func (w Write) ref(tx *Tx, found *protocol.Document) protocol.Ref {
@@ -167,6 +187,9 @@ func (w Write) checkNew() error {
 // data is the document's data after the write.
 func (w Write) data(base []byte, exists bool) (data []byte, err error) {
 	data = base
+	if w.Replace {
+		data = []byte("{}")
+	}
 	if w.Filter != nil && !exists {
 		if data, err = w.merge(data, w.Filter.Object()); err != nil {
 			return nil, err

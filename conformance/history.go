@@ -160,6 +160,7 @@ func (y *history) write(on *trial, n int) {
 		}
 	case protocol.CodeNotFound, protocol.CodeAlreadyExists:
 		y.count("refused", 1)
+	case protocol.CodeUnavailable: // the database is busy; the oracle knows what happened
 	default:
 		on.Fatalf("write: %v", err)
 	}

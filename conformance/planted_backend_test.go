@@ -24,6 +24,7 @@ type faulty struct {
 	watch func(context.Context, backends.Cursor) (backends.Feed, error)
 	parse func(context.Context, []byte) (backends.Cursor, error)
 	take  func(context.Context, string, string) (backends.Entry, error)
+	usage func(context.Context, protocol.Scope) (backends.Usage, error)
 }
 
 // with plants a bug into every backend that a harness opens.
@@ -40,6 +41,7 @@ func (p *planting) plant(b backends.Backend) backends.Backend {
 	f := &faulty{
 		Backend: b, list: b.List, get: b.Get, count: b.Collections, write: b.Write, since: b.Since,
 		gone: b.Gone, watch: b.Watch, parse: b.Cursor, take: b.Take,
+		usage: b.Usage,
 	}
 	p.bug(f)
 	return f
@@ -82,6 +84,10 @@ func (f *faulty) Collections(
 	ctx context.Context, s protocol.Scope, notBefore backends.Cursor,
 ) (map[string]int, error) {
 	return f.count(ctx, s, notBefore)
+}
+
+func (f *faulty) Usage(ctx context.Context, s protocol.Scope) (backends.Usage, error) {
+	return f.usage(ctx, s)
 }
 
 func (f *faulty) Write(ctx context.Context, txs []backends.Tx) []backends.Outcome {
@@ -127,6 +133,16 @@ func listUnbound(f *faulty) {
 	}
 }
 
+func listOnlySome(f *faulty) {
+	f.list = func(ctx context.Context, s protocol.Scope, q backends.Query) (backends.Page, error) {
+		page, err := f.Backend.List(ctx, s, q)
+		if q.Only != nil && len(page.Docs) > 1 {
+			page.Docs = page.Docs[1:]
+		}
+		return page, err
+	}
+}
+
 func getUnbound(f *faulty) {
 	f.get = func(
 		ctx context.Context, r protocol.Ref, _ backends.Cursor,
@@ -138,6 +154,13 @@ func getUnbound(f *faulty) {
 func countUnbound(f *faulty) {
 	f.count = func(ctx context.Context, s protocol.Scope, _ backends.Cursor) (map[string]int, error) {
 		return f.Backend.Collections(ctx, s, nil)
+	}
+}
+
+func usageOfAnother(f *faulty) {
+	f.usage = func(ctx context.Context, s protocol.Scope) (backends.Usage, error) {
+		s.Draft = true
+		return f.Backend.Usage(ctx, s)
 	}
 }
 
@@ -185,6 +208,18 @@ func sinceCut(f *faulty) {
 	) (backends.Batch, error) {
 		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
 		batch.Changes = batch.Changes[:max(0, len(batch.Changes)-1)]
+		return batch, err
+	}
+}
+
+func sinceWithoutRun(f *faulty) {
+	f.since = func(
+		ctx context.Context, s protocol.Scope, from backends.Cursor, maxBytes int,
+	) (backends.Batch, error) {
+		batch, err := f.Backend.Since(ctx, s, from, maxBytes)
+		for i := range batch.Changes {
+			batch.Changes[i].By.Run = ""
+		}
 		return batch, err
 	}
 }
@@ -325,3 +360,45 @@ func takeTwice(f *faulty) {
 }
 
 // The bugs of feeds.
+
+// entriesBeside stores entries in the course of a write, whatever becomes of it.
+func entriesBeside(f *faulty) {
+	f.write = func(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+		outs := make([]backends.Outcome, len(txs))
+		for i, tx := range txs {
+			entries := tx.Entries
+			tx.Entries = nil
+			outs[i] = f.Backend.Write(ctx, []backends.Tx{tx})[0]
+			if entries == nil {
+				continue
+			}
+			for _, e := range entries(outs[i].Changes) {
+				if err := f.Put(ctx, e, false); err != nil {
+					outs[i] = backends.Outcome{Err: err}
+				}
+			}
+		}
+		return outs
+	}
+}
+
+// entriesWithoutBefore makes entries of changes that lack what was before.
+func entriesWithoutBefore(f *faulty) {
+	f.write = func(ctx context.Context, txs []backends.Tx) []backends.Outcome {
+		txs = slices.Clone(txs)
+		for i := range txs {
+			entries := txs[i].Entries
+			if entries == nil {
+				continue
+			}
+			txs[i].Entries = func(changes []backends.Change) []backends.Entry {
+				changes = slices.Clone(changes)
+				for j := range changes {
+					changes[j].Before = nil
+				}
+				return entries(changes)
+			}
+		}
+		return f.Backend.Write(ctx, txs)
+	}
+}

@@ -100,6 +100,13 @@ func hush(_ *faultyFeed, b backends.Batch) []backends.Batch {
 	return []backends.Batch{b}
 }
 
+func forgetAuthor(_ *faultyFeed, b backends.Batch) []backends.Batch {
+	for i := range b.Changes {
+		b.Changes[i].By = backends.Actor{}
+	}
+	return []backends.Batch{b}
+}
+
 func leak(_ *faultyFeed, b backends.Batch) []backends.Batch {
 	for i := range b.Changes {
 		b.Changes[i].Ref.Scope.Draft = false

@@ -19,6 +19,7 @@ func Rules() []Rule {
 	return slices.Concat(
 		documentRules, jsonRules, scopeRules, errorRules, writeRules, upsertRules, batchRules, mutationRules,
 		listRules, feedRules, sinceRules, retentionRules, outsideRules, concurrencyRules, ledgerRules, historyRules,
+		usageRules,
 	)
 }
 

@@ -157,9 +157,9 @@ var concurrencyRules = []Rule{
 				filters := [...]string{`{"round":%d}`, `{"other":1,"round":%d}`}
 				s.together(6, func(on *trial, i int) {
 					if i%3 == 0 {
-						on = &trial{Attempt: on.Attempt, h: on.h, b: other.b, ctx: on.ctx, rng: on.rng, dice: on.dice}
+						on = on.over(other.b)
 					}
-					_, err := on.try(on.tx(alpha, find("notes", fmt.Sprintf(filters[i%2], round), newID(), `{"other":1}`)))
+					_, err := on.persist(on.tx(alpha, find("notes", fmt.Sprintf(filters[i%2], round), newID(), `{"other":1}`)))
 					on.ok("upsert", err)
 				})
 				s.want("documents", len(s.list(alpha, "notes", nil).Docs), round+1)

@@ -317,4 +317,54 @@ var feedRules = []Rule{
 			}
 		},
 	},
+	{
+		ID: "feed/author",
+		Says: "a change names who made it and in which run, in a feed and read from the history: " +
+			"of those who wrote at once each the own ones, of a document that a stranger changed " +
+			"later nobody",
+		Check: func(s *trial) {
+			from := s.now()
+			f := s.watch(from)
+			authors := []backends.Actor{robot, {Kind: "user", ID: "ann:b/c"}, {Kind: "agent", ID: "ann"}}
+			want := map[protocol.Ref]backends.Actor{}
+			s.together(12, func(on *trial, i int) { on.writeBy(authors[i%3], fmt.Sprint(i)) })
+			for i := range 12 {
+				want[note(fmt.Sprint("a", i))], want[note(fmt.Sprint("b", i))] = authors[i%3], authors[i%3]
+			}
+			s.deleteBy(authors[1], note("a0"))
+			s.outside(Step{Kind: "update", Ref: note("b0"), Data: `{"n":7}`})
+			s.outside(Step{Kind: "delete", Ref: note("b1")})
+			want[note("a0")] = authors[1]
+			want[note("b0")], want[note("b1")] = backends.Actor{}, backends.Actor{}
+			s.want("the feed's", authorsOf(f.until(s.now(), alpha)), want)
+			s.want("the history's", authorsOf(s.since(alpha, from).Changes), want)
+		},
+	},
+}
+
+// writeBy makes two notes in one transaction, and changes one of them in another one.
+func (s *trial) writeBy(by backends.Actor, id string) {
+	s.Helper()
+	tx := s.tx(alpha, ins("notes", "a"+id, `{"n":1}`), ins("notes", "b"+id, `{"n":1}`))
+	tx.By = by
+	s.succeed(tx)
+	tx = s.tx(alpha, upd("notes", "a"+id, `{"n":2}`))
+	tx.By = by
+	s.succeed(tx)
+}
+
+func (s *trial) deleteBy(by backends.Actor, r protocol.Ref) {
+	s.Helper()
+	tx := s.tx(r.Scope, del(r.Collection, r.ID))
+	tx.By = by
+	s.succeed(tx)
+}
+
+// authorsOf is who made the last change of each document.
+func authorsOf(changes []backends.Change) map[protocol.Ref]backends.Actor {
+	last := map[protocol.Ref]backends.Actor{}
+	for i := range changes {
+		last[changes[i].Ref] = changes[i].By
+	}
+	return last
 }

@@ -47,7 +47,61 @@ func ids(pages ...backends.Page) (ids []string) {
 	return ids
 }
 
+// texts are values of a field that databases may look for by themselves, and some that are alike.
+var texts = []string{
+	`"x"`, `"X"`, `"x "`, `"\u00e9"`, `"e\u0301"`, `""`, `"2020-01-02T03:04:05.678Z"`, `"1.50"`, `"AQID"`,
+	`"507f1f77bcf86cd799439011"`, `"true"`, `true`, `false`, `null`, `1`, `1.5`, `["x"]`, `[["x"]]`,
+	`{"x":"x"}`, `[true]`, `{}`, `[]`,
+}
+
+// onlyMatching are the documents of a list that a filter matches, and what such a list with it must
+// be: those at least, in the order of the list.
+func (s *trial) onlyMatching(whole []backends.Page, value string) {
+	s.Helper()
+	filter, err := protocol.ParseFilter(canonical(`{"v":`+value+`}`), false)
+	s.ok("filter", err)
+	var want []string
+	for _, p := range whole {
+		for i := range p.Docs {
+			if filter.Matches(&p.Docs[i]) {
+				want = append(want, p.Docs[i].ID)
+			}
+		}
+	}
+	if len(want) == 0 {
+		s.Fatalf("no document has %s", value)
+	}
+	for _, limit := range []int{0, 3} {
+		var got []string
+		for _, p := range s.pages(alpha, backends.Query{Collection: "notes", Limit: limit, Only: &filter}) {
+			for i := range p.Docs {
+				if filter.Matches(&p.Docs[i]) {
+					got = append(got, p.Docs[i].ID)
+				}
+			}
+		}
+		s.want(fmt.Sprintf("documents with %s, pages of %d", value, limit), got, want)
+	}
+}
+
 var listRules = []Rule{
+	{
+		ID: "list/only",
+		Says: "a list that looks for a value lacks no document that has it, whoever stored it, page by " +
+			"page in the list's order",
+		Check: func(s *trial) {
+			for i, v := range texts {
+				s.insert(note(fmt.Sprint("own", i)), `{"v":`+v+`,"w":"x"}`)
+				other := note(fmt.Sprint("other", i))
+				s.outside(Step{Kind: "insert", Ref: other, Data: `{"w":"x","v":` + v + `}`})
+			}
+			s.insert(note("nested"), `{"o":{"v":"x"},"a.v":"x"}`)
+			whole := s.pages(alpha, backends.Query{Collection: "notes"})
+			for _, v := range texts {
+				s.onlyMatching(whole, v)
+			}
+		},
+	},
 	{
 		ID:   "list/order",
 		Says: "a list has the newest first, and what is equally new by id",

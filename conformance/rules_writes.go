@@ -83,10 +83,12 @@ var writeRules = []Rule{
 		ID:   "writes/outcome",
 		Says: "a write's outcome names document, operation and actor",
 		Check: func(s *trial) {
-			for i, c := range s.commit(
+			tx := s.tx(
 				alpha, ins("notes", "a", `{}`), upd("notes", "a", `{}`), del("notes", "a"), ups("notes", "a", `{}`),
 				ups("notes", "a", `{}`),
-			) {
+			)
+			tx.By = robot
+			for i, c := range s.succeed(tx).Changes {
 				want := []backends.Op{
 					backends.Insert, backends.Update, backends.Delete, backends.Insert, backends.Update,
 				}[i]

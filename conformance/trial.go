@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/secondgate/secondgate/backends"
@@ -23,6 +24,7 @@ type trial struct {
 	// rng is for one goroutine; others fork, under the lock.
 	rng  *rand.Rand
 	dice *sync.Mutex
+	txs  *atomic.Uint64 // transactions so far
 }
 
 // The scopes of the rules. Their names are alike on purpose; aside is for marks in time (see now).
@@ -34,15 +36,18 @@ var (
 	aside = protocol.Scope{Workspace: "w-aside", App: "app"}
 )
 
-// robot is who writes in the rules.
-var robot = backends.Actor{Kind: "agent", ID: "robot"}
+// robot and nobody write in the rules. A database may keep who wrote in another way than the write.
+var (
+	robot  = backends.Actor{Kind: "agent", ID: "robot", Run: "run-1"}
+	nobody = backends.Actor{Kind: "anonymous"}
+)
 
 // open opens an empty backend and its oracle.
 func open(a *rule.Attempt, h Harness) *trial {
 	b := h.Open(a)
 	return &trial{
 		Attempt: a, h: h, b: b, oracle: h.Oracle(a, b), ctx: a.Context(), rng: a.Rand,
-		dice: new(sync.Mutex),
+		dice: new(sync.Mutex), txs: new(atomic.Uint64),
 	}
 }
 
@@ -51,7 +56,7 @@ func (s *trial) another() *trial { return open(s.Attempt, s.h) }
 
 // over is a trial of another backend over the same data, or of a copy; it has no oracle.
 func (s *trial) over(b backends.Backend) *trial {
-	return &trial{Attempt: s.Attempt, h: s.h, b: b, ctx: s.ctx, rng: s.rng, dice: s.dice}
+	return &trial{Attempt: s.Attempt, h: s.h, b: b, ctx: s.ctx, rng: s.rng, dice: s.dice, txs: s.txs}
 }
 
 // note names a document of the collection that most rules use.
@@ -116,14 +121,28 @@ func (s *trial) same(what string, got, want *protocol.Document) {
 	}
 }
 
-// tx is a transaction as a gateway makes it.
+// tx is a transaction as a gateway makes it, by robot and nobody in turns.
 func (s *trial) tx(scope protocol.Scope, writes ...backends.Write) backends.Tx {
-	return backends.Tx{Scope: scope, By: robot, At: time.Now(), Principal: "agent:robot", Writes: writes}
+	by := robot
+	if s.txs.Add(1)%2 == 0 {
+		by = nobody
+	}
+	return backends.Tx{Scope: scope, By: by, At: time.Now(), Principal: "agent:robot", Writes: writes}
 }
 
 // try writes one transaction.
 func (s *trial) try(tx backends.Tx) (backends.Outcome, error) {
 	return backends.WriteOne(s.ctx, s.b, tx)
+}
+
+// persist is try for a transaction that may be carried out twice: a database that is busy is asked again.
+func (s *trial) persist(tx backends.Tx) (o backends.Outcome, err error) {
+	for {
+		o, err = s.try(tx)
+		if protocol.CodeOf(err) != protocol.CodeUnavailable || s.ctx.Err() != nil {
+			return o, err
+		}
+	}
 }
 
 // commit writes one transaction that must succeed.

@@ -17,21 +17,28 @@ const (
 	CodeInvalidID         Code = "invalid_id"
 	CodeInvalidCursor     Code = "invalid_cursor"
 	CodeInvalidFilter     Code = "invalid_filter"
+	CodeInvalidAgentsJSON Code = "invalid_agents_json"
+	CodeNoAgentsDefined   Code = "no_agents_defined"
 	CodeUnknownType       Code = "unknown_type"
 	CodeUnauthorized      Code = "unauthorized"
 	CodeForbidden         Code = "forbidden"
+	CodeAuditForbidden    Code = "audit_logs_forbidden"
 	CodeIdentityRequired  Code = "identity_required"
 	CodeWorkspaceRequired Code = "workspace_required"
 	CodeNotFound          Code = "not_found"
 	CodeAppNotFound       Code = "app_not_found"
+	CodeAgentNotFound     Code = "agent_not_found"
+	CodeRunNotFound       Code = "run_not_found"
 	CodeAlreadyExists     Code = "already_exists"
 	CodeConflict          Code = "conflict"
 	CodeMutationMismatch  Code = "mutation_mismatch"
 	CodeTooLarge          Code = "too_large"
 	CodeListTooLarge      Code = "list_too_large"
+	CodeQuotaExceeded     Code = "quota_exceeded"
 	CodeRateLimited       Code = "rate_limited"
 	CodeCursorExpired     Code = "cursor_expired"
 	CodeTimeout           Code = "timeout"
+	CodeFailedToStart     Code = "failed_to_start_agent"
 	CodeUnavailable       Code = "unavailable"
 	CodeInternal          Code = "internal"
 )
@@ -59,21 +66,28 @@ var Codes = []CodeInfo{
 	{CodeInvalidID, 400, 1008, false, "an id or a collection name is outside the grammar"},
 	{CodeInvalidCursor, 400, 1008, false, "a page position was not made by this gateway"},
 	{CodeInvalidFilter, 422, 1008, false, "an upsert's filter is not equality of plain values"},
+	{CodeInvalidAgentsJSON, 400, 1008, false, "the text is no agents.json: it says what is wrong"},
+	{CodeNoAgentsDefined, 400, 1008, false, "the app has no agents.json, or none that was published"},
 	{CodeUnknownType, 400, 1008, false, "the gateway knows no request of that type"},
 	{CodeUnauthorized, 401, 4401, false, "the credentials are missing, wrong or expired"},
 	{CodeForbidden, 403, 4403, false, "the role does not allow it"},
+	{CodeAuditForbidden, 403, 4403, false, "the audit log is for owners and admins of the workspace"},
 	{CodeIdentityRequired, 401, 4401, false, "the request carries no identity"},
 	{CodeWorkspaceRequired, 403, 4403, false, "the identity has no workspace"},
 	{CodeNotFound, 404, 4404, false, "there is no such document"},
 	{CodeAppNotFound, 404, 4404, false, "there is no such app, or not for this identity"},
+	{CodeAgentNotFound, 404, 4404, false, "agents.json has no agent of that id"},
+	{CodeRunNotFound, 404, 4404, false, "there is no such run of an agent, or not for this identity"},
 	{CodeAlreadyExists, 409, 1008, false, "the id is taken"},
 	{CodeConflict, 412, 1008, false, "the document has changed since the revision that ifRev names"},
 	{CodeMutationMismatch, 422, 1008, false, "the mutationId was used for another request"},
 	{CodeTooLarge, 413, 1009, false, "a message or document is over its size limit"},
 	{CodeListTooLarge, 413, 1009, false, "the list is over its size limit: page it"},
+	{CodeQuotaExceeded, 403, 1008, false, "the app has as many documents or bytes as it may: delete some"},
 	{CodeRateLimited, 429, 1013, true, "too many requests: slow down"},
 	{CodeCursorExpired, 410, 1008, false, "the cursor cannot be resumed: list again"},
 	{CodeTimeout, 504, 1013, true, "the request ran out of time; a write may or may not have happened"},
+	{CodeFailedToStart, 502, 1011, false, "the worker did not take the run, which has failed"},
 	{CodeUnavailable, 503, 1013, true, "the gateway or its database is away for the moment"},
 	{CodeInternal, 500, 1011, false, "the gateway failed; its log says how"},
 }

@@ -36,7 +36,7 @@ func TestEveryCodeIsInTheTableOnce(t *testing.T) {
 		require.True(t, c.HTTP >= 400 && c.HTTP < 600, c.Code)
 		require.True(t, c.Close >= 1001 && c.Close < 5000, c.Code)
 	}
-	require.Len(t, seen, 23)
+	require.Len(t, seen, 30)
 	require.Equal(t, protocol.CodeInternal, protocol.Code("no such code").Info().Code)
 }
 

@@ -60,17 +60,23 @@ func (d *Document) Append(dst []byte) []byte {
 // AppendPlain is Append without _rev: the legacy doors' form, whose clients show every field as a
 // column.
 func (d *Document) AppendPlain(dst []byte) []byte {
+	dst = d.AppendBare(dst)
+	dst = append(dst[:len(dst)-1], `,"_createdAt":"`...)
+	dst = AppendTime(dst, d.Created)
+	dst = append(dst, `","_updatedAt":"`...)
+	dst = AppendTime(dst, d.Updated)
+	return append(dst, `"}`...)
+}
+
+// AppendBare is Append without times and _rev: the internal door's form.
+func (d *Document) AppendBare(dst []byte) []byte {
 	dst = append(dst, `{"_id":`...)
 	dst = AppendString(dst, d.ID)
 	if inner := d.Data[1 : len(d.Data)-1]; len(inner) > 0 {
 		dst = append(dst, ',')
 		dst = append(dst, inner...)
 	}
-	dst = append(dst, `,"_createdAt":"`...)
-	dst = AppendTime(dst, d.Created)
-	dst = append(dst, `","_updatedAt":"`...)
-	dst = AppendTime(dst, d.Updated)
-	return append(dst, `"}`...)
+	return append(dst, '}')
 }
 
 // AppendTime appends t as RFC 3339 UTC with milliseconds. The format without them is one that

@@ -53,13 +53,41 @@ func (r *Request) appendFields(dst []byte) []byte {
 	dst = appendText(dst, "cursor", r.Cursor)
 	dst = appendText(dst, "mutationId", r.MutationID)
 	dst = appendText(dst, "token", r.Token)
+	dst = appendText(dst, "agentId", r.AgentID)
+	dst = appendText(dst, "prompt", r.Prompt)
+	dst = appendText(dst, "runId", r.RunID)
 	if r.Paths {
 		dst = appendBool(dst, "paths", true)
 	}
 	if r.Limit > 0 {
 		dst = strconv.AppendInt(appendField(dst, "limit"), int64(r.Limit), 10)
 	}
-	return r.appendOperations(dst)
+	return r.appendOperations(r.appendQuery(dst))
+}
+
+// appendQuery appends what only a query has.
+func (r *Request) appendQuery(dst []byte) []byte {
+	dst = appendRaw(dst, "where", r.Where)
+	dst = appendNames(dst, "order", r.Order)
+	dst = appendNames(dst, "fields", r.Fields)
+	if r.Count {
+		dst = appendBool(dst, "count", true)
+	}
+	return dst
+}
+
+func appendNames(dst []byte, field string, names []string) []byte {
+	if names == nil {
+		return dst
+	}
+	dst = append(appendField(dst, field), '[')
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, name)
+	}
+	return append(dst, ']')
 }
 
 func (r *Request) appendOperations(dst []byte) []byte {

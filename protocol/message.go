@@ -16,7 +16,12 @@ const (
 	TypeReset    Type = "second:data:reset"
 	TypeGoAway   Type = "second:data:goaway"
 	TypeError    Type = "second:data:error"
+	// Where welcome has the feature agents:
+	TypeAgentUpdate Type = "second:agent:update"
 )
+
+// TypeAgentTriggered is the answer to [TypeAgentTrigger], under the name that apps listen to.
+const TypeAgentTriggered Type = "second:agent:triggered"
 
 // The reasons of a reset, as clients read them.
 const (
@@ -94,6 +99,22 @@ func AppendChange(dst []byte, collection, operation, docID string, doc *Document
 	return append(dst, '}')
 }
 
+// Author is who made a change, as clients that ask for it are told. ID and Run may be empty.
+type Author struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Run  string `json:"run"`
+}
+
+// AppendAuthor appends a message of AppendChange, with its author.
+func AppendAuthor(dst, change []byte, by Author) []byte {
+	dst = slices.Grow(dst, len(change)+50+len(by.Kind)+len(by.ID)+len(by.Run))
+	dst = append(dst, change[:len(change)-1]...)
+	dst = append(appendField(dst, "by"), '{')
+	dst = appendText(appendText(appendStringField(dst, "kind", by.Kind), "id", by.ID), "run", by.Run)
+	return append(dst, "}}"...)
+}
+
 // AppendBookmark appends second:data:bookmark.
 func AppendBookmark(dst []byte, cursor string) []byte {
 	return append(appendStringField(open(dst, TypeBookmark), "cursor", cursor), '}')
@@ -123,6 +144,20 @@ func AppendFrameError(dst []byte, requestID string, e *Error) []byte {
 	return append(appendError(appendText(open(dst, TypeError), "requestId", requestID), e), '}')
 }
 
+// AppendAgentUpdate appends second:agent:update: a run has ended. reason is empty unless it failed.
+func AppendAgentUpdate(dst []byte, agentID, runID, status, reason string) []byte {
+	dst = appendStringField(open(dst, TypeAgentUpdate), "agentId", agentID)
+	dst = appendStringField(appendStringField(dst, "runId", runID), "status", status)
+	return append(appendText(dst, "error", reason), '}')
+}
+
+// Agent is an agent as second:agents:list names it.
+type Agent struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
 // Answer is the answer to one request. Only the fields of its type are sent.
 type Answer struct {
 	// Request is what is answered.
@@ -138,6 +173,11 @@ type Answer struct {
 	Replayed bool
 	// ExpiresAt is for refresh: the new credential's end; zero: never.
 	ExpiresAt time.Time
+	// Count is how many documents a query matches, if it asks.
+	Count int
+	// Agents are those of the app; RunID and Status are of a run.
+	Agents        []Agent
+	RunID, Status string
 	// Results are a batch's, one Answer per operation.
 	Results []Answer
 	Err     *Error
@@ -147,7 +187,7 @@ type Answer struct {
 func (a *Answer) Append(dst []byte) []byte {
 	dst = slices.Grow(dst, a.size())
 	dst = append(dst, '{')
-	dst = appendStringField(dst, "type", string(a.Request.Type)+ResponseSuffix)
+	dst = appendStringField(dst, "type", string(a.Request.Type.Response()))
 	dst = appendText(dst, "requestId", a.Request.RequestID)
 	dst = a.appendPayload(dst)
 	if a.Replayed {
@@ -157,6 +197,14 @@ func (a *Answer) Append(dst []byte) []byte {
 		dst = appendError(dst, a.Err)
 	}
 	return append(dst, '}')
+}
+
+// Response is the type of the answer to a request of this type.
+func (t Type) Response() Type {
+	if t == TypeAgentTrigger {
+		return TypeAgentTriggered
+	}
+	return t + ResponseSuffix
 }
 
 // size is about how long the message will be, so that it is allocated once.
@@ -179,6 +227,11 @@ func (a *Answer) appendPayload(dst []byte) []byte {
 	switch a.Request.Type {
 	case TypeList:
 		dst = appendText(appendDocs(dst, a.Docs), "next", a.Next)
+	case TypeQuery:
+		dst = appendText(appendDocs(dst, a.Docs), "next", a.Next)
+		if a.Request.Count && a.Err == nil {
+			dst = strconv.AppendInt(appendField(dst, "count"), int64(a.Count), 10)
+		}
 	case TypeSubscribe:
 		dst = appendBool(dst, "resumed", a.Resumed)
 		dst = appendText(appendDocs(dst, a.Docs), "next", a.Next)
@@ -195,6 +248,11 @@ func (a *Answer) appendPayload(dst []byte) []byte {
 		}
 	case TypeAuthRefresh:
 		dst = appendExpiry(dst, a.ExpiresAt)
+	case TypeAgents:
+		agents, _ := json.Marshal(append([]Agent{}, a.Agents...)) // texts: cannot fail
+		dst = appendRaw(dst, "agents", agents)
+	case TypeAgentTrigger, TypeAgentFollow:
+		dst = appendText(appendText(dst, "runId", a.RunID), "status", a.Status)
 	case TypeBatch:
 		dst = a.appendResults(dst)
 	}

@@ -27,6 +27,8 @@ func messages() map[string]string {
 	known.Identity = &protocol.Identity{
 		UserID: "u1", UserName: "Ada", Role: "viewer", Rights: []string{"read", "write"}, ExpiresAt: expiry,
 	}
+	counted := ask(protocol.TypeQuery)
+	counted.Count = true
 	batch := &protocol.Request{
 		Type:      protocol.TypeBatch,
 		RequestID: "r1",
@@ -34,15 +36,23 @@ func messages() map[string]string {
 			*ask(protocol.TypeInsert), *ask(protocol.TypeUpsert), *ask(protocol.TypeDelete),
 		},
 	}
+	trigger := &protocol.Request{Type: protocol.TypeAgentTrigger, RequestID: "r1", AgentID: "e1"}
 	return map[string]string{
 		"welcome":       string(welcome.Append(nil)),
 		"welcome, user": string(known.Append(nil)),
 		"change insert": string(protocol.AppendChange(nil, "c", "insert", "d1", doc)),
 		"change delete": string(protocol.AppendChange(nil, "c", "delete", "d1", nil)),
-		"bookmark":      string(protocol.AppendBookmark(nil, "cur")),
-		"settled":       string(protocol.AppendSettled(nil, "r1")),
-		"reset":         string(protocol.AppendReset(nil, "cursor_expired", 20)),
-		"goaway":        string(protocol.AppendGoAway(nil, 300)),
+		"change by": string(protocol.AppendAuthor(
+			nil, protocol.AppendChange(nil, "c", "delete", "d1", nil),
+			protocol.Author{Kind: "agent", ID: "e1", Run: "6b0d8d5a83546ffaffea796a"},
+		)),
+		"change by nobody known": string(protocol.AppendAuthor(
+			nil, protocol.AppendChange(nil, "c", "insert", "d1", doc), protocol.Author{Kind: "anonymous"},
+		)),
+		"bookmark": string(protocol.AppendBookmark(nil, "cur")),
+		"settled":  string(protocol.AppendSettled(nil, "r1")),
+		"reset":    string(protocol.AppendReset(nil, "cursor_expired", 20)),
+		"goaway":   string(protocol.AppendGoAway(nil, 300)),
 		"error": string(
 			protocol.AppendFrameError(nil, "", protocol.Errorf(protocol.CodeInvalidJSON, "no JSON")),
 		),
@@ -51,8 +61,21 @@ func messages() map[string]string {
 		),
 		"list, empty": answer(protocol.Answer{Request: ask(protocol.TypeList)}),
 		"list, failed": answer(
-			protocol.Answer{Request: ask(protocol.TypeList), Err: protocol.Errorf(protocol.CodeUnavailable, "away")},
+			protocol.Answer{
+				Request: ask(protocol.TypeList),
+				Err:     protocol.Errorf(protocol.CodeUnavailable, "away"),
+			},
 		),
+		"query": answer(
+			protocol.Answer{Request: counted, Docs: []protocol.Document{*doc}, Next: "n", Count: 12},
+		),
+		"query, failed": answer(protocol.Answer{
+			Request: ask(protocol.TypeQuery),
+			Err: protocol.Errorf(
+				protocol.CodeInvalidFilter,
+				"there is no operator $ne: use $eq, $in, $gt, $gte, $lt, $lte or $exists",
+			),
+		}),
 		"doc":            answer(protocol.Answer{Request: ask(protocol.TypeDoc), Doc: doc}),
 		"doc, none":      answer(protocol.Answer{Request: ask(protocol.TypeDoc)}),
 		"insert":         answer(protocol.Answer{Request: ask(protocol.TypeInsert), Doc: doc, DocID: "d1"}),
@@ -60,7 +83,13 @@ func messages() map[string]string {
 		"update, failed": answer(protocol.Answer{Request: ask(protocol.TypeUpdate), Err: conflict}),
 		"delete":         answer(protocol.Answer{Request: ask(protocol.TypeDelete), DocID: "d1"}),
 		"upsert, replayed": answer(
-			protocol.Answer{Request: ask(protocol.TypeUpsert), Doc: doc, DocID: "d1", Created: true, Replayed: true},
+			protocol.Answer{
+				Request:  ask(protocol.TypeUpsert),
+				Doc:      doc,
+				DocID:    "d1",
+				Created:  true,
+				Replayed: true,
+			},
 		),
 		"subscribe": answer(
 			protocol.Answer{Request: ask(protocol.TypeSubscribe), Docs: []protocol.Document{*doc}},
@@ -72,15 +101,50 @@ func messages() map[string]string {
 		),
 		"refresh": answer(
 			protocol.Answer{
-				Request: &protocol.Request{Type: protocol.TypeAuthRefresh, RequestID: "r1"}, ExpiresAt: expiry,
+				Request: &protocol.Request{
+					Type:      protocol.TypeAuthRefresh,
+					RequestID: "r1",
+				}, ExpiresAt: expiry,
 			},
+		),
+		"agents": answer(protocol.Answer{
+			Request: &protocol.Request{Type: protocol.TypeAgents, RequestID: "r1"},
+			Agents:  []protocol.Agent{{ID: "e1", Name: "Enricher", Description: "Looks up."}},
+		}),
+		"triggered": answer(protocol.Answer{Request: trigger, RunID: "6b0d8d5a83546ffaffea796a"}),
+		"triggered, again": answer(
+			protocol.Answer{Request: trigger, RunID: "6b0d8d5a83546ffaffea796a", Replayed: true},
+		),
+		"triggered, failed": answer(protocol.Answer{
+			Request: trigger, RunID: "6b0d8d5a83546ffaffea796a", Err: protocol.Errorf(protocol.CodeAgentNotFound, "none"),
+		}),
+		"follow": answer(protocol.Answer{
+			Request: &protocol.Request{
+				Type:      protocol.TypeAgentFollow,
+				RequestID: "r1",
+				RunID:     "6b0d8d5a83546ffaffea796a",
+			},
+			RunID: "6b0d8d5a83546ffaffea796a", Status: "streaming",
+		}),
+		"run completed": string(
+			protocol.AppendAgentUpdate(nil, "e1", "6b0d8d5a83546ffaffea796a", "completed", ""),
+		),
+		"run refused": string(
+			protocol.AppendAgentUpdate(nil, "e9", "6b0d8d5a83546ffaffea796a", "failed", "none"),
+		),
+		"run failed": string(
+			protocol.AppendAgentUpdate(nil, "e1", "6b0d8d5a83546ffaffea796a", "failed", "It broke."),
 		),
 		"batch": answer(
 			protocol.Answer{
 				Request: batch,
 				Results: []protocol.Answer{
 					{Request: &batch.Operations[0], Doc: doc, DocID: "d1", Created: true},
-					{Request: &batch.Operations[1], Doc: doc, DocID: "d1"}, {Request: &batch.Operations[2], DocID: "d1"},
+					{
+						Request: &batch.Operations[1],
+						Doc:     doc,
+						DocID:   "d1",
+					}, {Request: &batch.Operations[2], DocID: "d1"},
 				},
 			},
 		),

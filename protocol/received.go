@@ -22,8 +22,10 @@ type Received struct {
 	Operation    string            `json:"operation"`
 	DocID        string            `json:"docId"`
 	Doc          json.RawMessage   `json:"doc"`
+	By           *Author           `json:"by"`
 	Docs         []json.RawMessage `json:"docs"`
 	Next         string            `json:"next"`
+	Count        int               `json:"count"`
 	Created      bool              `json:"created"`
 	Replayed     bool              `json:"replayed"`
 	Results      []Received        `json:"results"`
@@ -36,6 +38,10 @@ type Received struct {
 	Role         string            `json:"role"`
 	Rights       []string          `json:"rights"`
 	ExpiresAt    string            `json:"expiresAt"`
+	Agents       []Agent           `json:"agents"`
+	AgentID      string            `json:"agentId"`
+	RunID        string            `json:"runId"`
+	Status       string            `json:"status"`
 	Error        *ReceivedError    `json:"error"`
 }
 
@@ -50,6 +56,15 @@ type ReceivedError struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"`
+}
+
+// UnmarshalJSON also reads the sentence alone, which second:agent:update has.
+func (e *ReceivedError) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return fast.Unmarshal(text, &e.Message)
+	}
+	type plain ReceivedError
+	return fast.Unmarshal(text, (*plain)(e))
 }
 
 // DecodeFrame reads a frame of the gateway: one message or an array of them.

@@ -13,6 +13,7 @@ type Type string
 const (
 	TypeList        Type = "second:data:list"
 	TypeDoc         Type = "second:data:doc"
+	TypeQuery       Type = "second:data:query"
 	TypeInsert      Type = "second:data:insert"
 	TypeUpdate      Type = "second:data:update"
 	TypeDelete      Type = "second:data:delete"
@@ -22,6 +23,10 @@ const (
 	TypeUnsubscribe Type = "second:data:unsubscribe"
 	TypePing        Type = "second:data:ping"
 	TypeAuthRefresh Type = "second:auth:refresh"
+	// Where welcome has the feature agents:
+	TypeAgents       Type = "second:agents:list"
+	TypeAgentTrigger Type = "second:agent:trigger"
+	TypeAgentFollow  Type = "second:agent:follow"
 )
 
 // ResponseSuffix turns a request's type into its answer's.
@@ -58,7 +63,14 @@ type Request struct {
 	Cursor     string
 	MutationID string
 	Token      string
-	Operations []Request
+	// AgentID, Prompt and RunID are about runs of agents.
+	AgentID, Prompt, RunID string
+	Operations             []Request
+	// Where, Order, Fields and Count are of a query: see [ParseQuery].
+	Where  []byte
+	Order  []string
+	Fields []string
+	Count  bool
 }
 
 // fields of a request: what its type must and may have.
@@ -74,13 +86,17 @@ var writeShapes = map[Type]shape{
 // shapes are those of whole requests: a write outside a batch may carry a mutationId of its own.
 var shapes = func() map[Type]shape {
 	all := map[Type]shape{
-		TypeList:        {[]string{"collection"}, []string{"limit", "after"}},
-		TypeDoc:         {[]string{"collection", "docId"}, nil},
-		TypeBatch:       {[]string{"operations"}, []string{"mutationId"}},
-		TypeSubscribe:   {[]string{"collection"}, []string{"docId", "cursor"}},
-		TypeUnsubscribe: {[]string{"collection"}, []string{"docId"}},
-		TypePing:        {},
-		TypeAuthRefresh: {[]string{"token"}, nil},
+		TypeList:         {[]string{"collection"}, []string{"limit", "after"}},
+		TypeDoc:          {[]string{"collection", "docId"}, nil},
+		TypeQuery:        {[]string{"collection"}, []string{"where", "order", "limit", "after", "fields", "count"}},
+		TypeBatch:        {[]string{"operations"}, []string{"mutationId"}},
+		TypeSubscribe:    {[]string{"collection"}, []string{"docId", "cursor"}},
+		TypeUnsubscribe:  {[]string{"collection"}, []string{"docId"}},
+		TypePing:         {},
+		TypeAuthRefresh:  {[]string{"token"}, nil},
+		TypeAgents:       {},
+		TypeAgentTrigger: {[]string{"agentId"}, []string{"prompt", "mutationId"}},
+		TypeAgentFollow:  {[]string{"runId"}, nil},
 	}
 	for t, s := range writeShapes {
 		all[t] = shape{s.required, append([]string{"mutationId"}, s.optional...)}
@@ -92,6 +108,11 @@ var shapes = func() map[Type]shape {
 func (r *Request) Writes() bool {
 	_, one := writeShapes[r.Type]
 	return one || r.Type == TypeBatch
+}
+
+// AboutAgents tells whether the request is about agents and their runs.
+func (r *Request) AboutAgents() bool {
+	return r.Type == TypeAgents || r.Type == TypeAgentTrigger || r.Type == TypeAgentFollow
 }
 
 // frameDepth is how deep a frame may nest: a document inside an operation inside a batch.
@@ -226,6 +247,12 @@ func (r *Request) set(field string, value []byte, limits Limits) error {
 		return setString(field, value, &r.Cursor)
 	case "token":
 		return setString(field, value, &r.Token)
+	case "agentId":
+		return setName(field, value, &r.AgentID)
+	case "runId":
+		return setName(field, value, &r.RunID)
+	case "prompt":
+		return setText(field, value, &r.Prompt)
 	case "mutationId":
 		return r.setMutationID(value)
 	case "data":
@@ -234,6 +261,14 @@ func (r *Request) set(field string, value []byte, limits Limits) error {
 		return setObject(field, value, &r.Filter)
 	case "paths":
 		return setBool(field, value, &r.Paths)
+	case "where":
+		return setObject(field, value, &r.Where)
+	case "order":
+		return setNames(field, value, MaxOrder, &r.Order)
+	case "fields":
+		return setNames(field, value, MaxFields, &r.Fields)
+	case "count":
+		return setBool(field, value, &r.Count)
 	case "limit":
 		return r.setLimit(value)
 	default: // operations
@@ -249,12 +284,41 @@ func setString(field string, value []byte, to *string) error {
 	return nil
 }
 
+// setText is setString for what may be empty.
+func setText(field string, value []byte, to *string) error {
+	if value[0] != '"' {
+		return Errorf(CodeInvalidMessage, "%s must be a string", field)
+	}
+	*to = unquote(value)
+	return nil
+}
+
 // setName is setString for ids and collection names.
 func setName(field string, value []byte, to *string) error {
 	if err := setString(field, value, to); err != nil {
 		return err
 	}
 	return CheckName(field, *to)
+}
+
+// setNames reads a list of names.
+func setNames(field string, value []byte, most int, to *[]string) error {
+	if value[0] != '[' {
+		return Errorf(CodeInvalidMessage, "%s must be a list of names", field)
+	}
+	names := []string{}
+	for element := range Elements(value) {
+		if len(names) == most {
+			return Errorf(CodeInvalidMessage, "%s has at most %d names", field, most)
+		}
+		var name string
+		if err := setName(field+"[]", element, &name); err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	*to = names
+	return nil
 }
 
 func setObject(field string, value []byte, to *[]byte) error {

@@ -13,8 +13,12 @@ const MaxStoredName = 4 << 10
 // MaxName is the greatest length of an id (bytes) and of a collection name (characters).
 const MaxName = 128
 
-// draftSuffix marks the draft scope in storage, which is why no app id may end in it.
-const draftSuffix = "__draft"
+const (
+	// draftSuffix marks the draft scope in storage, which is why no app id may end in it.
+	draftSuffix = "__draft"
+	// systemSuffix marks the scopes in which the gateways keep documents of their own.
+	systemSuffix = "__system"
+)
 
 // Scope is what everything lives in: one version of one app of one workspace.
 // Nothing of one scope ever reaches another.
@@ -41,8 +45,26 @@ func ParseScope(workspace, app, version string) (Scope, error) {
 			CodeInvalidID, "an app id cannot end in %s: ask for version=draft instead", draftSuffix,
 		)
 	}
+	if strings.HasSuffix(app, systemSuffix) {
+		return Scope{}, Errorf(CodeInvalidID, "an app id cannot end in %s: choose another one", systemSuffix)
+	}
 	return Scope{Workspace: workspace, App: app, Draft: version == "draft"}, nil
 }
+
+// SystemScope is the reserved scope of an app, or of a workspace if app is empty. The gateways keep
+// approvals and runs there, as documents, so that each of them hears of a change by the feed. No client
+// can name it.
+func SystemScope(workspace, app string) Scope {
+	return Scope{Workspace: workspace, App: app + systemSuffix}
+}
+
+// OfSystem is the published scope of the app whose reserved scope s is.
+func (s Scope) OfSystem() Scope {
+	return Scope{Workspace: s.Workspace, App: strings.TrimSuffix(s.App, systemSuffix)}
+}
+
+// IsSystem reports whether s is a reserved scope.
+func (s Scope) IsSystem() bool { return strings.HasSuffix(s.App, systemSuffix) }
 
 // StoredScope is the scope of a stored row, the inverse of [Scope.StoredApp].
 func StoredScope(workspace, storedApp string) Scope {

@@ -52,6 +52,23 @@ func (b *Backend) Find(
 	return found[:min(limit, len(found))], err
 }
 
+// FindLast implements [backends.Ledger].
+func (b *Backend) FindLast(
+	ctx context.Context, kind, prefix, before string, limit int,
+) (found []backends.Entry, err error) {
+	err = b.locked(ctx, func(s *store) error {
+		for k := range s.ledger {
+			e, ok := s.entry(k)
+			if ok && k.kind == kind && strings.HasPrefix(k.key, prefix) && (before == "" || k.key < before) {
+				found = append(found, e)
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(found, func(a, b backends.Entry) int { return strings.Compare(b.Key, a.Key) })
+	return found[:min(limit, len(found))], err
+}
+
 // entry returns an entry unless it has expired.
 func (s *store) entry(k ledgerKey) (backends.Entry, bool) {
 	e, ok := s.ledger[k]

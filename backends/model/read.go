@@ -56,6 +56,19 @@ func (b *Backend) Collections(
 	return counts, err
 }
 
+// Usage implements [backends.Backend].
+func (b *Backend) Usage(ctx context.Context, s protocol.Scope) (u backends.Usage, err error) {
+	_, err = b.read(ctx, nil, func(at *snapshot) {
+		u = backends.Usage{}
+		for _, collection := range b.store.tables[s] {
+			for _, d := range documents(collection, at) {
+				u.Documents, u.Bytes = u.Documents+1, u.Bytes+int64(len(d.Data))
+			}
+		}
+	})
+	return u, err
+}
+
 // read calls f with a snapshot: any that shows all answered writes, has not expired and has reached
 // notBefore.
 func (b *Backend) read(

@@ -16,6 +16,7 @@ var rightsOn = map[string]string{
 	mutationsName: "find insert createCollection createIndex listIndexes",
 	locksName:     "find insert update createCollection createIndex listIndexes",
 	ledgerName:    "find insert update remove createCollection createIndex listIndexes",
+	auditName:     "find insert update remove createCollection createIndex listIndexes",
 	metaName:      "find insert update remove createCollection",
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/mongodb"
@@ -70,4 +71,53 @@ func TestReadsWhileTheCollectionIsDropped(t *testing.T) {
 	}
 	dropped.Store(true)
 	readers.Wait()
+}
+
+// TestGoneAfterADrop: what was deleted before the collection was dropped, nobody can tell; what was
+// deleted since is told.
+func TestGoneAfterADrop(t *testing.T) {
+	t.Parallel()
+	h := &mongodbtest.Harness{}
+	b := h.Open(t).(*mongodb.Backend)
+	scope := protocol.Scope{Workspace: "w", App: "a"}
+	write := func(op backends.Op, id string) {
+		tx := backends.Tx{Scope: scope, Writes: []backends.Write{{Op: op, Collection: "c", ID: id}}}
+		if op == backends.Insert {
+			tx.Writes[0].Data = []byte(`{}`)
+		}
+		require.Eventually(t, func() bool { // until the gateway has made the collection again
+			_, err := backends.WriteOne(t.Context(), b, tx)
+			return err == nil
+		}, time.Minute, 10*time.Millisecond)
+	}
+	before, err := b.List(t.Context(), scope, backends.Query{Collection: "c"})
+	require.NoError(t, err)
+	for _, name := range []string{"first", "second"} {
+		write(backends.Insert, name+" deleted")
+		write(backends.Insert, name+" kept")
+		write(backends.Delete, name+" deleted")
+		if name == "first" {
+			require.NoError(t, h.Documents(b).Drop(t.Context()))
+			untilRepaired(t, h, b)
+		}
+	}
+	refs, _, err := b.Gone(t.Context(), scope, nil, 100)
+	require.NoError(t, err)
+	require.Equal(t, []protocol.Ref{{Scope: scope, Collection: "c", ID: "second deleted"}}, refs)
+	_, _, err = b.Gone(t.Context(), scope, before.Cursor, 100)
+	require.ErrorIs(t, err, backends.ErrCursor, "a client's own cursor from before cannot be used")
+}
+
+// untilRepaired waits until the gateway has made the collection again, with its images.
+func untilRepaired(t *testing.T, h *mongodbtest.Harness, b backends.Backend) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		named := bson.D{{Key: "name", Value: "app_data"}}
+		found, err := h.Database(b).ListCollectionSpecifications(t.Context(), named)
+		if err != nil || len(found) == 0 {
+			return false
+		}
+		images, err := found[0].Options.LookupErr("changeStreamPreAndPostImages", "enabled")
+		return err == nil && images.Boolean()
+	}, time.Minute, 10*time.Millisecond)
 }

@@ -59,15 +59,15 @@ func (e *event) complete() error {
 
 // changes returns what an event means to clients: nothing if it does not concern their documents.
 // The images decide, not the kind of the event: an update may come as a replace.
-func (b *Backend) changes(e event, epoch epoch) (all []backends.Change, err error) {
+func (b *Backend) changes(e event, epoch epoch, who authors) (all []backends.Change, err error) {
 	if err := e.complete(); err != nil {
 		return nil, err
 	}
-	by := commit{epoch, e.at}
-	c := backends.Change{Op: backends.Insert, Commit: by}
+	at, by := commit{epoch, e.at}, who.of(&e)
+	c := backends.Change{Op: backends.Insert, By: by, Commit: at}
 	if e.before != nil {
 		if was, ok := b.refOf(e.before); ok {
-			all = append(all, backends.Change{Ref: was, Op: backends.Delete, Commit: by})
+			all = append(all, backends.Change{Ref: was, Op: backends.Delete, By: by, Commit: at})
 		}
 	}
 	if e.doc == nil {

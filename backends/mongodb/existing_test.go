@@ -62,7 +62,7 @@ func TestExistingIsServed(t *testing.T) {
 	names, err := s.docs.Database().ListCollectionNames(t.Context(), bson.D{})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"app_data", "app_data_ledger", "app_data_locks", "app_data_meta",
-		"app_data_mutations"}, names)
+		"app_data_mutations", "audit_events"}, names)
 	for i, key := range []any{"plain", object, "extended", "gone", "old"} {
 		want, _ := bson.Marshal(deployed[i])
 		require.Equal(t, bson.Raw(want), s.raw(key), "opening has changed nothing")

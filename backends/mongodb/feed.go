@@ -133,8 +133,9 @@ func (f *feed) readStream(ctx context.Context, s *stream, at *cursor) error {
 			if events, more, err = s.next(ctx); err != nil {
 				return err
 			}
+			who := authorsIn(events)
 			for _, e := range events {
-				changes, err := f.backend.changes(e, at.epoch)
+				changes, err := f.backend.changes(e, at.epoch, who)
 				if err != nil {
 					return err
 				}

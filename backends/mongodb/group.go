@@ -29,8 +29,11 @@ type group struct {
 	searches map[*backends.Write]*search            // what their callers have found
 	passed   map[*backends.Write]*protocol.Document // no later document has been looked at
 
-	// What the transaction stores besides documents.
+	// What the transaction stores: documents, with their _ids and who has changed them last, and
+	// what else there is.
 	models  []mongo.WriteModel
+	stored  map[protocol.Ref]any
+	authors map[protocol.Ref]backends.Actor
 	records []any // of mutations
 	entries []backends.Entry
 }
@@ -49,6 +52,7 @@ func newGroup(b *Backend, calls []*call) *group {
 		found: map[protocol.Ref]*stored{}, plain: map[any]protocol.Ref{},
 		filtered: map[protocol.Ref][]*backends.Write{}, searches: map[*backends.Write]*search{},
 		passed: map[*backends.Write]*protocol.Document{},
+		stored: map[protocol.Ref]any{}, authors: map[protocol.Ref]backends.Actor{},
 	}
 	for _, c := range calls {
 		c.deferred = false
@@ -173,6 +177,9 @@ func (g *group) decide(tx *groupTx) {
 		changes = append(changes, change)
 	}
 	tx.out.Changes = changes
+	for i := range changes {
+		g.authors[changes[i].Ref] = changes[i].By
+	}
 	if m := tx.mutation; m != nil {
 		m.SetResult(changes...)
 		g.records = append(g.records, newRecord(m))

@@ -50,7 +50,7 @@ func (b *Backend) confirm(ctx context.Context, standing error) (reason error) {
 
 // whole reports whether everything is there without which changes or documents would be lost.
 func (b *Backend) whole(ctx context.Context) (bool, error) {
-	names := bson.A{b.docs.Name(), mutationsName, locksName, ledgerName, metaName}
+	names := bson.A{b.docs.Name(), mutationsName, locksName, ledgerName, metaName, auditName}
 	found, err := b.database.ListCollectionSpecifications(ctx,
 		bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: names}}}})
 	if err != nil {

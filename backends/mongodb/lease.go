@@ -89,6 +89,7 @@ func (b *Backend) closeLease(ctx context.Context) {
 	}
 	// A lease that is left behind expires.
 	_, _ = b.database.Collection(metaName).DeleteOne(ctx, bson.D{{Key: "_id", Value: b.lease.id}})
+	_, _ = b.docs.DeleteOne(ctx, bson.D{{Key: "_id", Value: authorsPrefix + b.lease.id}})
 	b.lease.session.EndSession(ctx)
 }
 

@@ -39,6 +39,9 @@ func expired() bson.E {
 // Put implements [backends.Ledger].
 func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) error {
 	return b.do(ctx, "put", func(ctx context.Context) error {
+		if e.Kind == backends.AuditKind {
+			return b.putAudit(ctx, e, ifAbsent)
+		}
 		if !ifAbsent {
 			return b.put(ctx, e)
 		}
@@ -59,9 +62,13 @@ func (b *Backend) put(ctx context.Context, e backends.Entry) error {
 
 // Take implements [backends.Ledger].
 func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry, err error) {
-	err = b.do(ctx, "take", func(ctx context.Context) error {
+	err = b.do(ctx, "take", func(ctx context.Context) (err error) {
+		if kind == backends.AuditKind {
+			e, err = b.takeAudit(ctx, key)
+			return err
+		}
 		var row entry
-		err := b.ledger().FindOneAndDelete(ctx, named(kind, key)).Decode(&row)
+		err = b.ledger().FindOneAndDelete(ctx, named(kind, key)).Decode(&row)
 		expired := row.Until != nil && *row.Until <= time.Now().UnixNano()
 		if errors.Is(err, mongo.ErrNoDocuments) || err == nil && expired {
 			return driverkit.ErrNoEntry(key)
@@ -79,17 +86,41 @@ func (b *Backend) Take(ctx context.Context, kind, key string) (e backends.Entry,
 func (b *Backend) Find(
 	ctx context.Context, kind, prefix, after string, limit int,
 ) (entries []backends.Entry, err error) {
-	if limit <= 0 { // the server would take it for no limit
-		return nil, nil
+	if kind == backends.AuditKind {
+		return b.findAudit(ctx, prefix, after, 1, limit)
 	}
 	bounds := bson.D{{Key: "$gte", Value: prefix}, {Key: "$gt", Value: after}}
-	if end, ok := successor(prefix); ok {
+	if end, ok := driverkit.Successor(prefix); ok {
 		bounds = append(bounds, bson.E{Key: "$lt", Value: end})
+	}
+	return b.findEntries(ctx, kind, bounds, 1, limit)
+}
+
+// FindLast implements [backends.Ledger].
+func (b *Backend) FindLast(
+	ctx context.Context, kind, prefix, before string, limit int,
+) (entries []backends.Entry, err error) {
+	if kind == backends.AuditKind {
+		return b.findAudit(ctx, prefix, before, -1, limit)
+	}
+	bounds := bson.D{{Key: "$gte", Value: prefix}}
+	if end, bounded := driverkit.End(prefix, before); bounded {
+		bounds = append(bounds, bson.E{Key: "$lt", Value: end})
+	}
+	return b.findEntries(ctx, kind, bounds, -1, limit)
+}
+
+// findEntries reads the entries whose keys are within bounds, in a direction.
+func (b *Backend) findEntries(
+	ctx context.Context, kind string, bounds bson.D, direction, limit int,
+) (entries []backends.Entry, err error) {
+	if limit <= 0 { // the server would take it for no limit
+		return nil, nil
 	}
 	filter := bson.D{
 		{Key: "kind", Value: kind}, {Key: "key", Value: bounds}, {Key: "$nor", Value: bson.A{bson.D{expired()}}},
 	}
-	byKey := options.Find().SetSort(bson.D{{Key: "key", Value: 1}}).SetLimit(int64(limit))
+	byKey := options.Find().SetSort(bson.D{{Key: "key", Value: direction}}).SetLimit(int64(limit))
 	err = b.do(ctx, "find", func(ctx context.Context) error {
 		found, err := b.ledger().Find(ctx, filter, byKey)
 		if err != nil {
@@ -105,23 +136,6 @@ func (b *Backend) Find(
 		return nil
 	})
 	return entries, err
-}
-
-// successor is the first text after all texts that begin with prefix, in the server's order, which
-// is that of UTF-8 bytes. There is none for an empty prefix. It counts in code points, so the text
-// stays valid UTF-8.
-func successor(prefix string) (string, bool) {
-	runes := []rune(prefix)
-	for n := len(runes); n > 0; n-- {
-		next := runes[n-1] + 1
-		if next == 0xD800 { // surrogates are no characters
-			next = 0xE000
-		}
-		if next <= 0x10FFFF {
-			return string(append(runes[:n-1:n-1], next)), true
-		}
-	}
-	return "", false
 }
 
 func rowOf(e backends.Entry) entry {

@@ -71,6 +71,7 @@ func (l *listing) each(ctx context.Context, when bson.D, o *options.FindOptionsB
 		o.SetBatchSize(int32(min(l.query.Limit+1, firstBatch)))
 	}
 	filter := append(within(l.scope, l.query.Collection), bson.E{Key: "updatedAt", Value: when})
+	filter = append(filter, conditionsOn(l.query.Only)...)
 	found, err := l.backend.docs.Find(ctx, filter, o)
 	if err != nil {
 		return err

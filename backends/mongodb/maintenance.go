@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,7 +17,12 @@ import (
 
 // clean makes again what other programs have dropped, and switches images on again.
 func (b *Backend) clean(ctx context.Context, _ time.Time) error {
-	return b.do(ctx, "examine the collections", b.ensureCollections)
+	return errors.Join(
+		b.do(ctx, "examine the collections", b.ensureCollections),
+		b.do(ctx, "remove old notes of authors", func(ctx context.Context) error {
+			return b.dropAuthors(ctx, time.Now())
+		}),
+	)
 }
 
 // Trim removes the changes from before a time, to the minute; a time within the last minute means

@@ -57,6 +57,8 @@ type Backend struct {
 
 	// Writes.
 	calls     *driverkit.Queue[*call]
+	conflicts chan struct{} // has a token for each call that is carried out again: see stepAside
+	aside     atomic.Int64  // calls that conflict with a transaction that stays open
 	fields    *fields
 	searching chan struct{} // held during a search of a collection
 	lease     *lease
@@ -90,9 +92,10 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		options: o, client: client, database: client.Database(name), life: driverkit.NewLifetime(),
-		withheld: &driverkit.Withheld{Log: o.Log, Report: o.Withheld},
-		calls:    driverkit.NewQueue[*call](maxCalls, maxGroup, maxGroupBytes),
-		fields:   newFields(), searching: make(chan struct{}, maxSearching), windowLock: make(chan struct{}, 1),
+		withheld:  &driverkit.Withheld{Log: o.Log, Report: o.Withheld},
+		calls:     driverkit.NewQueue[*call](maxCalls, maxGroup, maxGroupBytes),
+		conflicts: make(chan struct{}, maxConflicted),
+		fields:    newFields(), searching: make(chan struct{}, maxSearching), windowLock: make(chan struct{}, 1),
 	}
 	b.docs = b.database.Collection(documentsName)
 	b.heads.Enter = b.life.EnterContext

@@ -36,6 +36,22 @@ func TestPlantedBugs(t *testing.T) {
 			Says: "--- FAIL: TestConcurrentUpsertsMakeOneDocument",
 		},
 		{
+			Name: "a list that looks for a text looks for texts alone",
+			File: "list_only.go",
+			Old:  `{Key: "$type", Value: seenAsText}`,
+			New:  `{Key: "$type", Value: "string"}`,
+			Test: "^TestListOnly$",
+			Says: "--- FAIL: TestListOnly",
+		},
+		{
+			Name: "the note of authors names no documents",
+			File: "authors.go",
+			Old:  "if all && len(n.By) == 1 {",
+			New:  "if all || len(n.By) > 0 {",
+			Test: "^TestConformance$/^feed$/^author$",
+			Says: "rule feed/author:",
+		},
+		{
 			Name: "a write without a transaction does not look whether others have written",
 			File: "write_single.go",
 			Old:  "same = append(same, ",

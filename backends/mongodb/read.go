@@ -71,3 +71,33 @@ func (b *Backend) Collections(
 	})
 	return counts, err
 }
+
+// Usage implements [backends.Backend]. Bytes are those of BSON.
+func (b *Backend) Usage(ctx context.Context, s protocol.Scope) (u backends.Usage, err error) {
+	size := bson.D{{Key: "$cond", Value: bson.A{ // another program may have stored no object
+		bson.D{{Key: "$eq", Value: bson.A{bson.D{{Key: "$type", Value: "$data"}}, "object"}}},
+		bson.D{{Key: "$bsonSize", Value: "$data"}}, 0,
+	}}}
+	_, err = b.snapshot(ctx, "usage", nil, func(ctx context.Context) error {
+		found, err := b.docs.Aggregate(ctx, bson.A{
+			bson.D{{Key: "$match", Value: ofScope(s)}},
+			bson.D{{Key: "$group", Value: bson.D{
+				{Key: "_id", Value: nil},
+				{Key: "documents", Value: bson.D{{Key: "$sum", Value: 1}}},
+				{Key: "bytes", Value: bson.D{{Key: "$sum", Value: size}}},
+			}}},
+		})
+		if err != nil {
+			return err
+		}
+		var all []backends.Usage
+		if err := found.All(ctx, &all); err != nil {
+			return err
+		}
+		if u = (backends.Usage{}); len(all) > 0 { // an empty scope has no group
+			u = all[0]
+		}
+		return nil
+	})
+	return u, err
+}

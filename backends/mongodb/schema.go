@@ -61,7 +61,7 @@ func (b *Backend) ensureCollections(ctx context.Context) error {
 		return err
 	}
 	// A transaction on a busy server may fail to make a collection, so all must exist before.
-	for _, name := range []string{mutationsName, locksName, ledgerName, metaName} {
+	for _, name := range []string{mutationsName, locksName, ledgerName, metaName, auditName} {
 		if slices.Contains(exist, name) {
 			continue
 		}
@@ -79,6 +79,7 @@ func (b *Backend) ensureCollections(ctx context.Context) error {
 			Options: options.Index().SetExpireAfterSeconds(int32(mutationTime.Seconds())),
 		}))
 	}
+	errs = append(errs, b.ensureIndexes(ctx, b.audit(), auditIndexes()...))
 	return errors.Join(errors.Join(errs...), b.ensureIndexes(ctx, b.ledger(),
 		entryIndex(),
 		mongo.IndexModel{

@@ -31,6 +31,7 @@ func concerning(s protocol.Scope) bson.D {
 	documents := bson.A{"insert", "update", "replace", "delete"}
 	return bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
 		in("fullDocument"), in("fullDocumentBeforeChange"),
+		bson.D{{Key: "fullDocument.scopes", Value: scopeName(s)}}, // a note of authors
 		// For these updates, fullDocument may have the old value first: see dedupImage.
 		bson.D{{Key: "updateDescription.updatedFields.workspaceId", Value: s.Workspace}},
 		bson.D{{Key: "updateDescription.updatedFields.appId", Value: s.StoredApp()}},
@@ -43,12 +44,20 @@ func concerning(s protocol.Scope) bson.D {
 }
 
 // history calls f for the changes of a scope between two cursors. The database must have reached
-// to.
+// to. It fails with a [gap] where they cannot be told one by one.
 func (b *Backend) history(
 	ctx context.Context, s protocol.Scope, from, to cursor, f func(backends.Change) error,
 ) error {
+	return b.historyFrom(ctx, from.at, s, from, to, f)
+}
+
+// historyFrom is history by a stream that begins at another time than from.
+func (b *Backend) historyFrom(
+	ctx context.Context, begin bson.Timestamp, s protocol.Scope, from, to cursor,
+	f func(backends.Change) error,
+) error {
 	return b.do(ctx, "read changes", func(ctx context.Context) error {
-		stream, err := b.follow(ctx, from, replayWait, concerning(s))
+		stream, err := b.followFrom(ctx, begin, from, replayWait, needed, concerning(s))
 		if err != nil {
 			return err
 		}
@@ -61,13 +70,14 @@ func (b *Backend) history(
 			if err != nil {
 				return err
 			}
+			who := authorsIn(events)
 			for _, e := range events {
 				if e.at.After(to.at) {
 					return nil
 				}
-				changes, err := b.changes(e, to.epoch)
+				changes, err := b.changes(e, to.epoch, who)
 				if err != nil {
-					return err
+					return &gap{err, e.at}
 				}
 				for _, c := range changes {
 					if c.Ref.Scope != s {
@@ -108,7 +118,15 @@ func (b *Backend) Since(
 	return builder.Batch(h.cursor), nil
 }
 
-// isGap reports whether the history has a gap: then changes cannot be told one by one.
+// gap is where the history cannot be told one by one: the collection was dropped, for example.
+type gap struct {
+	error
+	at bson.Timestamp
+}
+
+func (g *gap) Unwrap() error { return g.error }
+
+// isGap reports whether the history has a gap.
 func isGap(err error) bool {
 	return errors.Is(err, errNoImage) || errors.Is(err, errDropped) || hasCode(err, codeTooLarge)
 }
@@ -131,7 +149,8 @@ func (b *Backend) gone(
 ) ([]protocol.Ref, backends.Cursor, error) {
 	var h head
 	var err error
-	if from == nil {
+	whole := from == nil
+	if whole {
 		if h, err = b.head(ctx, nil); err == nil {
 			from, err = b.oldest(ctx, h)
 		}
@@ -141,16 +160,7 @@ func (b *Backend) gone(
 	if err != nil {
 		return nil, nil, err
 	}
-	gone := map[protocol.Ref]bool{}
-	err = b.history(ctx, s, from.(cursor), h.cursor, func(c backends.Change) error {
-		if delete(gone, c.Ref); c.Doc == nil {
-			gone[c.Ref] = true
-		}
-		return nil
-	})
-	if isGap(err) {
-		err = backends.ErrCursor
-	}
+	gone, err := b.goneBetween(ctx, s, from.(cursor), h.cursor, whole)
 	if err == nil && len(gone) > max {
 		err = backends.ErrTooBig
 	}
@@ -161,6 +171,32 @@ func (b *Backend) gone(
 		return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID))
 	})
 	return refs, h.cursor, nil
+}
+
+// goneBetween are the documents that were deleted between two cursors. With whole, it begins anew
+// after each gap: what was before it, nobody can tell.
+func (b *Backend) goneBetween(
+	ctx context.Context, s protocol.Scope, from, to cursor, whole bool,
+) (gone map[protocol.Ref]bool, err error) {
+	for begin := from.at; ; {
+		gone = map[protocol.Ref]bool{}
+		err = b.historyFrom(ctx, begin, s, from, to, func(c backends.Change) error {
+			if delete(gone, c.Ref); c.Doc == nil {
+				gone[c.Ref] = true
+			}
+			return nil
+		})
+		var at *gap
+		switch {
+		case whole && errors.As(err, &at):
+			// A stream that began at a drop would end there.
+			from.at, begin = at.at, bson.Timestamp{T: at.at.T, I: at.at.I + 1}
+		case isGap(err):
+			return nil, backends.ErrCursor
+		default:
+			return gone, err
+		}
+	}
 }
 
 // oldest is the cursor from which on the history is kept: the floor, or the beginning of the oplog.

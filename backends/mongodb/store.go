@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/driverkit"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -19,6 +20,9 @@ func (g *group) store(ctx context.Context) error {
 		}
 	}
 	if len(g.models) > 0 {
+		if note := g.authorNote(); note != nil {
+			g.models = append(g.models, note)
+		}
 		if _, err := g.backend.docs.BulkWrite(ctx, g.models, options.BulkWrite().SetOrdered(false)); err != nil {
 			return err
 		}
@@ -28,26 +32,48 @@ func (g *group) store(ctx context.Context) error {
 			return err
 		}
 	}
+	return g.storeEntries(ctx)
+}
+
+// storeEntries stores the entries of the ledger. Rows of the audit trail are one command.
+func (g *group) storeEntries(ctx context.Context) error {
+	var rows []any
 	for _, e := range g.entries {
-		if err := g.backend.put(ctx, e); err != nil {
+		if e.Kind != backends.AuditKind {
+			if err := g.backend.put(ctx, e); err != nil {
+				return err
+			}
+			continue
+		}
+		row, err := auditRow(e)
+		if err != nil {
 			return err
 		}
+		rows = append(rows, row)
 	}
-	return nil
+	if len(rows) == 0 {
+		return nil
+	}
+	_, err := g.backend.audit().InsertMany(ctx, rows, options.InsertMany().SetOrdered(false))
+	return err
 }
 
 // empty reports whether the group stores nothing.
 func (g *group) empty() bool { return len(g.models) == 0 && len(g.records) == 0 && len(g.entries) == 0 }
 
-// model is the write that a document needs, nil if it needs none.
+// model is the write that a document needs, nil if it needs none. It notes the document's _id.
 func (g *group) model(r protocol.Ref, d *driverkit.StagedDoc) mongo.WriteModel {
 	found := g.found[r]
 	switch {
 	case !d.Changed || found == nil && d.Doc == nil:
 		return nil
 	case found == nil:
-		return mongo.NewInsertOneModel().SetDocument(compose(g.key(r), r, d.Doc))
-	case d.Doc == nil:
+		key := g.key(r)
+		g.stored[r] = key
+		return mongo.NewInsertOneModel().SetDocument(compose(key, r, d.Doc))
+	}
+	g.stored[r] = found.key
+	if d.Doc == nil {
 		return mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: found.key}})
 	}
 	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: found.key}}).

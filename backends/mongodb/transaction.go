@@ -3,7 +3,6 @@ package mongodb
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -16,32 +15,26 @@ import (
 )
 
 const (
-	// groupTries is how often a group is tried that conflicts with other transactions. Then each of
-	// its calls is tried by itself, as long as there is time.
-	groupTries = 12
-	maxTries   = math.MaxInt
+	// groupPatience is how long a group is tried again that conflicts with other transactions. Then
+	// each of its calls is tried by itself, until onePatience is over, and once in any case. A call that
+	// still conflicts waits aside: see [Backend.stepAside].
+	groupPatience = 50 * time.Millisecond
+	onePatience   = 150 * time.Millisecond
 )
 
 var transactionOptions = options.Transaction().
 	SetReadConcern(readconcern.Snapshot()).SetWriteConcern(journaled())
 
-// transact carries out calls in one transaction of the database, again and again while it conflicts
-// with others. On an error no call has an answer.
-func (b *Backend) transact(ctx context.Context, calls []*call, tries int) (err error) {
-	begun := time.Now()
+// transact carries out calls in one transaction of the database, again and again until a time while
+// it conflicts with others. On an error no call has an answer.
+func (b *Backend) transact(ctx context.Context, calls []*call, until time.Time) (err error) {
 	for try := 1; ; try++ {
 		g := newGroup(b, calls)
 		if err = g.run(ctx); err == nil {
 			return g.finish(ctx)
 		}
-		if try == tries || !retryable(err) || ctx.Err() != nil {
+		if time.Now().After(until) || !retryable(err) || ctx.Err() != nil {
 			break
-		}
-		if time.Since(begun) > leaseTime { // a gateway may have died and left a transaction open
-			begun = time.Now()
-			if err := b.endExpired(ctx); err != nil {
-				b.options.Log.Warn("sessions of gateways that are gone could not be ended", "error", err)
-			}
 		}
 		select {
 		case <-ctx.Done():

@@ -17,6 +17,10 @@ type call struct {
 	finished chan struct{} // closed by Finish
 	searches map[*backends.Write]*search
 	deferred bool // an upsert by filter, and so all that follows it, must wait for a search
+	// conflicted is set on a call that was carried out before, and conflicted with a transaction that
+	// stayed open.
+	conflicted bool
+	err        error // of Finish
 }
 
 var _ driverkit.Job = (*call)(nil)
@@ -44,7 +48,7 @@ func leading(txs []backends.Tx) (n int) {
 
 // Finish answers the caller. err answers each transaction that has no answer yet.
 func (c *call) Finish(err error) {
-	if err != nil {
+	if c.err = err; err != nil {
 		unanswered(c.outs, err)
 	}
 	close(c.finished)
@@ -110,14 +114,11 @@ func (b *Backend) await(ctx context.Context, txs []backends.Tx, outs []backends.
 func (b *Backend) awaitWorker(
 	ctx context.Context, txs []backends.Tx, outs []backends.Outcome, searches map[*backends.Write]*search,
 ) error {
-	c := &call{
-		ctx: ctx, txs: slices.Clone(txs), outs: make([]backends.Outcome, len(txs)), searches: searches,
-		finished: make(chan struct{}),
-	}
-	if err := b.calls.Put(ctx, c); err != nil {
+	c := &call{ctx: ctx, txs: slices.Clone(txs), searches: searches}
+	if err := b.carryOut(c); err != nil {
 		return err
 	}
-	if err := b.calls.Wait(ctx, c.finished); err != nil {
+	if err := b.stepAside(c); err != nil {
 		return err
 	}
 	for i := range c.outs {

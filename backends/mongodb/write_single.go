@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -12,15 +13,18 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// writeSingle carries out a call of one write without a mutation id. It uses no transaction, which
-// would cost the server half as much again. It returns false if a transaction is needed; then
-// nothing has happened.
+// writeSingle carries out a call of one write without a mutation id, by nobody whose id is known.
+// It uses no transaction, which would cost the server half as much again. It returns false if a
+// transaction is needed; then nothing has happened.
 func (b *Backend) writeSingle(ctx context.Context, c *call) bool {
 	if len(c.txs) != 1 {
 		return false
 	}
 	tx, out := &c.txs[0], &c.outs[0]
 	if len(tx.Writes) != 1 || tx.Mutation != "" || tx.Entries != nil || tx.Writes[0].Filter != nil {
+		return false
+	}
+	if tx.By.ID != "" { // a transaction notes who it was
 		return false
 	}
 	session, err := b.client.StartSession()
@@ -70,12 +74,27 @@ func (b *Backend) tryWrite(
 	if change.Doc != nil && tooLongForOne(found, change.Doc) {
 		return change, false, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, singleTime)
+	defer cancel()
 	n, err := b.storeOne(ctx, found, change)
-	if mongo.IsDuplicateKeyError(err) || err == nil && n == 0 {
+	if mongo.IsDuplicateKeyError(err) || timeIsOver(err) || err == nil && n == 0 {
 		return change, false, nil
 	}
 	return change, true, err
 }
+
+// timeIsOver reports whether the server gave a command up before it did anything. It also says so
+// while it waits for the majority, when the write has happened: that is another error.
+func timeIsOver(err error) bool {
+	const maxTimeMSExpired = 50
+	var refused mongo.CommandError
+	return errors.As(err, &refused) && refused.Code == maxTimeMSExpired
+}
+
+// singleTime is how long the server may wait to store one write. Where another program's transaction
+// has the document, it would wait for that; in a transaction, conflicts are told at once. The driver
+// makes it the command's maxTimeMS, at whose end nothing has happened.
+const singleTime = 3 * time.Second
 
 // tooLongForOne reports whether a command may not have room for the new document and the old one,
 // which is its condition.

@@ -22,8 +22,8 @@ const (
 	groupTime = 15 * time.Second
 )
 
-// runGroup carries out a group and all calls that wait in one transaction of the database. If that
-// fails, it carries out one call after the other.
+// runGroup carries out a group and all calls that wait. Those that have conflicted before come
+// last, and each by itself: one that conflicts again must keep no other from its turn.
 func (b *Backend) runGroup(g *driverkit.Group[*call]) {
 	if b.calls.Fill(g); len(g.Jobs) == 0 {
 		return
@@ -31,19 +31,35 @@ func (b *Backend) runGroup(g *driverkit.Group[*call]) {
 	ctx, cancel := context.WithTimeout(b.life.Context(), groupTime)
 	defer cancel()
 	defer func() { b.options.Committed(g.Len(), b.calls.Waiting()) }()
-	calls, tries := g.Jobs, groupTries
-	if len(calls) == 1 {
-		tries = maxTries
-		if b.writeSingle(ctx, calls[0]) {
-			calls[0].Finish(nil)
-			return
+	var fresh []*call
+	for _, c := range g.Jobs {
+		if !c.conflicted {
+			fresh = append(fresh, c)
 		}
 	}
-	err := b.transact(ctx, calls, tries)
+	if len(fresh) > 0 {
+		b.runTogether(ctx, fresh)
+	}
+	for _, c := range g.Jobs {
+		if c.conflicted {
+			c.Finish(b.transact(ctx, []*call{c}, time.Now()))
+		}
+	}
+}
+
+// runTogether carries out calls in one transaction of the database. If that fails, it carries out
+// one call after the other.
+func (b *Backend) runTogether(ctx context.Context, calls []*call) {
+	if len(calls) == 1 && b.aside.Load() == 0 && b.writeSingle(ctx, calls[0]) {
+		calls[0].Finish(nil)
+		return
+	}
+	begun := time.Now()
+	err := b.transact(ctx, calls, begun.Add(groupPatience))
 	oneByOne := err != nil && len(calls) > 1 && !errors.Is(err, errUnknown)
 	for _, c := range calls {
 		if oneByOne && ctx.Err() == nil {
-			c.Finish(b.transact(ctx, []*call{c}, maxTries))
+			c.Finish(b.transact(ctx, []*call{c}, begun.Add(onePatience)))
 		} else {
 			c.Finish(err)
 		}

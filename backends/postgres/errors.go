@@ -40,6 +40,7 @@ const (
 	untranslatable      = "22P05" // U+0000 in jsonb
 	serializationFailed = "40001"
 	deadlockDetected    = "40P01"
+	lockNotAvailable    = "55P03" // the wait for a lock was over: see briefSettings
 	readOnlyTransaction = "25006"
 	diskFull            = "53100"
 	ioError             = "58030"
@@ -87,7 +88,7 @@ func classify(err error) *protocol.Error {
 		return driverkit.ShownBroken
 	case isAway(err):
 		return driverkit.ShownAway
-	case retryable(err): // but it failed at every try
+	case retryable(err), isState(err, lockNotAvailable): // but it failed at every try
 		return driverkit.ShownBusy
 	case isState(err, checkViolation, untranslatable):
 		return driverkit.ShownRefused

@@ -17,7 +17,7 @@ import (
 // of Since, applied in their order, must give the table.
 func TestOutsideHistories(t *testing.T) {
 	t.Parallel()
-	histories := 60
+	histories := 30
 	if testing.Short() {
 		histories = 8
 	}
@@ -35,11 +35,22 @@ func TestOutsideHistories(t *testing.T) {
 						script.WriteString(statement(r) + ";\n")
 					}
 					postgrestest.PSQL(t, url, script.String())
-					require.Equal(t, copied(list(t, b)), fold(followed, changesNow(t, b, f)), "seed %d part %d: the feed",
-						seed, part)
+					require.Equal(
+						t,
+						copied(list(t, b)),
+						fold(followed, changesNow(t, b, f)),
+						"seed %d part %d: the feed",
+						seed,
+						part,
+					)
 				}
-				require.Equal(t, copied(list(t, b)), fold(map[string]protocol.Document{}, since(t, b, start).Changes),
-					"seed %d: since", seed)
+				require.Equal(
+					t,
+					copied(list(t, b)),
+					fold(map[string]protocol.Document{}, since(t, b, start).Changes),
+					"seed %d: since",
+					seed,
+				)
 			}
 		})
 	}
@@ -57,8 +68,11 @@ func statement(r *rand.Rand) string {
 		return columns + row() +
 			" ON CONFLICT (workspace_id, app_id, collection, id) DO UPDATE SET data = excluded.data"
 	case 4:
-		return fmt.Sprintf("BEGIN; DELETE FROM app_data WHERE id = %s; %s ON CONFLICT DO NOTHING; COMMIT", id(),
-			columns+row())
+		return fmt.Sprintf(
+			"BEGIN; DELETE FROM app_data WHERE id = %s; %s ON CONFLICT DO NOTHING; COMMIT",
+			id(),
+			columns+row(),
+		)
 	case 5, 6:
 		return fmt.Sprintf("UPDATE app_data SET data = %s WHERE id = %s", data(), id())
 	case 7:
@@ -66,8 +80,12 @@ func statement(r *rand.Rand) string {
 	case 8:
 		return fmt.Sprintf("UPDATE app_data SET created_at = '200%d-01-01Z' WHERE id = %s", r.IntN(9), id())
 	case 9:
-		return fmt.Sprintf("UPDATE app_data AS d SET id = x.new FROM (SELECT %s AS new) AS x WHERE d.id = %s "+
-			"AND NOT EXISTS (SELECT FROM app_data WHERE id = x.new)", id(), id())
+		return fmt.Sprintf(
+			"UPDATE app_data AS d SET id = x.new FROM (SELECT %s AS new) AS x WHERE d.id = %s "+
+				"AND NOT EXISTS (SELECT FROM app_data WHERE id = x.new)",
+			id(),
+			id(),
+		)
 	case 10:
 		return "DELETE FROM app_data WHERE id = " + id()
 	case 11:

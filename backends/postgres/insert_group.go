@@ -19,10 +19,16 @@ import (
 //
 // The look-up of a mutation is a scalar subquery because the planner may turn NOT EXISTS into a
 // join that reads all mutations.
-const insertSQL = `WITH input AS MATERIALIZED (
+const (
+	insertSQL        = insertDocsSQL + insertLogSQL
+	insertEntriesSQL = insertDocsSQL + `, entry AS (` + entryHeadSQL +
+		`unnest($11::bigint[], $12::text[], $13::text[], $14::bytea[], $15::timestamptz[], $16::timestamptz[])` +
+		entryTailSQL + `)` + insertLogSQL
+
+	insertDocsSQL = `WITH input AS MATERIALIZED (
 	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-			$7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[])
-		AS i (actor, workspace_id, app_id, collection, id, data, at, key, digest, result)
+			$7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[]) WITH ORDINALITY
+		AS i (actor, workspace_id, app_id, collection, id, data, at, key, digest, result, n)
 ), doc AS (
 	INSERT INTO @.app_data (workspace_id, app_id, collection, id, data, created_at, updated_at)
 	SELECT workspace_id, app_id, collection, id, data::jsonb, at, at FROM input
@@ -32,11 +38,22 @@ const insertSQL = `WITH input AS MATERIALIZED (
 	INSERT INTO @.app_data_mutations (key, at, digest, result)
 	SELECT key, at, digest, result FROM input JOIN doc USING (workspace_id, app_id, collection, id)
 	WHERE key IS NOT NULL
-)
+)`
+	insertLogSQL = `
 INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
 SELECT workspace_id, app_id, collection, id, 'insert', actor
 FROM input JOIN doc USING (workspace_id, app_id, collection, id)
 RETURNING workspace_id, app_id, collection, id, xid::text, (SELECT token::text FROM @.app_data_epoch)`
+
+	// entryHeadSQL and entryTailSQL store the ledger entries of the documents that were stored. n is
+	// the place of an entry's document in the input.
+	entryHeadSQL = `
+	INSERT INTO @.app_data_ledger (kind, key, body, at, expires)
+	SELECT e.kind, e.key, e.body, e.at, e.expires FROM `
+	entryTailSQL = ` AS e (n, kind, key, body, at, expires)
+		JOIN input USING (n) JOIN doc USING (workspace_id, app_id, collection, id)
+	ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body, at = excluded.at, expires = excluded.expires`
+)
 
 // insertGroup carries out runs of inserts in one transaction of the database. It leaves an insert
 // undone if its id is taken, its mutation is recorded or another transaction hinders it. The error
@@ -53,10 +70,9 @@ func (b *Backend) insertGroup(ctx context.Context, conn connection, runs []*run)
 		}
 	}
 	batch := &pgx.Batch{} // a batch is one transaction
-	batch.Queue(groupSettings)
-	batch.Queue(b.sql(insertSQL), columnsOf(group)...).Query(func(rows pgx.Rows) error {
-		return noteStored(rows, byRef)
-	})
+	batch.Queue(briefSettings)
+	sql, args := insertStatement(group)
+	batch.Queue(b.sql(sql), args...).Query(func(rows pgx.Rows) error { return noteStored(rows, byRef) })
 	return settleGroup(conn, conn.SendBatch(ctx, batch).Close(), group)
 }
 
@@ -96,6 +112,34 @@ func noteStored(rows pgx.Rows, byRef map[protocol.Ref]*single) error {
 		return nil
 	})
 	return err
+}
+
+// insertStatement is the statement that inserts a group's documents, with its parameters.
+func insertStatement(group []*single) (sql string, args []any) {
+	args = columnsOf(group)
+	if entries := entryColumns(group); entries != nil {
+		return insertEntriesSQL, append(args, entries...)
+	}
+	return insertSQL, args
+}
+
+// entryColumns returns the ledger entries of a group as parameters; nil if there are none.
+func entryColumns(group []*single) []any {
+	var n []int64
+	var kind, key []string
+	var body [][]byte
+	var at, expires []*time.Time
+	for i, s := range group {
+		for _, e := range s.entries {
+			n, kind, key = append(n, int64(i+1)), append(kind, e.Kind), append(key, e.Key)
+			body, at = append(body, bodyOf(e)), append(at, nullable(e.At))
+			expires = append(expires, nullable(e.Expires))
+		}
+	}
+	if n == nil {
+		return nil
+	}
+	return []any{n, kind, key, body, at, expires}
 }
 
 // columnsOf returns the parameters of insertSQL.

@@ -21,6 +21,12 @@ const (
 	findSQL = `SELECT kind, key, body, at, expires, true FROM @.app_data_ledger
 		WHERE kind = $1 AND key >= $2 AND key > $3 AND starts_with(key, $2)
 			AND (expires IS NULL OR expires > now()) ORDER BY key LIMIT $4`
+	findLastSQL = `SELECT kind, key, body, at, expires, true FROM @.app_data_ledger
+		WHERE kind = $1 AND key >= $2
+			AND (expires IS NULL OR expires > now()) ORDER BY key DESC LIMIT $3`
+	findBelowSQL = `SELECT kind, key, body, at, expires, true FROM @.app_data_ledger
+		WHERE kind = $1 AND key >= $2 AND key < $3
+			AND (expires IS NULL OR expires > now()) ORDER BY key DESC LIMIT $4`
 )
 
 // Put implements [backends.Ledger].
@@ -61,8 +67,26 @@ func (b *Backend) Find(
 	if !storable(kind, prefix, after) {
 		return nil, nil
 	}
+	return b.entries(ctx, findSQL, kind, prefix, after, limit)
+}
+
+// FindLast implements [backends.Ledger].
+func (b *Backend) FindLast(
+	ctx context.Context, kind, prefix, before string, limit int,
+) (entries []backends.Entry, err error) {
+	if !storable(kind, prefix, before) {
+		return nil, nil
+	}
+	if end, bounded := driverkit.End(prefix, before); bounded {
+		return b.entries(ctx, findBelowSQL, kind, prefix, end, limit)
+	}
+	return b.entries(ctx, findLastSQL, kind, prefix, limit)
+}
+
+// entries reads the entries that a query finds.
+func (b *Backend) entries(ctx context.Context, sql string, args ...any) (entries []backends.Entry, err error) {
 	err = b.read(ctx, "find", func(ctx context.Context, q querier) error {
-		rows, err := q.Query(ctx, b.sql(findSQL), kind, prefix, after, limit)
+		rows, err := q.Query(ctx, b.sql(sql), args...)
 		if err != nil {
 			return err
 		}
@@ -79,11 +103,15 @@ func (b *Backend) Find(
 }
 
 func values(e backends.Entry) []any {
-	body := e.Body
-	if body == nil {
-		body = []byte{}
+	return []any{e.Kind, e.Key, bodyOf(e), nullable(e.At), nullable(e.Expires)}
+}
+
+// bodyOf is never nil, which would be NULL.
+func bodyOf(e backends.Entry) []byte {
+	if e.Body == nil {
+		return []byte{}
 	}
-	return []any{e.Kind, e.Key, body, nullable(e.At), nullable(e.Expires)}
+	return driverkit.PackRow(e)
 }
 
 // entry reads a row. fresh is false if the entry has expired.
@@ -91,6 +119,9 @@ func entry(r pgx.Row) (e backends.Entry, fresh bool, err error) {
 	var at, expires *time.Time
 	err = r.Scan(&e.Kind, &e.Key, &e.Body, &at, &expires, &fresh)
 	e.At, e.Expires = moment(at), moment(expires)
+	if err == nil {
+		err = driverkit.UnpackRow(&e)
+	}
 	return e, fresh, err
 }
 

@@ -72,6 +72,10 @@ func (l *listing) read(ctx context.Context, tx pgx.Tx) error {
 
 // readPart reads the documents of a query until the page is full.
 func (l *listing) readPart(ctx context.Context, tx pgx.Tx, sql string, args ...any) error {
+	if pattern := exactContainment(l.query.Only); pattern != "{}" {
+		args = append(args, pattern)
+		sql += fmt.Sprintf(" AND data @> $%d::text::jsonb", len(args))
+	}
 	sql = l.backend.sql(sql + orderedSQL)
 	if !l.Bounded() {
 		_, err := l.take(ctx, tx, sql, args...)

@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +50,47 @@ func TestWritesTakeNoNotifyLock(t *testing.T) {
 	require.Equal(t, "true", looker.value(lock, pid), "the lock was not held all the time")
 	looker.do("SELECT pg_cancel_backend($1::text::int)", pid)
 	require.NoError(t, <-held)
+}
+
+// TestAStrangersLocksHoldUpTheirDocumentsOnly: while another program has changed many documents in a
+// transaction that stays open, writes to those wait, and all others are carried out.
+func TestAStrangersLocksHoldUpTheirDocumentsOnly(t *testing.T) {
+	t.Parallel()
+	b, url := fresh(t)
+	const documents = 50 // more than there are connections
+	id := func(i int) string { return fmt.Sprint("held", i) }
+	for i := range documents {
+		write(t, b, tx(insert(id(i), `{}`)))
+	}
+	stranger := outsider(t, url)
+	stranger.do("BEGIN")
+	stranger.do(`UPDATE app_data SET data = data || '{"stranger":1}'`)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	held := make(chan error, documents)
+	for i := range documents {
+		go func() {
+			_, err := backends.WriteOne(ctx, b, tx(upsert(id(i), `{"gateway":1}`)))
+			held <- err
+		}()
+	}
+	for i := range 20 {
+		other := fmt.Sprint("other", i)
+		for _, w := range []backends.Write{insert(other, `{}`), upsert(other, `{"n":1}`)} {
+			_, err := backends.WriteOne(ctx, b, tx(w))
+			require.NoError(t, err)
+		}
+	}
+	require.Empty(t, held, "the documents are not held")
+	stranger.do("COMMIT")
+	for range documents {
+		require.NoError(t, <-held)
+	}
+	for _, d := range list(t, b).Docs {
+		if strings.HasPrefix(d.ID, "held") {
+			require.JSONEq(t, `{"stranger":1,"gateway":1}`, string(d.Data), d.ID)
+		}
+	}
 }
 
 // writeAllKinds makes every kind of write, singly and in batches with a mutation id.

@@ -60,7 +60,7 @@ func TestTrimRacesResumes(t *testing.T) {
 		}
 	})
 	resumed, refused := 0, 0
-	for rounds := 0; forgets.Load() < 30 || resumed < 100 || refused < 10; rounds++ {
+	for rounds := 0; forgets.Load() < 15 || resumed < 40 || refused < 5; rounds++ {
 		require.Less(t, rounds, 5000, "%d forgets, %d resumed, %d refused", forgets.Load(), resumed, refused)
 		for range cap(turns) - len(turns) {
 			turns <- struct{}{}
@@ -91,6 +91,9 @@ func TestTrimRacesResumes(t *testing.T) {
 	}
 	long.do("COMMIT")
 	require.Equal(t, copied(list(t, b)), fold(copied(from), since(t, b, from.Cursor).Changes))
-	require.NotNil(t, fold(map[string]protocol.Document{}, changesNow(t, b, watch(t, b, from.Cursor)))["long"])
+	require.NotNil(
+		t,
+		fold(map[string]protocol.Document{}, changesNow(t, b, watch(t, b, from.Cursor)))["long"],
+	)
 	t.Logf("%d forgets, %d resumed, %d refused", forgets.Load(), resumed, refused)
 }

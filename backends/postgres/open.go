@@ -78,6 +78,7 @@ type Backend struct {
 	common    commonValues
 	searching chan struct{} // held during a search of a collection
 	acquiring atomic.Int64  // calls of Write that wait for a connection
+	patient   chan struct{} // has a token for each write that waits for a lock that is held for long
 	texts     sync.Map      // SQL with the schema's name in it, by SQL without it
 
 	// Notifications.
@@ -186,6 +187,7 @@ func (b *Backend) prepare(ctx context.Context, config *pgxpool.Config) error {
 		return err
 	}
 	b.configure(config, found)
+	b.patient = make(chan struct{}, max(1, config.MaxConns/2))
 	config.ShouldPing = b.testIdle
 	if b.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err

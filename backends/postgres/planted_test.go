@@ -34,6 +34,14 @@ func TestPlantedReaders(t *testing.T) {
 			Says: "rule feed/exact:",
 		},
 		{
+			Name: "a list looks for numbers as the server compares them",
+			File: "upsert.go",
+			Old:  `if c.Value[0] == '"' || c.Value[0] == 't' || c.Value[0] == 'f' {`,
+			New:  `if len(c.Value) > 0 {`,
+			Test: "^TestListOnly$",
+			Says: "--- FAIL: TestListOnly",
+		},
+		{
 			Name: "changes are read up to the oldest transaction under way",
 			File: "since.go",
 			Old:  difference,

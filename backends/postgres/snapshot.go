@@ -91,7 +91,11 @@ func (b *Backend) newHead(ctx context.Context) (h head, err error) {
 func scanHead(r pgx.Row) (h head, err error) {
 	var token *string
 	var now, floor string
-	if err := r.Scan(&token, &now, &floor); err != nil {
+	err = r.Scan(&token, &now, &floor)
+	if errors.Is(err, pgx.ErrNoRows) { // a snapshot from before the tables were made anew finds them empty
+		return h, errNoEpoch
+	}
+	if err != nil {
 		return h, err
 	}
 	if h.cursor, err = cursorAt(token, now); err != nil {

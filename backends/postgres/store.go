@@ -27,10 +27,10 @@ const (
 const (
 	// writeSettings keeps the trigger from logging what the gateway logs itself.
 	writeSettings = "SELECT set_config('secondgate.gateway', 'on', true)"
-	// groupSettings also bounds the wait for another transaction's lock, such as that on an id
-	// which it has inserted and not committed: the whole group would wait. A write that is refused
-	// for that is tried again by itself.
-	groupSettings = writeSettings + ", set_config('lock_timeout', '100ms', true)"
+	// briefSettings also bounds the wait for another transaction's lock, such as that on an id
+	// which it has inserted and not committed: a whole group would wait, or connections that others
+	// need. What is refused for that is tried again: see [Backend.writeOnce].
+	briefSettings = writeSettings + ", set_config('lock_timeout', '100ms', true)"
 	// upsertSettings also makes the planner use indexes. It then gives plans that need a sequential
 	// scan so high a cost that PostgreSQL compiles them, which took each upsert a tenth of a
 	// second; hence jit.

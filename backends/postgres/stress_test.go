@@ -32,7 +32,7 @@ const (
 // every hundred of them.
 func TestStress(t *testing.T) {
 	t.Parallel()
-	changes := 4000
+	changes := 2000
 	if testing.Short() {
 		changes = 800
 	}
@@ -72,7 +72,12 @@ func newStress(t *testing.T) *stress {
 		return openWith(t, postgres.Options{URL: url,
 			Poll: 10 * time.Millisecond})
 	}
-	s := &stress{T: t, url: url, gateways: []*postgres.Backend{gateway(), gateway()}, looker: outsider(t, url)}
+	s := &stress{
+		T:        t,
+		url:      url,
+		gateways: []*postgres.Backend{gateway(), gateway()},
+		looker:   outsider(t, url),
+	}
 	s.looker.do("CREATE SEQUENCE incarnations")
 	s.oracle = postgrestest.Record(t, url)
 	s.ctx, s.cancel = context.WithCancel(context.Background())

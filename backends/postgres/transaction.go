@@ -19,6 +19,7 @@ type transaction struct {
 	backend  *Backend
 	conn     connection
 	tx       *backends.Tx
+	patient  bool                      // it waits for locks as long as its caller does
 	mutation *driverkit.MutationRecord // nil without a mutation id
 	staged   *driverkit.Staged
 	matches  map[int][]protocol.Document // candidates of upserts by filter, by the write's index
@@ -83,10 +84,13 @@ func (t *transaction) begin(ctx context.Context) (replay bool, err error) {
 	filtered, unregistered := b.filterUses(t.tx), false
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
+	if t.patient {
+		batch.Queue(writeSettings)
+	} else {
+		batch.Queue(briefSettings)
+	}
 	if len(filtered) > 0 {
 		batch.Queue(upsertSettings)
-	} else {
-		batch.Queue(writeSettings)
 	}
 	b.queueLocks(batch, filtered, &unregistered)
 	if t.mutation != nil {

@@ -104,6 +104,21 @@ func containment(f *protocol.Filter) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
+// exactContainment is containment by texts, true and false alone. Other programs may store a number
+// that is another one to the server than to clients, who see it as a double.
+func exactContainment(f *protocol.Filter) string {
+	if f == nil {
+		return "{}"
+	}
+	exact := protocol.Filter{Paths: f.Paths}
+	for _, c := range f.Conditions {
+		if c.Value[0] == '"' || c.Value[0] == 't' || c.Value[0] == 'f' {
+			exact.Conditions = append(exact.Conditions, c)
+		}
+	}
+	return containment(&exact)
+}
+
 func isNumber(name string) bool {
 	_, err := strconv.Atoi(name)
 	return err == nil

@@ -122,10 +122,16 @@ WHERE c.hits > 20 AND c.nth = 1
 	OR c.workspace_id = n.workspace_id AND c.app_id = n.app_id AND c.collection = n.collection`
 	// changeSQL replaces the data of many documents, as insertSQL inserts many. It leaves out
 	// documents that have changed since they were found.
-	changeSQL = `WITH input AS MATERIALIZED (
+	changeSQL        = changeDocsSQL + changeLogSQL
+	changeEntriesSQL = changeDocsSQL + `, entry AS (` + entryHeadSQL +
+		`unnest($13::bigint[], $14::text[], $15::text[], $16::bytea[], $17::timestamptz[], $18::timestamptz[])` +
+		entryTailSQL + `)` + changeLogSQL
+
+	changeDocsSQL = `WITH input AS MATERIALIZED (
 	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
 			$7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::timestamptz[])
-		AS i (actor, workspace_id, app_id, collection, id, data, at, key, digest, result, was, was_at)
+		WITH ORDINALITY
+		AS i (actor, workspace_id, app_id, collection, id, data, at, key, digest, result, was, was_at, n)
 ), doc AS (
 	UPDATE @.app_data AS d SET data = input.data::jsonb, updated_at = input.at FROM input
 	WHERE d.workspace_id = input.workspace_id AND d.app_id = input.app_id
@@ -137,7 +143,8 @@ WHERE c.hits > 20 AND c.nth = 1
 	INSERT INTO @.app_data_mutations (key, at, digest, result)
 	SELECT key, at, digest, result FROM input JOIN doc USING (workspace_id, app_id, collection, id)
 	WHERE key IS NOT NULL
-)
+)`
+	changeLogSQL = `
 INSERT INTO @.app_data_changes (workspace_id, app_id, collection, id, op, actor)
 SELECT workspace_id, app_id, collection, id, 'update', actor
 FROM input JOIN doc USING (workspace_id, app_id, collection, id)
@@ -157,7 +164,7 @@ func (g *upsertGroup) lookUp(ctx context.Context) error {
 	unregistered := false
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	batch.Queue(groupSettings)
+	batch.Queue(briefSettings)
 	batch.Queue(upsertSettings)
 	b.queueLocks(batch, g.filterUses(), &unregistered)
 	batch.Queue(b.sql(lookUpSQL), workspace, app, collection, pattern).
@@ -220,11 +227,15 @@ func (g *upsertGroup) store(ctx context.Context) error {
 	take := func(rows pgx.Rows) error { return noteStored(rows, byRef) }
 	batch := &pgx.Batch{}
 	if len(inserts) > 0 {
-		batch.Queue(g.backend.sql(insertSQL), columnsOf(inserts)...).Query(take)
+		sql, args := insertStatement(inserts)
+		batch.Queue(g.backend.sql(sql), args...).Query(take)
 	}
 	if len(updates) > 0 {
-		args := append(columnsOf(updates), foundColumns(updates)...)
-		batch.Queue(g.backend.sql(changeSQL), args...).Query(take)
+		sql, args := changeSQL, append(columnsOf(updates), foundColumns(updates)...)
+		if entries := entryColumns(updates); entries != nil {
+			sql, args = changeEntriesSQL, append(args, entries...)
+		}
+		batch.Queue(g.backend.sql(sql), args...).Query(take)
 	}
 	batch.Queue("COMMIT")
 	return g.conn.SendBatch(ctx, batch).Close()

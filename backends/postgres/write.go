@@ -55,7 +55,7 @@ func (b *Backend) Write(ctx context.Context, txs []backends.Tx) []backends.Outco
 // leading is the number of transactions at the beginning that are one write of a kind that can be
 // grouped.
 func leading(txs []backends.Tx, kind func(*backends.Write) bool) (n int) {
-	for n < len(txs) && len(txs[n].Writes) == 1 && kind(&txs[n].Writes[0]) && txs[n].Entries == nil {
+	for n < len(txs) && len(txs[n].Writes) == 1 && kind(&txs[n].Writes[0]) {
 		n++
 	}
 	return n
@@ -101,8 +101,24 @@ func (b *Backend) writeOne(ctx context.Context, tx *backends.Tx, out *backends.O
 	}
 }
 
-// writeOnce is writeOne without a search.
+// writeOnce is writeOne without a search. Where another program holds a lock for long, it waits, but
+// no more than half of the connections wait so: the others are for writes that need not.
 func (b *Backend) writeOnce(ctx context.Context, t *transaction, out *backends.Outcome) error {
+	err := b.connectAndWrite(ctx, t, out)
+	if err != nil || !isState(out.Err, lockNotAvailable) {
+		return err
+	}
+	select {
+	case b.patient <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	defer func() { <-b.patient }()
+	t.patient = true
+	return b.connectAndWrite(ctx, t, out)
+}
+
+func (b *Backend) connectAndWrite(ctx context.Context, t *transaction, out *backends.Outcome) error {
 	b.acquiring.Add(1)
 	conn, err := b.pool.Acquire(ctx)
 	b.acquiring.Add(-1)

@@ -14,7 +14,7 @@ import (
 const (
 	// workers is how many groups of inserts, and how many of upserts, are carried out at once.
 	// While all workers are busy, runs wait and form the next group. So a write costs less when the
-	// gateway is busy. A worker never waits long for a lock: see groupSettings.
+	// gateway is busy. A worker never waits long for a lock: see briefSettings.
 	workers = 2
 	// maxRuns and maxGroupBytes bound one group.
 	maxRuns       = 128
@@ -45,6 +45,7 @@ type single struct {
 	tx       *backends.Tx
 	change   backends.Change
 	mutation *driverkit.MutationRecord // nil without a mutation id
+	entries  []backends.Entry
 	out      *backends.Outcome
 	done     bool // it has been carried out
 }
@@ -112,6 +113,9 @@ func (s *single) apply(found *protocol.Document) (err error) {
 	}
 	if s.mutation = driverkit.NewMutationRecord(s.tx); s.mutation != nil {
 		s.mutation.SetResult(s.change)
+	}
+	if s.tx.Entries != nil {
+		s.entries = s.tx.Entries([]backends.Change{s.change})
 	}
 	return nil
 }

@@ -161,7 +161,11 @@ func TestUpsertsAgainstTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	value := func() string { return fmt.Sprintf(`{"k":%d}`, r.IntN(6)) }
 	id := func() string { return fmt.Sprint("d", r.IntN(8)) }
-	for round := range 1500 {
+	rounds := 1500
+	if testing.Short() {
+		rounds = 150
+	}
+	for round := range rounds {
 		b := both[r.IntN(2)]
 		switch r.IntN(8) {
 		case 0:

@@ -20,7 +20,7 @@ import (
 // and of Since, applied in their order, must give the table.
 func TestOutsideHistories(t *testing.T) {
 	t.Parallel()
-	histories, each := 300, 60
+	histories, each := 120, 60
 	if testing.Short() {
 		histories = 30
 	}
@@ -100,7 +100,13 @@ func statement(r *rand.Rand) string {
 			ID: string(rune('a' + r.IntN(5)))}
 	}
 	at := func(x protocol.Ref) string {
-		return fmt.Sprintf("'%s', '%s', '%s', '%s'", x.Scope.Workspace, x.Scope.StoredApp(), x.Collection, x.ID)
+		return fmt.Sprintf(
+			"'%s', '%s', '%s', '%s'",
+			x.Scope.Workspace,
+			x.Scope.StoredApp(),
+			x.Collection,
+			x.ID,
+		)
 	}
 	is := func(x protocol.Ref) string {
 		return "(workspace_id, app_id, collection, id) = (" + at(x) + ")"
@@ -123,8 +129,11 @@ func statement(r *rand.Rand) string {
 	case 8:
 		return fmt.Sprintf("UPDATE app_data SET created_at = %d WHERE %s", r.IntN(3), is(ref()))
 	case 9:
-		return fmt.Sprintf("UPDATE OR REPLACE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s",
-			at(ref()), is(ref()))
+		return fmt.Sprintf(
+			"UPDATE OR REPLACE app_data SET (workspace_id, app_id, collection, id) = (%s) WHERE %s",
+			at(ref()),
+			is(ref()),
+		)
 	case 10:
 		return fmt.Sprintf("UPDATE OR REPLACE app_data SET id = '%c', data = %s WHERE collection = '%s'",
 			'a'+r.IntN(5), data(), collections[r.IntN(2)])
@@ -134,10 +143,20 @@ func statement(r *rand.Rand) string {
 		return fmt.Sprintf("DELETE FROM app_data WHERE id > '%c'", 'a'+r.IntN(5))
 	case 13:
 		x := ref()
-		return fmt.Sprintf("DELETE FROM app_data WHERE %s; REPLACE %s) VALUES (%s, %s)", is(x), into, at(x), data())
+		return fmt.Sprintf(
+			"DELETE FROM app_data WHERE %s; REPLACE %s) VALUES (%s, %s)",
+			is(x),
+			into,
+			at(x),
+			data(),
+		)
 	case 14:
-		return fmt.Sprintf("BEGIN; REPLACE %s) VALUES (%s, %s); DELETE FROM app_data; ROLLBACK", into, at(ref()),
-			data())
+		return fmt.Sprintf(
+			"BEGIN; REPLACE %s) VALUES (%s, %s); DELETE FROM app_data; ROLLBACK",
+			into,
+			at(ref()),
+			data(),
+		)
 	default:
 		return fmt.Sprintf("UPDATE app_data SET rev = 'x', data = json_set(data, '$.n', %d)", r.IntN(9))
 	}

@@ -10,17 +10,26 @@ import (
 	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
+// An entry whose expires is 0 never expires. Rows of the audit trail have theirs as a negative number:
+// the index of what expires leaves them out, which would cost each write a third as much again. Their
+// keys ascend with time, so cleanAudit finds them without it.
 const (
+	// addSQL is putSQL for a key that is new, without a journal of its own: see insertSQL.
+	addSQL = `INSERT OR FAIL INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)`
 	putSQL = `INSERT OR REPLACE INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)`
 	// putAbsentSQL replaces an entry only once it has expired.
 	putAbsentSQL = `INSERT INTO app_data_ledger (kind, key, body, at, expires) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET body = excluded.body, at = excluded.at, expires = excluded.expires
-			WHERE expires > 0 AND expires <= ?`
+			WHERE expires <> 0 AND abs(expires) <= ?`
 	takeSQL = `SELECT kind, key, body, at, expires FROM app_data_ledger
-		WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)`
+		WHERE kind = ? AND key = ? AND (expires = 0 OR abs(expires) > ?)`
 	removeSQL = `DELETE FROM app_data_ledger WHERE kind = ? AND key = ?`
 	findSQL   = `SELECT kind, key, body, at, expires FROM app_data_ledger
-		WHERE kind = ? AND key >= ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key`
+		WHERE kind = ? AND key >= ? AND key > ? AND (expires = 0 OR abs(expires) > ?) ORDER BY key`
+	findLastSQL = `SELECT kind, key, body, at, expires FROM app_data_ledger
+		WHERE kind = ? AND key >= ? AND (expires = 0 OR abs(expires) > ?) ORDER BY key DESC`
+	findBelowSQL = `SELECT kind, key, body, at, expires FROM app_data_ledger
+		WHERE kind = ? AND key >= ? AND (expires = 0 OR abs(expires) > ?) AND key < ? ORDER BY key DESC`
 )
 
 // Put implements [backends.Ledger].
@@ -39,6 +48,15 @@ func (b *Backend) Put(ctx context.Context, e backends.Entry, ifAbsent bool) erro
 
 func putEntry(c *conn, e backends.Entry) error {
 	_, err := c.exec(context.Background(), putSQL, values(e)...)
+	return err
+}
+
+// addEntry stores an entry of a transaction. The keys of rows of the audit trail are new each time.
+func addEntry(c *conn, e backends.Entry) error {
+	if e.Kind != backends.AuditKind {
+		return putEntry(c, e)
+	}
+	_, err := c.exec(context.Background(), addSQL, values(e)...)
 	return err
 }
 
@@ -90,18 +108,51 @@ func (b *Backend) Find(
 	return entries, nil
 }
 
+// FindLast implements [backends.Ledger].
+func (b *Backend) FindLast(
+	ctx context.Context, kind, prefix, before string, limit int,
+) (entries []backends.Entry, err error) {
+	sql, args := findLastSQL, []any{kind, prefix, time.Now().UnixMilli()}
+	if end, bounded := driverkit.End(prefix, before); bounded {
+		sql, args = findBelowSQL, append(args, end)
+	}
+	err = b.read(ctx, "find", func(ctx context.Context, c *conn) error {
+		return c.each(ctx, sql, args, func(row []driver.Value) error {
+			e, err := entry(row)
+			if err == nil && len(entries) >= limit {
+				err = errEnough
+			}
+			if err == nil {
+				entries = append(entries, e)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
 func values(e backends.Entry) []any {
-	body := e.Body
+	body := driverkit.PackRow(e)
 	if body == nil {
 		body = []byte{}
 	}
-	return []any{e.Kind, e.Key, body, millis(e.At), millis(e.Expires)}
+	expires := millis(e.Expires)
+	if e.Kind == backends.AuditKind {
+		expires = -expires
+	}
+	return []any{e.Kind, e.Key, body, millis(e.At), expires}
 }
 
 func entry(row []driver.Value) (e backends.Entry, err error) {
 	var at, expires int64
 	err = scan(row, &e.Kind, &e.Key, &e.Body, &at, &expires)
-	e.At, e.Expires = moment(at), moment(expires)
+	e.At, e.Expires = moment(at), moment(max(expires, -expires))
+	if err == nil {
+		err = driverkit.UnpackRow(&e)
+	}
 	return e, err
 }
 

@@ -2,9 +2,12 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
+	"strings"
 	"time"
 
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/backends/driverkit"
 )
 
@@ -21,10 +24,73 @@ func (b *Backend) clean(ctx context.Context, now time.Time) error {
 		b.mark(ctx, now),
 		b.trim(ctx, now.Add(-b.options.Retention)),
 		b.sweepMutations(ctx, now.Add(-driverkit.MutationRetention(b.options.Retention))),
-		b.inWriter(ctx, "clean the ledger", func(c *conn) error {
-			_, err := c.exec(ctx, "DELETE FROM app_data_ledger WHERE expires > 0 AND expires <= ?", now.UnixMilli())
+		b.cleanLedger(ctx, now),
+		b.cleanAudit(ctx, now))
+}
+
+// cleanAudit removes rows of the audit trail that have expired, in chunks and from the oldest of each
+// workspace on. It leaves a workspace at the first chunk that ends with a row that is to stay for a
+// while. A maintenance that has examined enough goes on in the next one. Only maintenance calls it.
+func (b *Backend) cleanAudit(ctx context.Context, now time.Time) error {
+	for range sweeps {
+		err := b.inWriter(ctx, "clean the audit trail", func(c *conn) (err error) {
+			b.auditFrom, err = cleanRows(c, b.auditFrom, now.UnixMilli())
 			return err
-		}))
+		})
+		if err != nil || b.auditFrom == "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// cleanRows examines a chunk of rows after a key and returns the key from which to go on; empty at the
+// end.
+func cleanRows(c *conn, from string, now int64) (next string, err error) {
+	const look = `SELECT key, expires FROM app_data_ledger WHERE kind = ? AND key > ? ORDER BY key LIMIT ?`
+	const remove = `DELETE FROM app_data_ledger WHERE kind = ? AND key > ? AND key <= ?
+		AND expires < 0 AND -expires <= ?`
+	ctx, examined, first := context.Background(), 0, ""
+	var expires int64
+	err = c.each(ctx, look, []any{backends.AuditKind, from, int64(chunk)}, func(row []driver.Value) error {
+		var key string
+		var until int64
+		err := scan(row, &key, &until)
+		workspace, _, _ := strings.Cut(key, "/")
+		if examined++; examined == 1 {
+			first = workspace
+		} else if workspace != first { // one workspace at a time
+			return errEnough
+		}
+		next, expires = key, until
+		return err
+	})
+	if err != nil || next == "" {
+		return "", err
+	}
+	if _, err := c.exec(ctx, remove, backends.AuditKind, from, next, now); err != nil {
+		return "", err
+	}
+	if expires < 0 && -expires > now || examined < chunk {
+		next = backends.AfterWorkspace(first)
+	}
+	return next, nil
+}
+
+// cleanLedger removes the entries that have expired, in chunks.
+func (b *Backend) cleanLedger(ctx context.Context, now time.Time) error {
+	const sql = `DELETE FROM app_data_ledger WHERE (kind, key) IN
+		(SELECT kind, key FROM app_data_ledger WHERE expires > 0 AND expires <= ? LIMIT ?)`
+	for removed := int64(chunk); removed == chunk; {
+		err := b.inWriter(ctx, "clean the ledger", func(c *conn) (err error) {
+			removed, err = c.exec(ctx, sql, now.UnixMilli(), int64(chunk))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mark notes the position of the log at a time.

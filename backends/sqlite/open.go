@@ -42,6 +42,7 @@ type Backend struct {
 	feeds    driverkit.Feeds[*feed]
 
 	sweepFrom []byte // the key after which maintenance goes on in the mutations; its own
+	auditFrom string // the same for rows of the audit trail
 }
 
 var _ backends.Backend = (*Backend)(nil)

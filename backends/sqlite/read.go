@@ -82,3 +82,18 @@ func (b *Backend) Collections(
 	})
 	return counts, err
 }
+
+// Usage implements [backends.Backend].
+func (b *Backend) Usage(ctx context.Context, s protocol.Scope) (u backends.Usage, err error) {
+	const sql = `SELECT count(*), coalesce(sum(octet_length(data)), 0) FROM app_data
+		WHERE workspace_id = ? AND app_id = ?`
+	err = b.snapshot(ctx, "usage", func(ctx context.Context, c *conn) error {
+		return c.each(ctx, sql, []any{s.Workspace, s.StoredApp()}, func(row []driver.Value) error {
+			var n int64
+			err := scan(row, &n, &u.Bytes)
+			u.Documents = int(n)
+			return err
+		})
+	})
+	return u, err
+}

@@ -14,9 +14,9 @@ type transaction struct {
 	mutation *mutation // nil without a mutation id
 }
 
-// simple reports whether the transaction needs no savepoint: it fails before it has stored anything, or
-// undoes itself.
-func (t *transaction) simple() bool { return len(t.tx.Writes) == 1 && t.tx.Entries == nil }
+// simple reports whether the transaction needs no savepoint: it is refused before it has stored anything, or
+// undoes itself. Its entries are stored last, and that they cannot be stored is no refusal: it ends the group.
+func (t *transaction) simple() bool { return len(t.tx.Writes) == 1 }
 
 func (t *transaction) run() error {
 	if record := driverkit.NewMutationRecord(t.tx); record != nil {
@@ -40,7 +40,7 @@ func (t *transaction) run() error {
 	}
 	if t.tx.Entries != nil {
 		for _, e := range t.tx.Entries(changes) {
-			if err := putEntry(t.writer.conn, e); err != nil {
+			if err := addEntry(t.writer.conn, e); err != nil {
 				return err
 			}
 		}

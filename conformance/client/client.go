@@ -117,7 +117,7 @@ func (c *Client) Call(ctx context.Context, r protocol.Request) (protocol.Receive
 		if c.Seen != nil {
 			c.Seen(m)
 		}
-		if m.RequestID == id && strings.HasSuffix(string(m.Type), protocol.ResponseSuffix) {
+		if m.RequestID == id && m.Type == r.Type.Response() {
 			return m, nil
 		}
 	}

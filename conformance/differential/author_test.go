@@ -67,6 +67,8 @@ func (a *author) request() (next request) {
 	case n < 97:
 		a.pending = []request{mirroring{}}
 		return settling{}
+	case n < 99:
+		return a.query()
 	default:
 		return settling{}
 	}
@@ -83,7 +85,8 @@ func (a *author) epilogue() (all []request) {
 	for _, s := range scopes {
 		all = append(all, counting{s}, catchingUp{s}, missing{s})
 		for _, c := range collections {
-			all = append(all, listing{place{s, c}, backends.Query{Limit: 7}, false})
+			all = append(all, listing{place{s, c}, backends.Query{Limit: 7}, false},
+				querying{place{s, c}, "{}", []string{"k", "-n"}, 7})
 		}
 	}
 	for _, kind := range kinds {
@@ -208,7 +211,7 @@ var (
 	collections = []string{"notes", "Notes", "notes ", "a/b.$c%2F", "__proto__", "été ☃ 😀"}
 	actors      = []backends.Actor{{Kind: "user", ID: "ann"}, {Kind: "agent", ID: "robot"}, {Kind: "anonymous"}}
 	principals  = []string{"user:ann", "user:Ann", "agent:robot"}
-	kinds       = []string{"audit", "ticket", "Ticket"}
+	kinds       = []string{"trail", "ticket", "Ticket"}
 	clientIDs   = []string{
 		"a", "A", "b", "_", "-", "__proto__", "0", "00", "d1", "d10", "d2", "0123456789ABCDEF01234567",
 		"0123456789abcdef0123456", longID,

@@ -65,7 +65,7 @@ func sayOutcomes(outs []backends.Outcome) string {
 
 func sayChange(c backends.Change) string {
 	return fmt.Sprintf(
-		"%s %q by %s %s: now %s, before %s", c.Op, c.Ref, c.By.Kind, c.By.ID, sayDoc(c.Doc), sayDoc(c.Before),
+		"%s %q by %s: now %s, before %s", c.Op, c.Ref, c.By, sayDoc(c.Doc), sayDoc(c.Before),
 	)
 }
 

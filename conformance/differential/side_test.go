@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -13,6 +14,7 @@ import (
 type side struct {
 	name    string
 	backend backends.Backend
+	store   *store.Store // a gateway's over it, for queries
 	// known is the run's; sides only read it.
 	known *known
 	// outs are the answers to the last writes.
@@ -29,7 +31,7 @@ type side struct {
 
 func newSide(t *testing.T, name string, b backends.Backend, k *known) *side {
 	t.Helper()
-	s := &side{name: name, backend: b, known: k, copy: map[protocol.Ref]protocol.Document{}}
+	s := &side{name: name, backend: b, store: storeOver(t, b), known: k, copy: map[protocol.Ref]protocol.Document{}}
 	var err error
 	s.feed, err = b.Watch(t.Context(), nil)
 	require.NoError(t, err, name)

@@ -36,7 +36,7 @@ func (d tally) count(q request, answer string) {
 // enough fails the test unless everything that histories are there for has come about in this one.
 func (d tally) enough(t *testing.T) {
 	t.Helper()
-	for _, what := range []string{"refused", "refused midway", "replayed", "mismatches", "reading", "listing", "counting", "settling", "mirroring",
+	for _, what := range []string{"refused", "refused midway", "replayed", "mismatches", "reading", "listing", "querying", "counting", "settling", "mirroring",
 		"marking", "catchingUp", "missing", "resuming", "putting", "taking", "finding"} {
 		require.NotZero(t, d[what], what)
 	}

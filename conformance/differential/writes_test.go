@@ -154,7 +154,7 @@ func (a *author) rev(r protocol.Ref) string {
 func audit(n int) func([]backends.Change) []backends.Entry {
 	return func(changes []backends.Change) (entries []backends.Entry) {
 		for i, c := range changes {
-			e := backends.Entry{Kind: "audit", Key: fmt.Sprintf("%08d-%d", n, i), Body: []byte(sayChange(c))}
+			e := backends.Entry{Kind: "trail", Key: fmt.Sprintf("%08d-%d", n, i), Body: []byte(sayChange(c))}
 			if c.Doc != nil {
 				e.At = c.Doc.Updated
 			}

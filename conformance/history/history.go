@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -188,20 +189,41 @@ func (r *run) counted() Counts {
 	return r.counts
 }
 
-func (r *run) cursor(text string) (backends.Cursor, error) {
+// cursor fails if the history has dropped what came after it. An upset is waited out.
+func (r *run) cursor(text string) (at backends.Cursor, err error) {
 	raw, err := protocol.DecodeCursor(r.Scope, text)
 	if err != nil {
 		return nil, err
 	}
-	return r.Backend.Cursor(r.ctx, raw)
+	return at, r.waitingOut(func(ctx context.Context) error {
+		at, err = r.Backend.Cursor(ctx, raw)
+		return err
+	})
 }
 
-// now is a cursor of the database as it is.
-func (r *run) now() (backends.Cursor, error) { return r.nowWithin(r.ctx) }
+// now is a cursor of the database as it is. An upset is waited out.
+func (r *run) now() (at backends.Cursor, err error) {
+	return at, r.waitingOut(func(ctx context.Context) error {
+		page, err := r.Backend.List(ctx, r.Scope, backends.Query{Collection: "nothing"})
+		at = page.Cursor
+		return err
+	})
+}
 
-func (r *run) nowWithin(ctx context.Context) (backends.Cursor, error) {
-	page, err := r.Backend.List(ctx, r.Scope, backends.Query{Collection: "nothing"})
-	return page.Cursor, err
+// waitingOut asks the database again while it is away, which it is in upsets only.
+func (r *run) waitingOut(ask func(ctx context.Context) error) error {
+	if r.Upsets == nil {
+		return ask(r.ctx)
+	}
+	for {
+		ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
+		err := ask(ctx)
+		cancel()
+		if err == nil || errors.Is(err, backends.ErrCursor) || r.ctx.Err() != nil {
+			return err
+		}
+		r.pause(10 * time.Millisecond)
+	}
 }
 
 // state is the database at a bookmark's cursor, as clients see documents.

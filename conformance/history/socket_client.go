@@ -21,7 +21,8 @@ type socketClient struct {
 	stays  bool // its connection is not cut
 	copy   *replica
 	client *client.Client
-	asked  map[string]*question // by requestId
+	in     chan protocol.Received // what the connection has told and the client has not looked at
+	asked  map[string]*question   // by requestId
 	// cursor is the last bookmark; ahead is set after a cut, to a snapshot that the copy may have
 	// got to since.
 	cursor  string
@@ -30,6 +31,10 @@ type socketClient struct {
 	counted bool // a bookmark came on this connection
 	done    bool
 }
+
+// Asking the oracle takes longer than reading a message. A client that is so many messages behind,
+// of the unread ones that it takes from its connection, asks at a later bookmark or id.
+const unread, behind = 64, 16
 
 // question is a request under way.
 type question struct {
@@ -80,7 +85,8 @@ func (w *socketClient) connect() bool {
 
 // watch follows one connection until it is cut.
 func (w *socketClient) watch() {
-	in := make(chan protocol.Received)
+	in := make(chan protocol.Received, unread)
+	w.in = in
 	go func() { // ends with the connection, which this function ends
 		defer close(in)
 		for {
@@ -320,6 +326,9 @@ func (w *socketClient) bookmark(cursor string) {
 	w.cursor, w.dirty, w.counted = cursor, false, true
 	w.count(func(c *Counts) { c.Bookmarks++ })
 	w.copy.commit(cursor, w.none)
+	if len(w.in) > behind {
+		return
+	}
 	at, err := w.run.cursor(cursor)
 	if err != nil {
 		return // its history has been dropped meanwhile

@@ -28,6 +28,7 @@ type streamClient struct {
 	held    *held                        // the document that a page holds open; nil for none
 	missed  int                          // documents that somebody made while the page was cut off
 	stream  *client.Stream
+	in      chan told // what the stream has told and the client has not looked at
 	// id is the last one: "reset" from a reset until its replay is whole, "" before the first list.
 	id string
 	// awaited are snapshots that the copy may have got to: it counts at an id that has reached them
@@ -37,6 +38,13 @@ type streamClient struct {
 	counted bool // an id came on this stream
 	done    bool
 	current time.Time // the copy was at least as new as the database then
+}
+
+// told is what a stream has told, and when. The client may look at it much later: while the database
+// is away it waits for the oracle.
+type told struct {
+	client.Block
+	at time.Time
 }
 
 func newStreamClient(r *run, i int) *streamClient {
@@ -56,7 +64,6 @@ func (l *streamClient) follow() {
 		}
 		if l.connect() {
 			l.watch()
-			l.stream.Cut()
 			l.lost()
 			l.miss()
 		}
@@ -199,6 +206,19 @@ func (r *run) passing(a client.Reply) bool {
 
 // watch follows one stream until it is cut.
 func (l *streamClient) watch() {
+	in := make(chan told, 100*unread)
+	l.in = in
+	go func() { // ends with the stream, which this function ends
+		defer close(in)
+		for b := range l.stream.Blocks {
+			in <- told{b, time.Now()}
+		}
+	}()
+	defer func() {
+		l.stream.Cut()
+		for range in {
+		}
+	}()
 	early := l.rng.IntN(4) == 0
 	l.counted = false
 	var cut <-chan time.Time
@@ -209,7 +229,7 @@ func (l *streamClient) watch() {
 	defer act.Stop()
 	for !l.done {
 		select {
-		case b, ok := <-l.stream.Blocks:
+		case b, ok := <-in:
 			if !ok {
 				return
 			}
@@ -251,10 +271,10 @@ func (l *streamClient) lost() {
 	l.expect()
 }
 
-func (l *streamClient) receive(b client.Block) {
+func (l *streamClient) receive(b told) {
 	switch {
 	case l.browser:
-		l.show(b)
+		l.show(b.Block)
 	case b.Event == "reset":
 		l.count(func(c *Counts) { c.StreamResets++ })
 		if b.Reason == "" {
@@ -275,18 +295,21 @@ func (l *streamClient) receive(b client.Block) {
 		l.dirty = true
 	}
 	if b.ID != "" {
-		l.reached(b.ID)
+		l.reached(b.ID, b.at)
 	}
 }
 
 // reached is an id: where the copy must equal the database, unless the client is known to be ahead
 // of it.
-func (l *streamClient) reached(id string) {
+func (l *streamClient) reached(id string, toldAt time.Time) {
 	if l.id = id; id == "reset" {
 		return
 	}
-	l.dirty, l.counted, l.saved, l.current = false, true, l.copied(), time.Now()
+	l.dirty, l.counted, l.saved, l.current = false, true, l.copied(), toldAt
 	l.count(func(c *Counts) { c.IDs++ })
+	if len(l.in) > behind {
+		return
+	}
 	at, err := l.run.cursor(id)
 	if err != nil {
 		return // its history has been dropped meanwhile

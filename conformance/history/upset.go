@@ -1,7 +1,6 @@
 package history
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -78,27 +77,14 @@ func (r *run) happen(u Upset) bool {
 	for u.Loses != Nothing && r.ctx.Err() == nil && !r.forgotten(before) {
 		r.pause(10 * time.Millisecond)
 	}
-	r.since = r.current()
-	return r.ctx.Err() == nil
+	r.since, err = r.now()
+	return err == nil
 }
 
 // forgotten tells whether the database knows a cursor no more.
 func (r *run) forgotten(c backends.Cursor) bool {
 	_, err := r.Backend.Cursor(r.ctx, c.Append(nil))
 	return errors.Is(err, backends.ErrCursor)
-}
-
-// current is now, asked for until the database answers.
-func (r *run) current() (at backends.Cursor) {
-	err := errors.New("not asked")
-	for err != nil && r.ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
-		if at, err = r.nowWithin(ctx); err != nil {
-			r.pause(10 * time.Millisecond)
-		}
-		cancel()
-	}
-	return at
 }
 
 // recovered waits until writes are acknowledged again, and then until every client has an exact
@@ -108,10 +94,10 @@ func (r *run) recovered() bool {
 		r.pause(5 * time.Millisecond)
 	}
 	limit := time.Now().Add(r.Patience)
-	r.aim(r.current())
+	r.aim()
 	for r.ctx.Err() == nil {
 		if r.forgotten(r.goal().at) {
-			r.aim(r.current())
+			r.aim()
 		}
 		left := r.notExact()
 		if len(left) == 0 {
@@ -125,7 +111,9 @@ func (r *run) recovered() bool {
 	return false
 }
 
-func (r *run) aim(at backends.Cursor) {
+// aim has every client come to the database as it is.
+func (r *run) aim() {
+	at, _ := r.now() // it fails when the run is over
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mark = mark{at, map[string]bool{}}

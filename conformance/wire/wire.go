@@ -38,8 +38,8 @@ const patience = 150 * time.Second
 // Rules lists all rules, group by group.
 func Rules() []Rule {
 	return slices.Concat(
-		handshakeRules, frameRules, requestRules, readRules, changeRules, followRules, cursorRules, pagingRules,
-		limitRules, doorRules(), restRules, streamRules, resetRules,
+		handshakeRules, frameRules, requestRules, readRules, changeRules, byRules, followRules,
+		cursorRules, pagingRules, queryRules, limitRules, doorRules(), restRules, streamRules, resetRules,
 	)
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/secondgate/secondgate/backends"
@@ -93,34 +92,19 @@ func (h *Harness) url(b backends.Backend) string {
 	return h.urls[b]
 }
 
-// database is b's database as outside writers open it.
-func (h *Harness) database(b backends.Backend) *mongo.Database {
+// Database is b's database as outside writers open it.
+func (h *Harness) Database(b backends.Backend) *mongo.Database {
 	url := h.url(b)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.outsiders[url].Database(NameOf(url))
 }
 
-// Backup reads every collection, as mongodump does. To restore it, the database is dropped and
-// filled again, as mongorestore --drop does.
+// Backup makes a [Copy]. It is restored while the backend is closed.
 func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() backends.Backend) {
 	t.Helper()
-	url, db := h.url(b), h.database(b)
-	backup := map[string][]any{}
-	names, err := db.ListCollectionNames(t.Context(), bson.D{})
-	for _, name := range names {
-		var docs []bson.Raw
-		found, e := db.Collection(name).Find(t.Context(), bson.D{})
-		if e == nil {
-			e = found.All(t.Context(), &docs)
-		}
-		if e != nil {
-			err = e
-		}
-		for _, d := range docs {
-			backup[name] = append(backup[name], d)
-		}
-	}
+	url, db := h.url(b), h.Database(b)
+	backup, err := ReadCopy(t.Context(), db)
 	if err != nil {
 		t.Fatalf("backup: %v", err)
 	}
@@ -128,13 +112,8 @@ func (h *Harness) Backup(t conformance.T, b backends.Backend) (restore func() ba
 		if err := b.Close(); err != nil {
 			t.Fatalf("close: %v", err)
 		}
-		if err := db.Drop(context.Background()); err != nil {
+		if err := backup.Restore(context.Background(), db); err != nil {
 			t.Fatalf("restore: %v", err)
-		}
-		for name, docs := range backup {
-			if _, err := db.Collection(name).InsertMany(context.Background(), docs); err != nil {
-				t.Fatalf("restore: %v", err)
-			}
 		}
 		return h.open(t, url)
 	}

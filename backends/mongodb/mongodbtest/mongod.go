@@ -182,21 +182,26 @@ func (m *Mongod) initiate(port int) error {
 
 // Primary waits until the server takes writes.
 func (m *Mongod) Primary() error {
-	client, err := m.direct()
-	if err != nil {
-		return err
-	}
-	defer disconnect(client)
 	for end := time.Now().Add(startTime); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		var hello struct {
-			Primary bool `bson:"isWritablePrimary"`
-		}
-		if client.Database("admin").RunCommand(context.Background(),
-			bson.D{{Key: "hello", Value: 1}}).Decode(&hello) == nil && hello.Primary {
+		if m.isPrimary() {
 			return nil
 		}
 	}
 	return errors.New("the server does not become the primary:\n" + m.Tail("log"))
+}
+
+// isPrimary asks the server whether it takes writes.
+func (m *Mongod) isPrimary() bool {
+	client, err := m.direct()
+	if err != nil {
+		return false
+	}
+	defer disconnect(client)
+	var hello struct {
+		Primary bool `bson:"isWritablePrimary"`
+	}
+	asked := client.Database("admin").RunCommand(context.Background(), bson.D{{Key: "hello", Value: 1}})
+	return asked.Decode(&hello) == nil && hello.Primary
 }
 
 // command runs an administrator's command on the server itself.

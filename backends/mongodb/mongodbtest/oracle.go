@@ -19,7 +19,7 @@ import (
 // keeps some minutes of versions, independently of the change stream.
 func (h *Harness) Oracle(t conformance.T, b backends.Backend) conformance.Oracle {
 	t.Helper()
-	docs := h.database(b).Collection("app_data")
+	docs := h.Database(b).Collection("app_data")
 	client := docs.Database().Client()
 	return func(t conformance.T, s protocol.Scope, c backends.Cursor) map[string]map[string]protocol.Document {
 		t.Helper()

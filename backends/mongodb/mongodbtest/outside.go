@@ -18,7 +18,7 @@ import (
 
 // Outside is another program that writes in a transaction, with the defaults of the MongoDB driver.
 func (h *Harness) Outside(_ conformance.T, b backends.Backend) conformance.Outside {
-	db := h.database(b)
+	db := h.Database(b)
 	return outside{db.Client(), db.Collection("app_data")}
 }
 
@@ -168,5 +168,5 @@ func joined(r protocol.Ref) string {
 
 // Documents is b's collection as another program opens it.
 func (h *Harness) Documents(b backends.Backend) *mongo.Collection {
-	return h.database(b).Collection("app_data")
+	return h.Database(b).Collection("app_data")
 }
