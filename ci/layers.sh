@@ -33,19 +33,25 @@ only conformance/server conformance/rule
 only conformance/planted conformance/rule conformance/server
 # The gateway: hub < sender, store < doors < gateway. A door imports no other door, and backends for its nouns only: that no
 # door gets hold of a Backend is gateway/layers_test.go's.
-below='gateway/(retry|limits|metrics|access|socket)'
+below='gateway/(retry|limits|metrics|access|audit|socket)'
 only gateway/socket 'none'
 only gateway/retry protocol
 only gateway/limits 'none'
 only gateway/metrics protocol
 only gateway/access protocol backends
+only gateway/audit protocol backends
 only gateway/hub protocol backends "$below"
 only gateway/sender gateway/hub
 only gateway/store protocol backends gateway/hub "$below"
 only gateway/door protocol gateway/hub gateway/store "$below"
-for door in ws sse rest proxy; do
+only gateway/ws protocol backends 'gateway/(hub|store|sender|door|runs)' "$below"
+for door in sse rest proxy; do
   only "gateway/$door" protocol backends 'gateway/(hub|store|sender|door)' "$below"
 done
+only gateway/approvals protocol backends 'gateway/(access|audit|store)'
+only gateway/runs protocol backends 'gateway/(approvals|store)' "$below"
+only gateway/mcp protocol backends 'gateway/(approvals|door|store)' "$below"
+only gateway/agents protocol backends 'gateway/(approvals|runs|door|store)' "$below"
 only gateway protocol backends docs/api 'gateway/.*'
 only docs/api 'none'
 only web 'none'

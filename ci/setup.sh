@@ -3,7 +3,7 @@
 set -euo pipefail
 PATH=$PATH:/usr/sbin # nginx, pgbouncer
 declare -A package=([nginx]=nginx-light [sqlite3]=sqlite3 [gcc]=gcc [chromium]=chromium [python3]=python3 [pgbouncer]=pgbouncer
-  [psql]=postgresql-client [pg_dump]=postgresql-client)
+  [psql]=postgresql-client [pg_dump]=postgresql-client [node]=nodejs [npm]=npm)
 missing=()
 for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package[$tool]}")
@@ -53,6 +53,15 @@ if [ ! -d "$kosoku" ]; then
   rm -rf "$kosoku.part"
   PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --require-hashes --only-binary :all: --no-deps --requirement "$(dirname "$0")/kosoku.txt" --target "$kosoku.part"
   mv "$kosoku.part" "$kosoku"
+fi
+
+# Python's MCP client, for gateway/mcp_python_test.go, likewise.
+client=${XDG_CACHE_HOME:-$HOME/.cache}/secondgate/mcp-client-2.3.0
+if [ ! -d "$client" ]; then
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "missing: Python 3.10 or newer as python3" >&2; exit 1; }
+  rm -rf "$client.part"
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --only-binary :all: --no-deps --requirement "$(dirname "$0")/mcp-client.txt" --target "$client.part"
+  mv "$client.part" "$client"
 fi
 
 # A real mongod, for backends/mongodb/mongodbtest, unless the machine names its own.

@@ -8,8 +8,11 @@ ci/setup.sh
 ci/lint.sh
 ci/layers.sh
 ci/build.sh
+ci/web.sh
+ci/coverage-access.sh
 # Most tests wait for a clock, a process or a database, not for a core: more of them run at once than there are cores.
-at_once=(-parallel "$((2 * $(nproc)))")
+# lint.sh has vetted all.
+at_once=(-vet off -parallel "$((2 * $(nproc)))")
 passes() {
   local status=0
   echo "== tests"

@@ -9,7 +9,9 @@ import (
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
 	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/conformance/planted"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/gateway/access"
 	"github.com/secondgate/secondgate/protocol"
@@ -55,7 +57,7 @@ func serveByToken(t *testing.T, m mode) string {
 }
 
 func live(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), planted.Wait(time.Minute))
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -188,7 +190,7 @@ func TestARefreshThatFailsEndsTheSocket(t *testing.T) {
 func TestWritesAtTheEndAreWholeOrRefused(t *testing.T) {
 	t.Parallel()
 	ctx := live(t)
-	url := serve(t, harnesses()["sqlite"].Open(t), byToken)
+	url := serve(t, (&sqlitetest.Harness{}).Open(t), byToken)
 	c := dialAs(t, ctx, url, draft, collaborates.token(t, 1200*time.Millisecond))
 	go func() {
 		for ctx.Err() == nil {

@@ -36,7 +36,7 @@ func tokenFor(t rule.T, user string, holds time.Duration, workspaces, apps roles
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": "issuer", "aud": "gateway", "exp": float64(time.Now().Add(holds).UnixMilli()) / 1000, "sub": user,
-		"workspaces": workspaces, "apps": apps,
+		"name": "Ada", "workspaces": workspaces, "apps": apps,
 	}).SignedString(jwtSecret)
 	require.NoError(t, err)
 	return text

@@ -83,7 +83,7 @@ var moreBadREST = []restCase{
 		"invalid_message",
 	},
 	{"limit negative", "GET", "?collection=c&limit=-1", "", nil, 400, "invalid_message"},
-	{"the agents' endpoint", "POST", "^/api/internal/app-data-write", `{}`, nil, 404, "not_found"},
+	{"beside the agents' endpoint", "POST", "^/api/internal/app-data-x", `{}`, nil, 404, "not_found"},
 	{"two origins", "GET", "?collection=c", "", []string{"Origin: @", "Origin: @"}, 403, "forbidden"},
 }
 

@@ -10,8 +10,12 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/limits"
+	"github.com/secondgate/secondgate/gateway/mcp"
 	"github.com/secondgate/secondgate/gateway/metrics"
+	"github.com/secondgate/secondgate/gateway/runs"
+	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -56,13 +60,48 @@ type Config struct {
 	// RequestRate and ByteRate are what each user may ask and send. They hold for nobody where nobody
 	// is asked who they are.
 	RequestRate, ByteRate limits.Rate
+	// TicketRate is how many tickets each user may make, and each address make and try.
+	TicketRate limits.Rate
+	// Quota is how much each scope may hold.
+	Quota store.Quota
 	// TrustedProxies are the networks of the proxies that may name a client's address.
 	TrustedProxies []netip.Prefix
 	// Access decides who may do what.
 	Access access.Mode
-	Log    *slog.Logger
+	// Agents says how agents are let in.
+	Agents Agents
+	// Audit is what leaves rows in the audit trail, and how long they are kept.
+	Audit audit.Config
+	Log   *slog.Logger
 	// Metrics counts what happens; nil counts nothing.
 	Metrics *metrics.Metrics
+}
+
+// Agents says how agents are let in.
+type Agents struct {
+	// Forward, if set, is the http(s) URL of the web app that keeps approvals and runs.
+	Forward *url.URL
+	// Token is what workers send to /api/internal; empty: those paths are closed, unless Open.
+	Token string
+	// Open lets everybody who reaches the gateway call /api/internal.
+	Open bool
+	// AdminsApprove keeps the approval of drafts to owners and admins.
+	AdminsApprove bool
+	// Tokens knows the tokens of agents that speak MCP; nil: there are none.
+	Tokens *access.JWT
+	// Issuer is who gives those out: a URL or a name.
+	Issuer string
+	// Cap is how many documents one call over MCP may change before a person must allow it.
+	Cap int
+	// Elicitation has MCP clients ask their person about such a call, and believes the answer.
+	// It can be given by all who hold the agent's token.
+	Elicitation bool
+	// UndoTime is how long what agents wrote can be undone.
+	UndoTime time.Duration
+	// Worker hands runs to a worker; nil: workers claim them.
+	Worker runs.Driver
+	// RunTime is how long a run may take.
+	RunTime time.Duration
 }
 
 // DefaultConfig serves no host yet.
@@ -72,8 +111,14 @@ func DefaultConfig() Config {
 		StreamHeartbeat: 30 * time.Second, StreamPace: 2 * time.Millisecond, MessageTime: time.Minute,
 		LogBytes: 64 << 20, ParseBytes: 8 << 20, MemoryBytes: 512 << 20, ListBytes: 256 << 20,
 		Connections: limits.Most{All: 50_000, PerUser: 200, PerAddress: 1000},
-		RequestRate: RequestRate(1000), ByteRate: ByteRate(16 << 20),
+		RequestRate: RequestRate(1000), ByteRate: ByteRate(16 << 20), TicketRate: TicketRate(100),
+		Agents: Agents{
+			UndoTime: store.DefaultUndoTime,
+			Cap:      mcp.DefaultCap,
+			RunTime:  runs.DefaultTimeLimit,
+		},
 		Access: access.None{}, Log: slog.Default(),
+		Audit: audit.Config{Level: audit.LevelWrites, Retention: audit.DefaultRetention},
 	}
 }
 
@@ -83,6 +128,9 @@ func RequestRate(perSecond int) limits.Rate { return rateOf(perSecond, 2) }
 // ByteRate is a rate of bytes with a burst of what four seconds have.
 func ByteRate(perSecond int) limits.Rate { return rateOf(perSecond, 4) }
 
+// TicketRate is a rate of tickets with a burst of what ten seconds have: clients come back together.
+func TicketRate(perSecond int) limits.Rate { return rateOf(perSecond, 10) }
+
 func rateOf(perSecond, seconds int) limits.Rate {
 	return limits.Rate{PerSecond: float64(perSecond), Burst: seconds * perSecond}
 }
@@ -90,6 +138,9 @@ func rateOf(perSecond, seconds int) limits.Rate {
 // FrameShare is how many of the longest frames MemoryBytes must have room for: the buffer that a
 // frame is read into may be twice as long, and an eighth is kept for small requests.
 const FrameShare = 4
+
+// LeastToken is the least length of the token that workers send, in bytes.
+const LeastToken = 32
 
 // leastMemory has room for a list and a long message at once.
 const leastMemory = 16 << 20
@@ -132,9 +183,23 @@ func (c *Config) Validate() error {
 		"the limits of operations and requests must be more than 0",
 	)
 	bad(c.Connections.All < 0 || c.Connections.PerUser < 0 || c.Connections.PerAddress < 0 ||
-		c.RequestRate.PerSecond < 0 || c.ByteRate.PerSecond < 0,
+		c.RequestRate.PerSecond < 0 || c.ByteRate.PerSecond < 0 || c.TicketRate.PerSecond < 0,
 		"the limits of connections and rates must be 0, which is no limit, or more")
-	bad(c.Forward != nil && (c.Forward.Host == "" || c.Forward.Scheme != "http" && c.Forward.Scheme != "https"),
+	bad(c.Agents.UndoTime <= 0, "the time for which changes can be undone must be more than 0")
+	bad(c.Agents.RunTime <= 0, "the time that a run may take must be more than 0")
+	bad(c.Agents.Cap < 1, "the cap of documents must be at least 1")
+	bad(c.Agents.Token != "" && len(c.Agents.Token) < LeastToken,
+		"the internal token must have at least %d bytes", LeastToken)
+	bad(c.Audit.Retention < 0, "the retention of the audit trail must be 0, which is for ever, or more")
+	bad(
+		c.Quota.Documents < 0 || c.Quota.Bytes < 0,
+		"the quotas of a scope must be 0, which is no limit, or more",
+	)
+	bad(!isWebApp(c.Forward) || !isWebApp(c.Agents.Forward),
 		"the web app to forward to must be a URL such as http://127.0.0.1:3000")
 	return errors.Join(all...)
+}
+
+func isWebApp(u *url.URL) bool {
+	return u == nil || u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }

@@ -39,6 +39,6 @@ func TestDescriptionsAreServed(t *testing.T) {
 		served++
 		return nil
 	}))
-	require.Equal(t, 10, served)
+	require.Equal(t, 12, served)
 	require.Equal(t, 405, c.do("POST", "/.well-known/secondgate/openapi.json", "{}").status)
 }

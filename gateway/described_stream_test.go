@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
+	"github.com/secondgate/secondgate/conformance/client"
 )
 
 // TestStreamSchemas has every event of a stream, with _rev and without. Each is what its schema
@@ -23,7 +26,8 @@ func TestStreamSchemas(t *testing.T) {
 		c.do("PATCH", dataPath+"/d", `{"collection":"c","data":{"n":2}}`)
 		c.do("DELETE", dataPath+"/d?collection=c", "")
 		live.until("the delete", func(b event) bool { return b.Type == "delete" && b.DocID == "d" })
-		for _, b := range append(lost.seen, live.seen...) {
+		ended := endedStream(t, query)
+		for _, b := range slices.Concat(lost.seen, live.seen, ended.seen) {
 			if b.data == "" {
 				continue
 			}
@@ -33,9 +37,19 @@ func TestStreamSchemas(t *testing.T) {
 		}
 	}
 	t.Logf("events met: %v; %d damaged ones were refused", met, broken)
-	for _, kind := range []string{"insert", "update", "delete", "reset"} {
+	for _, kind := range []string{"insert", "update", "delete", "reset", "unauthorized"} {
 		require.NotZero(t, met[kind], kind)
 	}
-	require.Len(t, met, 4)
+	require.Len(t, met, 5)
 	require.Greater(t, broken, 200)
+}
+
+// endedStream is a stream whose token has expired.
+func endedStream(t *testing.T, query string) *eventStream {
+	t.Helper()
+	url := serve(t, (&sqlitetest.Harness{}).Open(t), byToken)
+	token := collaborates.token(t, 1200*time.Millisecond)
+	w := openStream(t, t.Context(), client.StreamURL(url, draft)+"&"+query, "Authorization: Bearer "+token)
+	w.until("the end", func(e event) bool { return e.event == "unauthorized" })
+	return w
 }

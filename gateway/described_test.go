@@ -25,8 +25,20 @@ import (
 // schemas are those of docs/api.
 var schemas apitest.Schemas
 
-// openAPI is docs/api/openapi.json, with what it refers to.
-var openAPI = sync.OnceValues(func() (*openapi3.T, error) {
+// description is a document of docs/api, with what it refers to.
+type description func() (*openapi3.T, error)
+
+var (
+	openAPI   = descriptionIn("openapi.json")
+	agentsAPI = descriptionIn("openapi-agents.json")
+)
+
+// descriptionIn is one that is loaded once.
+func descriptionIn(file string) description {
+	return sync.OnceValues(func() (*openapi3.T, error) { return loadOpenAPI(file) })
+}
+
+func loadOpenAPI(file string) (*openapi3.T, error) {
 	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/schema+json", openapi3filter.JSONBodyDecoder)
 	loader := openapi3.NewLoader()
@@ -36,18 +48,18 @@ var openAPI = sync.OnceValues(func() (*openapi3.T, error) {
 	) ([]byte, error) {
 		return api.Files.ReadFile(at.Path)
 	}
-	spec, err := loader.LoadFromFile("openapi.json")
+	spec, err := loader.LoadFromFile(file)
 	if err != nil {
 		return nil, err
 	}
 	return spec, spec.Validate(context.Background())
-})
+}
 
-// routeOf is the operation of openapi.json that a request is; nil if its path is not there, without
-// an operation if the path does not take the method.
-func routeOf(t rule.T, method string, path string) *routers.Route {
+// routeOf is the operation of a description that a request is; nil if its path is not there,
+// without an operation if the path does not take the method.
+func routeOf(t rule.T, in description, method string, path string) *routers.Route {
 	t.Helper()
-	spec, err := openAPI()
+	spec, err := in()
 	require.NoError(t, err)
 	// Of two templates that match, the one without a parameter there is meant: it sorts before "{".
 	for _, template := range slices.Sorted(maps.Keys(spec.Paths.Map())) {
@@ -74,7 +86,13 @@ func matches(template, path string) bool {
 // this body. It returns the schema of the body, "" if that is none.
 func describes(t rule.T, q *http.Request, a reply) (schema string) {
 	t.Helper()
-	route := routeOf(t, q.Method, q.URL.EscapedPath())
+	return describesIn(t, openAPI, q, a)
+}
+
+// describesIn is describes by another description.
+func describesIn(t rule.T, in description, q *http.Request, a reply) (schema string) {
+	t.Helper()
+	route := routeOf(t, in, q.Method, q.URL.EscapedPath())
 	switch {
 	case route == nil || route.Operation == nil:
 		want := map[bool]int{true: 404, false: 405}[route == nil]
@@ -91,7 +109,15 @@ func describes(t rule.T, q *http.Request, a reply) (schema string) {
 		schema = responds(t, q, a, route)
 	}
 	if schema != "" && q.Method != http.MethodHead {
-		require.NoError(t, schemas.Check(t, schema, a.body), "%s %s: %d %.500s", q.Method, q.URL, a.status, a.body)
+		require.NoError(
+			t,
+			schemas.Check(t, schema, a.body),
+			"%s %s: %d %.500s",
+			q.Method,
+			q.URL,
+			a.status,
+			a.body,
+		)
 	}
 	return schema
 }
@@ -108,7 +134,11 @@ func responds(t rule.T, q *http.Request, a reply, route *routers.Route) (schema 
 		a.body,
 	)
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	if content := route.Operation.Responses.Status(a.status).Value.Content[kind]; content != nil {
+	response := route.Operation.Responses.Status(a.status)
+	if response == nil {
+		response = route.Operation.Responses.Default()
+	}
+	if content := response.Value.Content[kind]; content != nil {
 		return content.Schema.Ref
 	}
 	require.Empty(t, a.body)

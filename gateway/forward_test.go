@@ -148,7 +148,7 @@ func TestForwardNotOurs(t *testing.T) {
 		{"PUT", dataPath, 405}, {"GET", dataPath + "/a/b", 404}, {"GET", dataPath + "/", 404}, {
 			"GET", dataPath + "/stream/x", 404,
 		},
-		{"POST", "/api/internal/app-data-write", 404}, {"POST", "/api/internal/app-data-read", 404},
+		{"POST", "/api/internal/app-data-write", 500}, {"POST", "/api/internal/app-data-x", 404},
 		{
 			"GET", "/.well-known/secondgate/openapi.json", 200,
 		}, {"GET", "/.well-known/secondgate/none", 404}, {"PUT", "/.well-known/secondgate/none", 405},

@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -39,11 +41,11 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 		c.PlainSockets = m.plain
 	})
 	run.Forget = func() { h.Forget(t, run.Backend) }
-	run.Seed, run.Duration, run.SocketClients, run.StreamClients = seed, 5*time.Second, 12, 6
+	run.Seed, run.Duration, run.SocketClients, run.StreamClients = seed, 3*time.Second, 12, 6
 	run.Least = history.Counts{
-		Writes: 500, Batches: 30, RESTWrites: 100, Outside: 20, Reinserts: 20, Settled: 500, Kept: 50,
-		Lists: 200, Pages: 300, Bookmarks: 1000, Cuts: 200, Resumes: 200, Resubscribes: 200, Resets: 3,
-		IDs: 500, StreamCuts: 200, StreamResumes: 200, StreamResets: 3, StreamsFresh: 10,
+		Writes: 300, Batches: 20, RESTWrites: 60, Outside: 12, Reinserts: 12, Settled: 300, Kept: 30,
+		Lists: 120, Pages: 180, Bookmarks: 600, Cuts: 120, Resumes: 120, Resubscribes: 120, Resets: 2,
+		IDs: 300, StreamCuts: 120, StreamResumes: 120, StreamResets: 2, StreamsFresh: 6,
 	}
 	if testing.Short() {
 		run.Duration, run.Least = 4*time.Second, history.Counts{
@@ -51,7 +53,8 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 			IDs: 20, StreamResumes: 2,
 		}
 	}
-	// Over a server psql is started anew for each outside write, and forgetting voids every cursor from before.
+	// Over a server psql is started anew for each outside write, and forgetting voids every cursor
+	// from before.
 	if isServer(h) {
 		run.Least = run.Least.Over(4)
 		if testing.Short() {
@@ -61,16 +64,24 @@ func checkHistory(t *testing.T, h conformance.Harness, seed uint64, m mode) {
 	history.Check(t, run)
 }
 
-// historyOver is a history of a gateway over b, which h has opened.
+// historyOver is a history of a gateway over b, which h has opened. It shows the gateway's errors.
 func historyOver(
 	t *testing.T, h conformance.Harness, b backends.Backend, change ...func(*gateway.Config),
 ) history.History {
 	t.Helper()
 	oracle := h.Oracle(t, b)
 	return history.History{
-		URL: serve(t, b, append(change, beats)...), Scope: protocol.Scope{Workspace: "w", App: "a"},
+		URL: serve(
+			t,
+			b,
+			append(change, beats, showErrors)...), Scope: protocol.Scope{Workspace: "w", App: "a"},
 		Backend: b, Oracle: oracle, Outside: h.Outside(t, b), Writers: 4,
 	}
+}
+
+// showErrors has what the gateway calls a defect be seen.
+func showErrors(c *gateway.Config) {
+	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 // beats has bookmarks and ids come often.

@@ -69,6 +69,7 @@ func ways(loaded []*packages.Package) (found []string) {
 
 var doors = []string{
 	"gateway/ws", "gateway/sse", "gateway/rest", "gateway/proxy", "gateway/door", "gateway/sender",
+	"gateway/agents", "gateway/approvals", "gateway/mcp", "gateway/runs",
 }
 
 func TestNoDoorHasAWayToTheDatabaseBesideTheStore(t *testing.T) {

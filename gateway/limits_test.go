@@ -57,12 +57,17 @@ func (l *limited) header(user string) string {
 // dial opens a socket with headers. The answer is nil if it was opened.
 func (l *limited) dial(s protocol.Scope, headers ...string) (*websocket.Conn, *client.Reply) {
 	l.Helper()
+	return l.dialAt(client.URL(l.url, s), headers...)
+}
+
+func (l *limited) dialAt(url string, headers ...string) (*websocket.Conn, *client.Reply) {
+	l.Helper()
 	options := &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}, HTTPHeader: http.Header{}}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		options.HTTPHeader.Add(name, value)
 	}
-	conn, answer, err := websocket.Dial(l.ctx, client.URL(l.url, s), options)
+	conn, answer, err := websocket.Dial(l.ctx, url, options)
 	if err == nil {
 		l.Cleanup(func() { _ = conn.CloseNow() })
 		return conn, nil

@@ -12,7 +12,45 @@ import (
 func TestPlantedBugs(t *testing.T) {
 	planted.Check(t, planted.Suite{
 		Dir: "../conformance/wire", Flags: []string{"-test.short"}, Bugs: caughtBy("TestRules/fast/", wireBugs),
-	}, planted.Suite{Bugs: caughtBy("TestRules/sqlite/fast/", heldBugs)})
+	}, planted.Suite{Bugs: caughtBy("TestRules/sqlite/fast/", heldBugs)},
+		planted.Suite{Flags: []string{"-test.short"}, Bugs: auditBugs()},
+		planted.Suite{Flags: []string{"-test.short"}, Bugs: agentBugs()},
+		planted.Suite{Bugs: forwardBugs()},
+		planted.Suite{Dir: "approvals", Bugs: approvalBugs()},
+		planted.Suite{Dir: "../protocol", Bugs: queryBugs()})
+}
+
+// auditBugs are of the audit trail.
+func auditBugs() (all []planted.Bug) {
+	for _, bug := range []struct{ name, file, old, new, test string }{
+		{"rows lack the hash of what was before", "audit/write.go", `changes.BeforeHash = hashOf(c.Before.Data)`,
+			`changes.BeforeHash = ""`, "TestAuditRows"},
+		{"writes leave no rows", "store/write.go", `s.trail.Entries(ctx, by, &tx, r.RequestID))`,
+			`nil)`,
+			"TestAuditRows"},
+		{"members read the trail", "access/manage.go", `return p, errManagers
+	}
+	return p, errOutside`, `return p, nil
+	}
+	return p, errOutside`, "TestWhoMayReadTheAuditTrail"},
+		{"outsiders are told that a workspace is there", "access/manage.go", `return p, errOutside
+}`, `return p, errManagers
+}`, "TestWhoMayReadTheAuditTrail"},
+		{"a filter is ignored", "audit/item.go", `is(q.Outcome, v.Outcome)`, `is(q.Outcome, q.Outcome)`, "TestAuditList"},
+		{"since is ignored", "audit/list.go", `if row.At.Before(q.Since) {`, `if row.At.Before(row.At) {`,
+			"TestAuditList"},
+		{"until is ignored", "audit/query.go", `if q.Until.IsZero() {`, `if !q.Until.Before(q.Since) {`, "TestAuditList"},
+		{"rows of one time are skipped", "audit/query.go", `return backends.AuditKey(workspace, at, id)`,
+			`return backends.AuditKey(workspace, at, id[:0])`, "TestAuditList"},
+		{"a filter walks all rows", "audit/list.go", `scanned += len(rows)`, `scanned += len(rows) - listPage`,
+			"TestAuditListIsBounded"},
+	} {
+		all = append(all, planted.Bug{
+			Name: bug.name, File: bug.file, Old: bug.old, New: bug.new,
+			Test: "^" + bug.test + "$", Says: "--- FAIL: " + bug.test,
+		})
+	}
+	return all
 }
 
 // caughtBy has each bug caught by the rule that its Test names, one of a test's.

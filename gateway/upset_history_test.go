@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/backends/mongodb/mongodbtest"
 	"github.com/secondgate/secondgate/backends/postgres/postgrestest"
 	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/backends/sqlite/sqlitetest"
@@ -24,6 +26,13 @@ var upsets = map[string]func(t *testing.T) (conformance.Harness, backends.Backen
 	"postgres killed":      killedPostgres,
 	"postgres failed over": failedOverPostgres,
 	"postgres restored":    restoredPostgres,
+}
+
+// longUpsets are those of MongoDB, each of which takes a minute on a busy machine.
+var longUpsets = map[string]func(t *testing.T) (conformance.Harness, backends.Backend, []history.Upset){
+	"killed":      killedMongoDB,
+	"failed over": failedOverMongoDB,
+	"restored":    restoredMongoDB,
 }
 
 // TestUpsetHistory: random histories in which the database crashes, fails over or is restored, while
@@ -41,6 +50,16 @@ func TestUpsetHistory(t *testing.T) {
 			t.Parallel()
 			history.Check(t, upsetHistory(t, open))
 		})
+	}
+}
+
+// TestUpsetHistoryMongoDB is TestUpsetHistory over MongoDB. `make upset-histories` runs it.
+func TestUpsetHistoryMongoDB(t *testing.T) {
+	if os.Getenv("SECONDGATE_UPSETS") == "" {
+		t.Skip("make upset-histories runs it")
+	}
+	for name, open := range longUpsets {
+		t.Run(name, func(t *testing.T) { history.Check(t, upsetHistory(t, open)) })
 	}
 }
 
@@ -128,4 +147,42 @@ func restoredPostgres(t *testing.T) (conformance.Harness, backends.Backend, []hi
 		)
 	})
 	return h, b, []history.Upset{{Do: dump}, {Do: restore, Loses: history.SinceLast}}
+}
+
+// killedMongoDB crashes and recovers, twice.
+func killedMongoDB(t *testing.T) (conformance.Harness, backends.Backend, []history.Upset) {
+	server := mongodbtest.Start(t)
+	h := &mongodbtest.Harness{Server: server.URL("test")}
+	kill := history.Upset{Do: func() error {
+		return errors.Join(server.Kill9(), server.Restart(), server.Primary())
+	}}
+	return h, h.Open(t), []history.Upset{kill, kill}
+}
+
+// failedOverMongoDB loses its primary, and gets it back as a secondary.
+func failedOverMongoDB(t *testing.T) (conformance.Harness, backends.Backend, []history.Upset) {
+	set := mongodbtest.StartSet(t)
+	h := &mongodbtest.Harness{Server: set.URL("test")}
+	return h, h.Open(t), []history.Upset{{Do: func() error {
+		primary, err := set.Primary()
+		if err != nil {
+			return err
+		}
+		err = primary.Kill9()
+		_, elected := set.Primary()
+		return errors.Join(err, elected, primary.Restart())
+	}}}
+}
+
+// restoredMongoDB gets a copy that is made within the run in place of its database.
+func restoredMongoDB(t *testing.T) (conformance.Harness, backends.Backend, []history.Upset) {
+	h := &mongodbtest.Harness{}
+	b := h.Open(t)
+	var kept mongodbtest.Copy
+	read := func() (err error) {
+		kept, err = mongodbtest.ReadCopy(t.Context(), h.Database(b))
+		return err
+	}
+	restore := func() error { return kept.Restore(t.Context(), h.Database(b)) }
+	return h, b, []history.Upset{{Do: read}, {Do: restore, Loses: history.SinceLast}}
 }

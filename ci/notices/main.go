@@ -50,7 +50,12 @@ func write(w io.Writer, root string) error {
 			return err
 		}
 	}
-	return nil
+	page, err := os.ReadFile(filepath.Join(root, "web", "demo", "dist", "LICENSES.txt")) // by web/demo/build.mjs
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(page)
+	return err
 }
 
 // linked are the modules that the binary links on any of the systems, by their paths.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -201,6 +202,11 @@ func gatewaySource(
 	server, err := startServer(p, flags...)
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(flags, "jwt") {
+		if err := useToken(p, server); err != nil {
+			return nil, errors.Join(err, server.stop())
+		}
 	}
 	first := int(serial.Add(int64(scopes))) // a server that runs already has them all
 	l, err := listen(by, n, func(i int) string { return address(server.url, first+i%scopes) })

@@ -94,7 +94,8 @@ func request(address, wanted, fields string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", u.RequestURI(), u.Host, fields)
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n",
+		u.RequestURI(), u.Host, credentialOf(u.Host), fields)
 	var head []byte
 	end := []byte("\r\n\r\n")
 	for one := make([]byte, 1); err == nil && !bytes.HasSuffix(head, end); head = append(head, one[0]) {

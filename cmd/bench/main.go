@@ -62,8 +62,8 @@ func main() {
 	)
 	flag.StringVar(
 		&p.only, "only", "",
-		"measure these alone, by commas: writes, fanout, latency, trouble, scopes, idle, lists, hostile, growth, "+
-			"held, upserts, and what the drivers do by themselves: postgres, mongodb",
+		"measure these alone, by commas: writes, audit, fanout, latency, burst, trouble, scopes, idle, lists, hostile, growth, "+
+			"held, access, upserts, and what the drivers do by themselves: postgres, mongodb",
 	)
 	over := flag.String("over", "sqlite", "the databases to measure over, by commas: sqlite, postgres, mongodb")
 	flag.StringVar(
@@ -150,11 +150,13 @@ type part struct {
 var (
 	// overEach are measured over each database.
 	overEach = []part{
-		{"writes", benchWrites, true}, {"fanout", benchFanout, true}, {"latency", benchLatency, true},
+		{"writes", benchWrites, true}, {"audit", benchAudit, false}, {"fanout", benchFanout, true}, {"latency", benchLatency, true},
+		{"burst", benchBurst, false},
 		{
 			"trouble", benchTrouble, true,
 		}, {"scopes", benchScopes, true}, {"idle", benchIdle, true}, {"lists", benchLists, false},
 		{"hostile", benchHostile, false}, {"growth", benchGrowth, false}, {"held", benchHeld, false},
+		{"access", benchAccess, false},
 	}
 	// ofOne are of one of them.
 	ofOne = []part{

@@ -45,7 +45,8 @@ func talkREST(base string, s protocol.Scope) (*talker, error) {
 		return nil, err
 	}
 	head := fmt.Sprintf(
-		"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n", u.RequestURI(), u.Host,
+		"POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\n",
+		u.RequestURI(), u.Host, credentialOf(u.Host),
 	)
 	return &talker{conn: conn, in: bufio.NewReader(conn), head: head}, nil
 }

@@ -33,6 +33,7 @@ type admin struct {
 	gateway  *gateway.Gateway
 	registry *prometheus.Registry
 	hosts    []string
+	token    *[32]byte // fingerprint of --admin-token-file's; nil: nobody is asked
 }
 
 // listenAdmin returns nil when there is to be no admin server. The default address being taken is
@@ -53,11 +54,11 @@ func (c *serve) listenAdmin() (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on the admin address %s: %w", c.Admin, err)
 	}
-	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && !c.NonLoopback {
+	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && c.adminToken == nil {
 		_ = listener.Close()
 		return nil, fmt.Errorf(
-			"the admin address %s is reachable from other machines and nobody is authenticated: use 127.0.0.1, "+
-				"or pass --non-loopback if a firewall guards it",
+			"the admin address %s is reachable from other machines: pass --admin-token-file FILE with a token for "+
+				"operators, or use 127.0.0.1",
 			c.Admin,
 		)
 	}
@@ -92,12 +93,21 @@ func closeQuietly(listener net.Listener) {
 	}
 }
 
+// handler has the probes for everybody who reaches the address: a load balancer has no token. What tells of
+// the inside is for operators.
 func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(
 		"GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok", "") },
 	)
 	mux.HandleFunc("GET /readyz", a.ready)
+	mux.Handle("/", a.forOperators(a.inside()))
+	return a.guarded(mux)
+}
+
+// inside is what tells of the gateway's inside.
+func (a *admin) inside() http.Handler {
+	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	// Not pprof.Cmdline: the command line may hold the database's password.
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -105,7 +115,7 @@ func (a *admin) handler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return a.guarded(mux)
+	return mux
 }
 
 // guarded keeps web pages out: they can dial a loopback address under any name that their DNS makes
@@ -141,12 +151,16 @@ func (a *admin) hostAllowed(host string) bool {
 		slices.ContainsFunc(a.hosts, func(allowed string) bool { return strings.EqualFold(allowed, host) })
 }
 
-// ready is 200 while clients should be sent here.
+// ready is 200 while clients should be sent here. Only operators are told why not.
 func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
 	if err := a.gateway.Ready(ctx); err != nil {
-		answer(w, http.StatusServiceUnavailable, "not ready", err.Error())
+		why := ""
+		if a.knows(r) {
+			why = err.Error()
+		}
+		answer(w, http.StatusServiceUnavailable, "not ready", why)
 		return
 	}
 	answer(w, http.StatusOK, "ready", "")

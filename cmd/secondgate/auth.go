@@ -32,15 +32,20 @@ func (t *tokens) claims() access.ClaimNames {
 	return access.ClaimNames{User: t.JWTUser, Name: t.JWTName, Workspaces: t.JWTWorkspaces, Apps: t.JWTApps}
 }
 
-// secret reads the shared secret. A line's end behind it is no part of it.
+// secret reads the shared secret.
 func (t *tokens) secret() (access.Secret, error) {
-	text, err := os.ReadFile(t.JWTSecretFile)
+	return readSecret("--jwt-secret-file", t.JWTSecretFile)
+}
+
+// readSecret reads the file of a flag. A line's end behind the secret is no part of it.
+func readSecret(flag, file string) (access.Secret, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, badSetting("the file of --jwt-secret-file cannot be read: %s", reason(err))
+		return nil, badSetting("the file of %s cannot be read: %s", flag, reason(err))
 	}
 	secret, err := access.NewSecret([]byte(strings.TrimRight(string(text), "\r\n")))
 	if err != nil {
-		return nil, badSetting("--jwt-secret-file: %s", err)
+		return nil, badSetting("%s: %s", flag, err)
 	}
 	return secret, nil
 }
@@ -80,7 +85,12 @@ func (c *serve) checkJWT(target string) error {
 			"--auth jwt needs --jwt-issuer and --jwt-audience: tokens for something else must not count",
 		)
 	}
-	return nil
+	if c.JWTSecretFile == "" {
+		return nil
+	}
+	// The file is read before any setting is logged: somebody may have put the secret itself there.
+	_, err := c.secret()
+	return err
 }
 
 // hookURL is the URL of a web app that is asked.
@@ -136,9 +146,12 @@ func (c *serve) keys(ctx context.Context) (access.Keys, error) {
 	return keys, nil
 }
 
+// isOpen reports whether others than the local owner may do everything.
+func (c *serve) isOpen() bool { return c.Auth == "none" && c.NonLoopback }
+
 // warnNobody says what it means that nobody is asked who they are.
 func (c *serve) warnNobody() {
-	if c.Auth == "none" && c.NonLoopback {
+	if c.isOpen() {
 		slog.Warn("everybody who reaches this address may read and change everything: see docs/security.md",
 			"auth", "none", "listen", c.Listen)
 	}

@@ -194,7 +194,10 @@ func TestDefaultPortsAreLeftOut(t *testing.T) {
 	c := serve{
 		AllowedHost: []string{"app.example.com:443"}, Heartbeat: 25 * time.Second,
 		Memory: &memory, DocumentBytes: mib,
+		agentFlags:  agentFlags{AgentCap: 1, UndoRetention: time.Hour, DraftApprovals: "builders"},
+		workerFlags: workerFlags{RunTimeLimit: time.Hour, Worker: "none"},
 	}
+	require.NoError(t, c.checkAgents())
 	g, err := c.gateway(t.Context(), b, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, nil)
 	require.NoError(t, err)
 	defer g.Shutdown(expired())
@@ -246,10 +249,8 @@ func TestOperationsFlags(t *testing.T) {
 	parser, err := newParser(&commands{})
 	require.NoError(t, err)
 	want := []string{}
-	for _, node := range append([]*kong.Node{parser.Model.Node}, parser.Model.Children...) {
-		if node.Name == "check" || node.Name == "healthcheck" || node.Name == "conformance" {
-			continue // theirs are serve's, or on a page of their own
-		}
+	elsewhere := []string{"check", "healthcheck", "conformance", "audit", "agents"} // serve's, or on other pages
+	for _, node := range allNodes(parser.Model.Node, elsewhere) {
 		for _, f := range node.Flags {
 			if f.Name == "help" || f.Name == "version" {
 				continue
@@ -263,8 +264,22 @@ func TestOperationsFlags(t *testing.T) {
 			want = append(want, "| `--"+f.Name+"` | `"+f.Envs[0]+"` | "+value+" |")
 		}
 	}
+	slices.Sort(want)
+	want = slices.Compact(want) // a flag of several commands is there once
 	got := regexp.MustCompile("(?m)^\\| `--[^|]*\\|[^|]*\\|[^|]*\\|").FindAllString(operations(t), -1)
 	require.ElementsMatch(t, want, got)
+}
+
+// allNodes are a command and all below it, but for some.
+func allNodes(node *kong.Node, without []string) (all []*kong.Node) {
+	if slices.Contains(without, node.Name) {
+		return nil
+	}
+	all = append(all, node)
+	for _, child := range node.Children {
+		all = append(all, allNodes(child, without)...)
+	}
+	return all
 }
 
 // TestOperationsMetrics holds the table of docs/operations.md to what the registry has.

@@ -107,6 +107,9 @@ func plantedBugs() []planted {
 				}
 			}},
 		},
+		{"a change does not say by whom", "ws/change-by", faultyProxy{message: perSocket(func(m sent) []sent {
+			return []sent{m.without("by")}
+		})}},
 		{"settled twice", "ws/settled-once", faultyProxy{message: perSocket(func(m sent) []sent {
 			if m.Type == protocol.TypeSettled {
 				return []sent{m, m}

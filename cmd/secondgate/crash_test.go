@@ -86,7 +86,9 @@ func (c *crash) run(rounds int) {
 	close(c.stop) // writers finish what they have begun
 	clients.Wait()
 	c.check(watchers)
+	docs := c.list()
 	c.kill()
+	c.checkAudit(docs)
 	c.Logf(
 		"%d kills, %d acknowledged writes, %d retries that had been carried out before, %d resumes", rounds,
 		len(c.acked), c.replayed, c.resumed,

@@ -25,7 +25,9 @@ type commands struct {
 	Check       check            `cmd:"" help:"Report what would go wrong with a database, and how to mend it."`
 	Healthcheck healthcheck      `cmd:"" help:"Ask a running gateway whether it is ready: exit status 0 if so."`
 	Conformance conform          `cmd:"" help:"Hold a running gateway to the protocol's rules: exit status 0 if all hold, 1 if not, 2 if they could not be tried."`
+	Audit       auditCommand     `cmd:"" help:"Look after the audit trail."`
 	Token       token            `cmd:"" help:"Print a token for --auth jwt, revoke tokens, or make a key pair for them."`
+	Agents      agentsCommand    `cmd:"" help:"Hash, submit, approve, publish or show an app's agents.json."`
 	Version     kong.VersionFlag `help:"Print the version and exit." short:"v" env:"-"`
 }
 

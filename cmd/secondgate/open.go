@@ -56,6 +56,10 @@ func (c *serve) gateway(
 	config.PlainSockets = c.PlainSockets
 	c.Memory.share(&config)
 	c.quotas.set(&config)
+	if config.Agents, err = c.agents(ctx, at); err != nil {
+		return nil, err
+	}
+	config.Audit = c.trail.config()
 	config.Limits.DocumentBytes, config.Limits.FrameBytes = int(c.DocumentBytes), int(c.DocumentBytes.frame())
 	for _, host := range c.hosts(at) {
 		config.Hosts = append(config.Hosts, host)

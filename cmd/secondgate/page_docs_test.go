@@ -43,11 +43,11 @@ func TestProtocolDocument(t *testing.T) {
 	}
 	for _, request := range requestTypes {
 		has(fmt.Sprintf("### `%s`", request))
-		has(fmt.Sprintf("`%s%s`", request, protocol.ResponseSuffix))
+		has(fmt.Sprintf("`%s`", request.Response()))
 	}
 	for _, m := range []protocol.Type{
 		protocol.TypeWelcome, protocol.TypeChange, protocol.TypeBookmark, protocol.TypeSettled, protocol.TypeReset,
-		protocol.TypeGoAway, protocol.TypeError,
+		protocol.TypeGoAway, protocol.TypeError, protocol.TypeAgentUpdate,
 	} {
 		has(fmt.Sprintf("### `%s`", m))
 	}
@@ -61,8 +61,9 @@ func TestProtocolDocument(t *testing.T) {
 }
 
 var requestTypes = []protocol.Type{
-	protocol.TypeList, protocol.TypeDoc, protocol.TypeInsert, protocol.TypeUpdate, protocol.TypeDelete,
+	protocol.TypeList, protocol.TypeQuery, protocol.TypeDoc, protocol.TypeInsert, protocol.TypeUpdate, protocol.TypeDelete,
 	protocol.TypeUpsert, protocol.TypeBatch, protocol.TypeSubscribe, protocol.TypeUnsubscribe, protocol.TypePing,
+	protocol.TypeAgents, protocol.TypeAgentTrigger, protocol.TypeAgentFollow,
 }
 
 var jsonLine = regexp.MustCompile("(?m)^[<>] (.+)$")
@@ -101,6 +102,7 @@ func TestLinks(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{
 		"README.md", "CHANGELOG.md", "docs/protocol.md", "docs/design.md", "docs/conformance.md",
+		"docs/agents.md", "docs/browser.md",
 	} {
 		for _, l := range link.FindAllStringSubmatch(read(t, document), -1) {
 			_, err := os.Stat(filepath.Join("..", "..", filepath.Dir(document), l[1]))
@@ -109,12 +111,12 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestReadmeCommand: the README prints the command that TestPage runs.
+// TestReadmeCommand: the README prints the command that the page does, which web/e2e/demo.test.ts runs.
 func TestReadmeCommand(t *testing.T) {
 	t.Parallel()
-	_, command, found := strings.Cut(read(t, "web", "demo", "index.html"), "<pre><code>")
+	_, command, found := strings.Cut(read(t, "web", "demo", "src", "index.html"), "<code>")
 	require.True(t, found)
-	command, _, found = strings.Cut(command, "</code></pre>")
+	command, _, found = strings.Cut(command, "</code>")
 	require.True(t, found)
 	require.Contains(t, read(t, "README.md"), command)
 }
@@ -231,7 +233,10 @@ func (c *conversation) same(want, got, what string) {
 }
 
 func (c *conversation) ofThisRun(text string) string {
-	return printed.ReplaceAllStringFunc(text, func(word string) string { return cmp.Or(c.actual[word], word) })
+	return printed.ReplaceAllStringFunc(
+		text,
+		func(word string) string { return cmp.Or(c.actual[word], word) },
+	)
 }
 
 type httpAnswer struct {
@@ -297,5 +302,5 @@ func TestReadmeCurl(t *testing.T) {
 		require.Contains(t, []string{"200 OK", "201 Created"}, answer.status)
 		answers = append(answers, answer.read(1, strings.HasSuffix(line[1], "/stream")))
 	}
-	require.Contains(t, answers[len(answers)-1], "from curl")
+	require.Contains(t, answers[len(answers)-1], "From curl")
 }

@@ -23,16 +23,16 @@ func TestReadmeExample(t *testing.T) {
 	const address = "127.0.0.1:8080"
 	require.Contains(t, example, address)
 	b.run(strings.ReplaceAll(example, address, s.address))
-	b.holds("from the shell")
+	b.holds("From the shell")
 
-	s.shell(strings.Replace(command, "from the shell", "second", 1))
-	b.holds("from the shell second")
+	s.shell(strings.Replace(command, "From the shell", "second", 1))
+	b.holds("From the shell second")
 	s.kill()
-	s.shell(strings.Replace(command, "from the shell", "third", 1))
-	s.shell(`sqlite3 data/secondgate.db "DELETE FROM app_data WHERE data ->> 'text' = 'second'"`)
+	s.shell(strings.Replace(command, "From the shell", "third", 1))
+	s.shell(`sqlite3 data/secondgate.db "DELETE FROM app_data WHERE data ->> 'name' = 'second'"`)
 	b.run("run = -1") // a second list would show: it would be number 0
 	s.start()
-	b.holds("from the shell third")
+	b.holds("From the shell third")
 	require.Equal(t, "-1", evaluate[string](b, `run + %q`, ""), "it listed again instead of resuming")
 }
 
@@ -43,10 +43,10 @@ func (b *browser) run(script string) {
 	require.NoError(b, err)
 }
 
-// holds waits until the example's documents have those texts.
+// holds waits until the example's documents have those names.
 func (b *browser) holds(want string) {
 	b.Helper()
 	b.wait("the example's documents are "+want, func() bool {
-		return want == evaluate[string](b, `[...docs.values()].map((doc) => doc.text).sort().join(%q)`, " ")
+		return want == evaluate[string](b, `[...docs.values()].map((doc) => doc.name).sort().join(%q)`, " ")
 	})
 }

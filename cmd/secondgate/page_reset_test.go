@@ -23,7 +23,7 @@ func TestPageReset(t *testing.T) {
 		strings.Repeat("x", 1024),
 	)
 	s.shell(insert)
-	b := openPage(t, "http://"+s.address+"/")
+	b := openPage(t, "http://"+s.address+"/plain/")
 	count := func(pane string) int {
 		return evaluate[int](
 			b, `document.querySelectorAll(%q).length`, pane+" li",

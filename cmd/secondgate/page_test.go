@@ -24,12 +24,12 @@ const (
 	right = `section[aria-label="Right pane"]`
 )
 
-// TestPage shows the main job in a real browser: two panes edit one collection live, what sqlite3
-// writes appears in both, and after the gateway was killed and started again both go on where they
-// were.
+// TestPage shows the main job in a real browser, without any package: two panes edit one collection
+// live, what sqlite3 writes appears in both, and after the gateway was killed and started again
+// both go on where they were.
 func TestPage(t *testing.T) {
 	s := newServer(t)
-	b := openPage(t, "http://"+s.address+"/")
+	b := openPage(t, "http://"+s.address+"/plain/")
 	b.wait("both panes are live", func() bool { return b.state(left) == "live" && b.state(right) == "live" })
 
 	b.do(chromedp.SendKeys(left+" form input", "milk\r"))

@@ -38,13 +38,27 @@ func startNginx(t *testing.T, flags ...string) *proxied {
 	o := operate(t, nil, append(flags, "--allowed-host", host, "--allowed-origin", "https://"+host)...)
 	dir := t.TempDir()
 	pool := makeCertificate(t, dir, 1)
+	runNginx(t, dir, address, o.url)
+	dial := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}, Protocols: new(http.Protocols),
+		DialContext: toAddress(address),
+	}
+	dial.Protocols.SetHTTP1(true)
+	t.Cleanup(dial.CloseIdleConnections)
+	return &proxied{t, o, "https://" + host, &http.Client{Transport: dial}}
+}
+
+// runNginx runs nginx with the configuration of docs/operations.md, at an address of its own, with the
+// certificate in dir, in front of a gateway.
+func runNginx(t *testing.T, dir, address, gateway string) {
+	t.Helper()
 	block := nginxBlock.FindStringSubmatch(operations(t))
 	require.NotNil(t, block, "docs/operations.md has no configuration of nginx")
 	site := strings.NewReplacer(
 		"listen 443 ssl http2;",
 		"listen "+address+" ssl http2; ssl_certificate "+dir+"/cert.pem; ssl_certificate_key "+dir+"/key.pem;",
 		"http://127.0.0.1:8080",
-		o.url,
+		gateway,
 	).Replace(block[1])
 	require.NotContains(
 		t, site, "listen 443", "the line that is replaced",
@@ -69,13 +83,6 @@ func startNginx(t *testing.T, flags ...string) *proxied {
 		}
 		return err == nil
 	}, time.Minute, 20*time.Millisecond)
-	dial := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}, Protocols: new(http.Protocols),
-		DialContext: toAddress(address),
-	}
-	dial.Protocols.SetHTTP1(true)
-	t.Cleanup(dial.CloseIdleConnections)
-	return &proxied{t, o, "https://" + host, &http.Client{Transport: dial}}
 }
 
 func (p *proxied) ask(method, path, body string) (int, string, http.Header) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/gateway/limits"
+	"github.com/secondgate/secondgate/gateway/store"
 )
 
 // quotas is what one user, one address and all clients may have. Its flags are serve's. 0 is no limit.
@@ -15,6 +16,9 @@ type quotas struct {
 	ConnectionsPerAddress int      `help:"Sockets and event streams from one address; 0 for no limit." default:"1000"`
 	RequestsPerSecond     int      `help:"Requests of one user each second, and twice as many at once; 0 for no limit." default:"1000"`
 	BytesPerSecond        size     `help:"Bytes that one user may send each second, and four times as many at once; 0 for no limit." default:"16MiB"`
+	TicketsPerSecond      int      `help:"Tickets that one user makes, and one address makes and tries, each second, and ten times as many at once; 0 for no limit." default:"100"`
+	ScopeDocuments        int      `help:"Documents that a scope, an app's published version or its draft, may have; 0 for no limit." default:"0"`
+	ScopeBytes            size     `help:"Bytes of documents that a scope may have; 0 for no limit." default:"0"`
 	TrustedProxy          []string `help:"Network of proxies whose X-Forwarded-For says which address a client has, such as 10.0.0.0/8." placeholder:"CIDR"`
 
 	trusted []netip.Prefix
@@ -34,6 +38,8 @@ func (c *serve) checkQuotas() error {
 		{"connections-per-address", int64(c.ConnectionsPerAddress)},
 		{"requests-per-second", int64(c.RequestsPerSecond)},
 		{"bytes-per-second", int64(c.BytesPerSecond)},
+		{"tickets-per-second", int64(c.TicketsPerSecond)},
+		{"scope-documents", int64(c.ScopeDocuments)},
 	} {
 		if limit.value < 0 || limit.value > mostPerSecond {
 			return badSetting("--%s is %d: it must be from 0, which is no limit, to %d",
@@ -78,5 +84,7 @@ func (q *quotas) set(config *gateway.Config) {
 	}
 	config.RequestRate = gateway.RequestRate(q.RequestsPerSecond)
 	config.ByteRate = gateway.ByteRate(int(q.BytesPerSecond))
+	config.TicketRate = gateway.TicketRate(q.TicketsPerSecond)
+	config.Quota = store.Quota{Documents: q.ScopeDocuments, Bytes: int64(q.ScopeBytes)}
 	config.TrustedProxies = q.trusted
 }

@@ -37,27 +37,34 @@ const (
 
 // serve is the command of that name, and all that can be configured of it.
 type serve struct {
-	Listen        string        `help:"Address to serve on; port 0 takes a free one." default:"127.0.0.1:8080"`
-	Admin         string        `help:"Address of health checks, metrics and profiles; empty for none." default:"127.0.0.1:8081"`
-	Backend       string        `help:"The database: sqlite:PATH, postgres://… or mongodb://…" default:"sqlite:./data/secondgate.db" secret:""`
-	BackendDirect string        `help:"URL of the same PostgreSQL without a pooler in between, for LISTEN." secret:""`
-	AllowedHost   []string      `help:"Host header to serve besides those of a loopback address, port included."`
-	AllowedOrigin []string      `help:"Origin of pages that may connect besides the gateway's own."`
-	Forward       *url.URL      `help:"URL of a web app that gets every request that is not the gateway's, such as http://127.0.0.1:3000."`
-	TLSCert       string        `name:"tls-cert" help:"Certificate file (PEM) to serve HTTPS and HTTP/2 with; read again when it changes." placeholder:"FILE"`
-	TLSKey        string        `name:"tls-key" help:"Key file (PEM) of the certificate." placeholder:"FILE"`
-	Heartbeat     time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
-	Retention     time.Duration `help:"How long clients can resume after being away." default:"24h"`
-	Memory        *size         `help:"How much memory the gateway may use; by default half of the machine's or its cgroup's." placeholder:"SIZE"`
-	DocumentBytes size          `help:"How large a document's data may become, from 1KiB to 16MiB." default:"1MiB"`
-	DrainDelay    time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
-	PlainSockets  bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
-	NonLoopback   bool          `help:"Serve beyond this machine although nobody is authenticated."`
-	auth          `embed:""`
-	tokens        `embed:""`
-	quotas        `embed:""`
-	LogFormat     string `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
-	LogLevel      string `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	Listen         string        `help:"Address to serve on; port 0 takes a free one." default:"127.0.0.1:8080"`
+	Admin          string        `help:"Address of health checks, metrics and profiles; empty for none." default:"127.0.0.1:8081"`
+	AdminTokenFile string        `help:"File with the token that operators send to the admin address: at least 32 bytes. Needed beyond loopback." placeholder:"FILE"`
+	Backend        string        `help:"The database: sqlite:PATH, postgres://… or mongodb://…" default:"sqlite:./data/secondgate.db" secret:""`
+	BackendDirect  string        `help:"URL of the same PostgreSQL without a pooler in between, for LISTEN." secret:""`
+	AllowedHost    []string      `help:"Host header to serve besides those of a loopback address, port included."`
+	AllowedOrigin  []string      `help:"Origin of pages that may connect besides the gateway's own."`
+	Forward        *url.URL      `help:"URL of a web app that gets every request that is not the gateway's, such as http://127.0.0.1:3000."`
+	TLSCert        string        `name:"tls-cert" help:"Certificate file (PEM) to serve HTTPS and HTTP/2 with; read again when it changes." placeholder:"FILE"`
+	TLSKey         string        `name:"tls-key" help:"Key file (PEM) of the certificate." placeholder:"FILE"`
+	Heartbeat      time.Duration `help:"Time between bookmarks on a quiet connection, at most 60s." default:"25s"`
+	Retention      time.Duration `help:"How long clients can resume after being away." default:"24h"`
+	Memory         *size         `help:"How much memory the gateway may use; by default half of the machine's or its cgroup's." placeholder:"SIZE"`
+	DocumentBytes  size          `help:"How large a document's data may become, from 1KiB to 16MiB." default:"1MiB"`
+	DrainDelay     time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
+	PlainSockets   bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
+	NonLoopback    bool          `help:"Serve beyond this machine although nobody is authenticated."`
+	auth           `embed:""`
+	tokens         `embed:""`
+	quotas         `embed:""`
+	acme           `embed:""`
+	agentFlags     `embed:""`
+	workerFlags    `embed:""`
+	trail          `embed:""`
+	LogFormat      string `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
+	LogLevel       string `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+
+	adminToken *[32]byte // fingerprint of what AdminTokenFile has
 }
 
 // Run serves until ctx ends, then drains.
@@ -72,15 +79,16 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 	}
 	printConfig(parsed, slog.Default())
 	c.warnNobody()
-	certificate, err := c.certificate()
-	if err != nil {
-		return err
-	}
 	listener, err := c.listen()
 	if err != nil {
 		return err
 	}
 	defer listener.Close() // serveUntil has closed it by then
+	secure, endTLS, err := c.tlsConfig(ctx, listener.Addr().(*net.TCPAddr))
+	if err != nil {
+		return err
+	}
+	defer endTLS()
 	adminListener, err := c.listenAdmin()
 	if err != nil {
 		return err
@@ -102,10 +110,12 @@ func (c *serve) Run(ctx context.Context, parsed *kong.Context) error {
 		closeQuietly(adminListener)
 		return err
 	}
-	defer startAdmin(adminListener, &admin{gateway: g, registry: registry, hosts: c.AllowedHost})()
+	defer startAdmin(adminListener, &admin{
+		gateway: g, registry: registry, hosts: c.AllowedHost, token: c.adminToken,
+	})()
 	fmt.Fprintf(parsed.Stdout, "secondgate serves %s on %s://%s/\n",
 		redact(c.Backend), c.scheme(), listener.Addr())
-	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page()), certificate), yieldingListener{listener}, g)
+	return c.serveUntil(ctx, newHTTPServer(g.Handler(web.Page(c.isOpen())), secure), yieldingListener{listener}, g)
 }
 
 func (c *serve) logger(w io.Writer) *slog.Logger {
@@ -156,17 +166,15 @@ func (l yieldingListener) Accept() (net.Conn, error) {
 
 // newHTTPServer speaks HTTP/1.1 and HTTP/2. Without a certificate HTTP/2 is for clients that know
 // beforehand (RFC 9113 §3.3), as proxies do.
-func newHTTPServer(handler http.Handler, certificate *certificate) *http.Server {
+func newHTTPServer(handler http.Handler, secure *tls.Config) *http.Server {
 	s := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
 		Protocols: new(http.Protocols), ConnContext: bounded, ErrorLog: serverLog(),
 	}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
-	s.Protocols.SetUnencryptedHTTP2(certificate == nil)
-	if certificate != nil {
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
-	}
+	s.Protocols.SetUnencryptedHTTP2(secure == nil)
+	s.TLSConfig = secure
 	return s
 }
 

@@ -20,6 +20,8 @@ const (
 func (c *serve) AfterApply() (err error) {
 	for _, check := range []func() error{
 		c.checkAddresses, c.checkDurations, c.checkForward, c.checkKey, c.checkSizes, c.checkAuth, c.checkQuotas,
+		c.checkTrail, c.checkAgents,
+		c.checkAdminToken, c.checkACME,
 		func() error { return each(c.AllowedHost, normalHost, &c.AllowedHost) },
 		func() error { return each(c.AllowedOrigin, normalOrigin, &c.AllowedOrigin) },
 	} {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -24,10 +26,23 @@ type certificate struct {
 }
 
 func (c *serve) scheme() string {
-	if c.TLSCert != "" {
+	if c.TLSCert != "" || len(c.ACME) > 0 {
 		return "https"
 	}
 	return "http"
+}
+
+// tlsConfig is nil when the gateway is to serve without. end is called when it has served.
+func (c *serve) tlsConfig(ctx context.Context, at *net.TCPAddr) (config *tls.Config, end func(), err error) {
+	end = func() {}
+	if len(c.ACME) > 0 {
+		return c.manageACME(ctx, at)
+	}
+	files, err := c.certificate()
+	if files != nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: files.get}
+	}
+	return config, end, err
 }
 
 // certificate is nil when the gateway is to serve without.

@@ -30,31 +30,43 @@ import (
 type token struct {
 	Issue  tokenIssue  `cmd:"" default:"withargs" help:"Print a token."`
 	Revoke tokenRevoke `cmd:"" help:"Have the gateways of a database refuse a user's tokens, or one token, before they expire."`
+	Agent  tokenAgent  `cmd:"" help:"Print a token with which an agent speaks MCP."`
 	Keys   tokenKeys   `cmd:"" help:"Make a key pair: the private key goes to a file, its public half (JWKS) to standard output."`
 }
 
 // tokenIssue prints a token that a gateway with the same flags takes.
 type tokenIssue struct {
-	tokens        `embed:""`
-	JWTPrivateKey string        `name:"jwt-private-key" help:"File with the private key (PEM), as token keys makes it." placeholder:"FILE"`
-	User          string        `help:"Id of the user." required:""`
-	Name          string        `help:"Name of the user, for people."`
-	Workspace     []string      `help:"Role in a workspace, as ID:owner, ID:admin or ID:member." placeholder:"ID:ROLE"`
-	App           []string      `help:"Role in an app, as ID:creator, ID:collaborator or ID:viewer." placeholder:"ID:ROLE"`
-	For           time.Duration `help:"How long the token holds." default:"1h"`
+	signing   `embed:""`
+	User      string        `help:"Id of the user." required:""`
+	Name      string        `help:"Name of the user, for people."`
+	Workspace []string      `help:"Role in a workspace, as ID:owner, ID:admin or ID:member." placeholder:"ID:ROLE"`
+	App       []string      `help:"Role in an app, as ID:creator, ID:collaborator or ID:viewer." placeholder:"ID:ROLE"`
+	For       time.Duration `help:"How long the token holds." default:"1h"`
 }
 
-// AfterApply fails on flags that make no token.
-func (c *tokenIssue) AfterApply() error {
+// signing is what a token is signed with.
+type signing struct {
+	tokens        `embed:""`
+	JWTPrivateKey string `name:"jwt-private-key" help:"File with the private key (PEM), as token keys makes it." placeholder:"FILE"`
+}
+
+// check fails on flags that sign no token.
+func (c *signing) check() error {
 	switch {
 	case (c.JWTSecretFile == "") == (c.JWTPrivateKey == ""):
 		return badSetting("a token needs either --jwt-secret-file or --jwt-private-key to be signed with")
 	case c.JWTIssuer == "" || c.JWTAudience == "":
 		return badSetting("a token needs --jwt-issuer and --jwt-audience, as the gateway has them")
-	case c.For <= 0:
-		return badSetting("--for is %v: it must be more than 0s, such as 1h", c.For)
 	}
 	return nil
+}
+
+// AfterApply fails on flags that make no token.
+func (c *tokenIssue) AfterApply() error {
+	if c.For <= 0 {
+		return badSetting("--for is %v: it must be more than 0s, such as 1h", c.For)
+	}
+	return c.check()
 }
 
 // Run prints the token and nothing else.
@@ -78,7 +90,7 @@ func (c *tokenIssue) Run(parsed *kong.Context) error {
 	if c.Name != "" {
 		setClaim(claims, c.JWTName, c.Name)
 	}
-	text, err := c.sign(claims)
+	text, err := c.sign("", claims)
 	if err == nil {
 		_, err = fmt.Fprintln(parsed.Stdout, text)
 	}
@@ -114,13 +126,14 @@ func setClaim(claims map[string]any, name string, value any) {
 	setClaim(inside, rest, value)
 }
 
-func (c *tokenIssue) sign(claims jwt.MapClaims) (string, error) {
+// sign signs the claims of a token of a kind.
+func (c *signing) sign(kind string, claims jwt.MapClaims) (string, error) {
 	if c.JWTSecretFile != "" {
 		secret, err := c.secret()
 		if err != nil {
 			return "", err
 		}
-		return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+		return signed(jwt.NewWithClaims(jwt.SigningMethodHS256, claims), kind, []byte(secret))
 	}
 	key, method, err := readPrivateKey(c.JWTPrivateKey)
 	if err != nil {
@@ -129,6 +142,14 @@ func (c *tokenIssue) sign(claims jwt.MapClaims) (string, error) {
 	t := jwt.NewWithClaims(method, claims)
 	if t.Header["kid"], err = keyID(key.Public()); err != nil {
 		return "", err
+	}
+	return signed(t, kind, key)
+}
+
+// signed signs a token of a kind, empty for people's.
+func signed(t *jwt.Token, kind string, key any) (string, error) {
+	if kind != "" {
+		t.Header["typ"] = kind
 	}
 	return t.SignedString(key)
 }

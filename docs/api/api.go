@@ -5,7 +5,7 @@ package api
 
 import "embed"
 
-// Files are openapi.json, asyncapi.json and schema/*.json.
+// Files are openapi.json, openapi-agents.json, asyncapi.json and schema/*.json.
 //
-//go:embed openapi.json asyncapi.json schema
+//go:embed openapi.json openapi-agents.json asyncapi.json schema
 var Files embed.FS

@@ -52,7 +52,8 @@ func resolve(t *testing.T, file, ref string) any {
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{
-		"openapi.json", "asyncapi.json", "schema/answer.json", "schema/document.json", "schema/error.json",
+		"openapi.json", "openapi-agents.json", "asyncapi.json", "schema/agents.json", "schema/answer.json",
+		"schema/document.json", "schema/error.json",
 		"schema/event.json", "schema/message.json", "schema/refusal.json", "schema/request.json", "schema/rest.json",
 	} {
 		for _, ref := range references(read[any](t, file)) {
@@ -95,17 +96,23 @@ type asyncDocument struct {
 }
 
 var requestTypes = []protocol.Type{
-	protocol.TypeList, protocol.TypeDoc, protocol.TypeInsert, protocol.TypeUpdate, protocol.TypeDelete,
+	protocol.TypeList, protocol.TypeQuery, protocol.TypeDoc, protocol.TypeInsert, protocol.TypeUpdate, protocol.TypeDelete,
 	protocol.TypeUpsert, protocol.TypeBatch, protocol.TypeSubscribe, protocol.TypeUnsubscribe, protocol.TypePing,
-	protocol.TypeAuthRefresh,
+	protocol.TypeAuthRefresh, protocol.TypeAgents, protocol.TypeAgentTrigger, protocol.TypeAgentFollow,
 }
 
-// lastPart is how the document calls a message: list for second:data:list.
-func lastPart(name string) string { return name[strings.LastIndex(name, ":")+1:] }
+// lastPart is how the document calls a message: list for second:data:list, agents-list for
+// second:agents:list.
+func lastPart(name string) string {
+	if agents, of := strings.CutPrefix(name, "second:agent"); of {
+		return "agent" + strings.ReplaceAll(agents, ":", "-")
+	}
+	return name[strings.LastIndex(name, ":")+1:]
+}
 
 var ownTypes = []protocol.Type{
 	protocol.TypeWelcome, protocol.TypeChange, protocol.TypeBookmark, protocol.TypeSettled, protocol.TypeReset,
-	protocol.TypeGoAway, protocol.TypeError,
+	protocol.TypeGoAway, protocol.TypeError, protocol.TypeAgentUpdate,
 }
 
 // TestAsyncAPI: asyncapi.json has each message of the protocol and no other, each once in an
@@ -128,19 +135,23 @@ func TestAsyncAPI(t *testing.T) {
 	}
 	want := slices.Clone(ownTypes)
 	for _, r := range requestTypes {
-		want = append(want, r, r+protocol.ResponseSuffix)
+		want = append(want, r, r.Response())
 		o := d.Operations[lastPart(string(r))]
 		require.Equal(t, "receive", o.Action)
 		require.Equal(
 			t, []ref{{"#/channels/socket/messages/" + lastPart(string(r))}}, o.Messages,
 		)
-		require.Equal(t, []ref{{o.Messages[0].Ref + protocol.ResponseSuffix}}, o.Reply.Messages)
+		require.Equal(
+			t,
+			[]ref{{"#/channels/socket/messages/" + lastPart(string(r.Response()))}},
+			o.Reply.Messages,
+		)
 	}
 	require.ElementsMatch(t, want, names)
 	require.Len(t, d.Operations["notify"].Messages, len(ownTypes))
 	require.Len(t, d.Operations, len(requestTypes)+2)
-	require.Len(t, d.Channels["stream"].Messages, 4)
-	require.Len(t, d.Operations["stream"].Messages, 4)
+	require.Len(t, d.Channels["stream"].Messages, 5)
+	require.Len(t, d.Operations["stream"].Messages, 5)
 	for _, o := range d.Operations {
 		for _, m := range append(o.Messages, o.Reply.Messages...) {
 			require.True(t, strings.HasPrefix(m.Ref, o.Channel.Ref+"/messages/"), m.Ref)

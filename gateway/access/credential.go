@@ -25,6 +25,23 @@ var tokenParameters = []string{
 // bearer is the token of a request: in its Authorization header or, on a socket, in its subprotocol. URLs end
 // in logs, histories and referrers, so a token there is refused.
 func bearer(r *http.Request) (string, *protocol.Error) {
+	authorization, refused := authorizationOf(r)
+	if refused != nil {
+		return "", refused
+	}
+	scheme, token, _ := strings.Cut(authorization, " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", protocol.Errorf(
+			protocol.CodeUnauthorized,
+			"the credential is no token: send Authorization: Bearer TOKEN",
+		)
+	}
+	return token, nil
+}
+
+// authorizationOf is the one credential of a request, of any scheme.
+func authorizationOf(r *http.Request) (string, *protocol.Error) {
 	if hasTokenInURL(r.URL) {
 		return "", protocol.Errorf(protocol.CodeInvalidMessage,
 			"a token in a URL ends in logs: send it as Authorization: Bearer, or as the subprotocol %sTOKEN",
@@ -36,19 +53,10 @@ func bearer(r *http.Request) (string, *protocol.Error) {
 		return "", errNobody()
 	case len(tokens) > 1:
 		return "", errSeveral()
-	}
-	scheme, token, _ := strings.Cut(tokens[0], " ")
-	token = strings.TrimSpace(token)
-	switch {
-	case !strings.EqualFold(scheme, "Bearer") || token == "":
-		return "", protocol.Errorf(
-			protocol.CodeUnauthorized,
-			"the credential is no token: send Authorization: Bearer TOKEN",
-		)
-	case len(token) > maxToken:
+	case len(tokens[0]) > len("Bearer ")+maxToken:
 		return "", protocol.Errorf(protocol.CodeUnauthorized, "the token is longer than %d bytes", maxToken)
 	}
-	return token, nil
+	return tokens[0], nil
 }
 
 // errNobody is for a request without any credential.

@@ -58,6 +58,11 @@ func NewSecond(u *url.URL, private bool, log *slog.Logger) *Hook {
 	h := newHook("second", u, private, log)
 	h.read = readSecond
 	h.request = func(s protocol.Scope) string {
+		if s.App == "" { // for what is the workspace's, see IdentifyManager
+			target := u.JoinPath("api", "workspaces", s.Workspace, "audit-events")
+			target.RawQuery = "limit=1"
+			return target.String()
+		}
 		target := u.JoinPath("api", "workspaces", s.Workspace, "apps", s.App, "data")
 		target.RawQuery = url.Values{"version": {s.Version()}, "collection": {"_"}}.Encode()
 		return target.String()
@@ -81,14 +86,15 @@ func (h *Hook) Identify(r *http.Request, s protocol.Scope) (Principal, *protocol
 	return h.ask(r.Context(), credential, s)
 }
 
-// credentialOf is what the web app knows a browser by: its cookies and its Authorization header. No other
-// header goes to the web app.
+// credentialOf is what the web app knows a browser by: its cookies and its Authorization header, of any
+// scheme. A browser sends Basic by itself to a site that asks for it, beside the cookie of a session. No
+// other header goes to the web app.
 func credentialOf(r *http.Request) (string, *protocol.Error) {
 	cookie := strings.Join(r.Header.Values("Cookie"), "; ")
-	token, refused := bearer(r)
+	authorization, refused := authorizationOf(r)
 	switch {
 	case refused == nil:
-		return cookie + "\n" + "Bearer " + token, nil
+		return cookie + "\n" + authorization, nil
 	case refused.Code == protocol.CodeIdentityRequired && cookie != "":
 		return cookie + "\n", nil
 	}

@@ -21,7 +21,8 @@ const leeway = 30 * time.Second
 type JWT struct {
 	keys   Keys
 	parser *jwt.Parser
-	claims ClaimNames
+	kinds  []string // values of the header typ
+	read   func(jwt.MapClaims) (Principal, *protocol.Error)
 	realm  string
 	now    func() time.Time
 }
@@ -33,7 +34,7 @@ func NewJWT(keys Keys, issuer, audience string, claims ClaimNames) *JWT {
 
 func newJWT(keys Keys, issuer, audience string, claims ClaimNames, now func() time.Time) *JWT {
 	realm := fmt.Sprintf("jwt %q %q %q", issuer, audience, claims)
-	return &JWT{keys: keys, claims: claims, realm: realm, now: now, parser: jwt.NewParser(
+	return &JWT{keys: keys, kinds: userKinds, read: claims.principal, realm: realm, now: now, parser: jwt.NewParser(
 		jwt.WithValidMethods(keys.algorithms()), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now), jwt.WithStrictDecoding(),
 	)}
@@ -79,7 +80,7 @@ func (m *JWT) Allow(_ context.Context, p Principal, s protocol.Scope, _ Right) *
 func (m *JWT) verify(ctx context.Context, text string) (p Principal, refused *protocol.Error) {
 	claims := jwt.MapClaims{}
 	_, err := m.parser.ParseWithClaims(text, claims, func(t *jwt.Token) (any, error) {
-		if err := checkHeader(t.Header); err != nil {
+		if err := checkHeader(t.Header, m.kinds); err != nil {
 			return nil, err
 		}
 		return m.keys.find(ctx, t)
@@ -87,33 +88,53 @@ func (m *JWT) verify(ctx context.Context, text string) (p Principal, refused *pr
 	if err != nil {
 		return p, tokenRefused(err)
 	}
-	if p, refused = m.claims.principal(claims); refused != nil {
+	if p, refused = m.read(claims); refused != nil {
 		return p, refused
 	}
 	expires, _ := claims.GetExpirationTime() // the parser has read it
-	if p.Expires = expires.Time; p.expired(m.now()) {
+	if p.Expires = writable(expires.Time); p.expired(m.now()) {
 		p.Expires = p.Expires.Add(leeway)
 	}
 	if issued, err := claims.GetIssuedAt(); err == nil && issued != nil {
-		p.issued = issued.Time
+		p.issued = writable(issued.Time)
 	}
 	p.tokenID, _ = claims["jti"].(string)
 	return p, nil
+}
+
+// userKinds are the kinds of tokens that people have. A token need not say its kind, if it is one of these.
+var userKinds = []string{"jwt", "at+jwt", "application/at+jwt"}
+
+// firstTime and lastTime are as early and as late as a principal's times are. Welcome and tickets write them
+// with four digits for the year.
+var (
+	firstTime = time.Unix(0, 0)
+	lastTime  = time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC)
+)
+
+// writable moves a time that a token made up into the years that can be written.
+func writable(at time.Time) time.Time {
+	switch {
+	case at.Before(firstTime):
+		return firstTime
+	case at.After(lastTime):
+		return lastTime
+	}
+	return at
 }
 
 var errHeader = errors.New("a header that is not known")
 
 // checkHeader refuses tokens that are meant for something else. A crit header names extensions that must be
 // understood (RFC 7515 §4.1.11), and this gateway has none.
-func checkHeader(header map[string]any) error {
+func checkHeader(header map[string]any, kinds []string) error {
 	if _, critical := header["crit"]; critical {
 		return errHeader
 	}
-	if typ, given := header["typ"]; given {
-		name, _ := typ.(string)
-		if !slices.Contains([]string{"jwt", "at+jwt", "application/at+jwt"}, strings.ToLower(name)) {
-			return errHeader
-		}
+	typ, given := header["typ"]
+	name, _ := typ.(string)
+	if (given || kinds[0] == AgentKind) && !slices.Contains(kinds, strings.ToLower(name)) {
+		return errHeader
 	}
 	return nil
 }
@@ -127,7 +148,7 @@ func tokenRefused(err error) *protocol.Error {
 	case errors.As(err, &away):
 		return away
 	case errors.Is(err, errHeader):
-		says = "the token is of a kind that is not taken here: its header has crit, or a typ other than JWT"
+		says = "the token is of a kind that is not taken here: its header has crit, or another typ"
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid), errors.Is(err, jwt.ErrTokenUnverifiable):
 		says = "the token's signature does not hold with any key of this gateway"
 	case errors.Is(err, jwt.ErrTokenExpired):

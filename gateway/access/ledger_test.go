@@ -72,6 +72,13 @@ func (l *fakeLedger) Find(
 	return found[:min(limit, len(found))], l.call()
 }
 
+// calls counts what was asked so far.
+func (l *fakeLedger) calls() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked
+}
+
 func (l *fakeLedger) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,4 +90,13 @@ func requestWith(token string) *http.Request {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	return r
+}
+
+func (l *fakeLedger) FindLast(
+	ctx context.Context, kind, prefix, before string, limit int,
+) ([]backends.Entry, error) {
+	found, err := l.Find(ctx, kind, prefix, "", 1<<20)
+	found = slices.DeleteFunc(found, func(e backends.Entry) bool { return before != "" && e.Key >= before })
+	slices.Reverse(found)
+	return found[:min(limit, len(found))], err
 }

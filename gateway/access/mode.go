@@ -28,7 +28,7 @@ type Mode interface {
 	// Realm tells apart what knows other users: a ticket of one realm holds in no other.
 	Realm() string
 	// Identify names the principal of a request for a scope. The scope is zero where the request
-	// names none that can be.
+	// names none that can be, and has no app where the request is for the workspace.
 	Identify(r *http.Request, s protocol.Scope) (Principal, *protocol.Error)
 	// Renew is the principal of a connection with another credential of the same user.
 	Renew(ctx context.Context, p Principal, s protocol.Scope, token string) (Principal, *protocol.Error)

@@ -19,8 +19,8 @@ func TestPlantedBugs(t *testing.T) {
 			`now.After(p.Expires.Add(time.Hour))`, "TestGuard"},
 		{"extensions are ignored", "jwt.go", `; critical {`, `; critical && false {`, "TestAttackedTokens"},
 		{"any kind of token counts", "jwt.go",
-			`if !slices.Contains([]string{"jwt", "at+jwt", "application/at+jwt"}, strings.ToLower(name)) {`,
-			`if name = strings.ToLower(name); name == "x" {`, "TestAttackedTokens"},
+			`!slices.Contains(kinds, strings.ToLower(name)) {`,
+			`!slices.Contains(append(kinds, strings.ToLower(name)), strings.ToLower(name)) {`, "TestAttackedTokens"},
 		{"any key of a set counts", "keys.go", `if algorithmOf(key) != t.Method.Alg() {`, `if false {`,
 			"TestRemoteKeys"},
 		{"a flood of unknown keys is fetched", "keys.go", `!k.unknown.Allow()`, `!k.unknown.Allow() && false`,
@@ -50,6 +50,41 @@ func TestPlantedBugs(t *testing.T) {
 			`ok && !p.issued.IsZero() && !p.issued.After(when)`, "TestRevocations"},
 		{"revocations count for ever", "revocation.go", `> revokedHold`, `> 100*revokedHold`,
 			"TestRevocationsThatCannotBeRead"},
+		{"a race for a ticket is a failure", "ticket.go", `protocol.CodeOf(err) == protocol.CodeNotFound`, `false`,
+			"TestTicketThatAnotherTakesFirst"},
+		{"every host is served", "allowlist.go", `!slices.Contains(a.Hosts, strings.ToLower(r.Host))`, `r.Host == ""`,
+			"TestAllowlist"},
+		{"a second origin is not looked at", "allowlist.go", `len(origins) == 1 && `, ``, "TestAllowlist"},
+		{"who is refused by a hook gets in", "hook.go", `case refused != nil:
+		return refused
+	case fresh`, `case refused == errOutside:
+		return nil
+	case fresh`, "TestSecondDecides"},
+		{"a hook's session never ends", "hook.go", `if p.expired(h.now()) {`, `if false {`, "TestForwardRolesDecide"},
+		{"a hook's roles are not asked", "hook.go", `fresh.Roles == nil`, `true`, "TestForwardRolesDecide"},
+		{"any status of a hook lets in", "hook.go", `case http.StatusOK:`, `case http.StatusOK, http.StatusCreated:`,
+			"TestForwardAnswers"},
+		{"a long answer is read", "fetch.go", `left: maxAnswer`, `left: 2 * maxAnswer`, "TestForwardAnswers"},
+		{"a token of another user renews", "jwt.go", `if renewed.ID != p.ID {`, `if false {`, "TestTokenRenews"},
+		{"a bad token renews", "jwt.go", `if refused != nil {
+		return p, refused
+	}
+	if renewed`, `if refused != nil {
+		return p, nil
+	}
+	if renewed`, "TestTokenRenews"},
+		{"a year beyond the calendar", "jwt.go", `case at.After(lastTime):
+		return lastTime`, `case false:
+		return lastTime`, "TestTokenOfAllTimes"},
+		{"an agent's token is for all operations", "operation.go", `if !n.to.Has(u.Operation) {`, `if false {`,
+			"TestNarrowed"},
+		{"an agent's token allows what was not approved", "operation.go", `return allows(u)`, `_ = allows
+		return nil`,
+			"TestNarrowed"},
+		{"a claim that nobody understands is left out", "agent_token.go", `!known || set == 0`, `set == 0`,
+			"TestAgentTokensForOperations"},
+		{"revocations are read once", "revocation.go", `timer.Reset(revokedInterval)`, `_ = timer`,
+			"TestRevocationsAreReadAgain"},
 	} {
 		suite.Bugs = append(suite.Bugs, planted.Bug{
 			Name: bug.name, File: bug.file, Old: bug.old, New: bug.new,

@@ -127,6 +127,8 @@ func TestRemoteKeysThatCannotBeHad(t *testing.T) {
 	_, refused := verify(keys, byKey(t, jwt.SigningMethodEdDSA, k.ed, "1"))
 	require.NotNil(t, refused)
 	require.Equal(t, protocol.CodeUnavailable, refused.Code)
+	_, err := FetchJWKS(t.Context(), &url.URL{Scheme: "%"}, false, noLog)
+	require.Error(t, err, "a URL that can never be asked")
 }
 
 // TestPrivateAddresses are not dialled for a name, but where the operator names them.

@@ -73,3 +73,23 @@ func TestAnswersExpire(t *testing.T) {
 		require.Equal(t, 2, asked)
 	})
 }
+
+// TestAnswersThatAreOverMakeRoom before any that still hold.
+func TestAnswersThatAreOverMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a answers
+		get := func(i int) {
+			key := answerKey{credential: [32]byte{byte(i), byte(i >> 8)}}
+			_, refused := a.get(t.Context(), key, func() (Principal, *protocol.Error) { return Principal{}, nil })
+			require.Nil(t, refused)
+		}
+		for i := range maxAnswers - 1 {
+			get(i)
+		}
+		time.Sleep(answerTime + time.Millisecond)
+		get(maxAnswers)
+		require.Len(t, a.known, maxAnswers)
+		get(maxAnswers + 1)
+		require.Len(t, a.known, 2, "those that hold")
+	})
+}

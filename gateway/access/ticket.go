@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// ticketParameter is where a URL has a ticket.
-	ticketParameter = "ticket"
+	// TicketParameter is where a URL has a ticket.
+	TicketParameter = "ticket"
 	// ticketTime is how long a ticket holds.
 	ticketTime = 30 * time.Second
 	// longestTicket is more than a ticket has, in bytes.
@@ -59,12 +59,10 @@ func (t *Tickets) Make(ctx context.Context, p Principal, s protocol.Scope) (Tick
 		made.Expires = p.Expires
 	}
 	made.Expires = made.Expires.UTC().Truncate(time.Millisecond)
-	body, err := t.seal(made.Text, p, s)
-	if err == nil {
-		err = t.ledger.Put(ctx, backends.Entry{
-			Kind: ticketKind, Key: fingerprint(made.Text), Body: body, At: t.now(), Expires: made.Expires,
-		}, true)
-	}
+	err := t.ledger.Put(ctx, backends.Entry{
+		Kind: ticketKind, Key: fingerprint(made.Text), Body: t.seal(made.Text, p, s),
+		At: t.now(), Expires: made.Expires,
+	}, true)
 	if err != nil {
 		return Ticket{}, ledgerFailed(t.log, "a ticket could not be kept", err)
 	}
@@ -73,7 +71,7 @@ func (t *Tickets) Make(ctx context.Context, p Principal, s protocol.Scope) (Tick
 
 // Identify is [Mode.Identify] for a request to follow a scope, which may have a ticket in its URL.
 func (t *Tickets) Identify(r *http.Request, s protocol.Scope) (Principal, *protocol.Error) {
-	given, some := r.URL.Query()[ticketParameter]
+	given, some := r.URL.Query()[TicketParameter]
 	if !some {
 		return t.mode.Identify(r, s)
 	}
@@ -140,28 +138,18 @@ type holder struct {
 	Credential []byte // cookies may be no UTF-8
 }
 
-func (t *Tickets) seal(text string, p Principal, s protocol.Scope) ([]byte, error) {
-	plain, err := json.Marshal(holder{
+// seal cannot fail: the times of a principal have years that JSON takes.
+func (t *Tickets) seal(text string, p Principal, s protocol.Scope) []byte {
+	plain, _ := json.Marshal(holder{
 		Realm: t.mode.Realm(), ID: p.ID, Name: p.Name, Actor: p.Actor, Roles: p.Roles, Expires: p.Expires,
 		Recheck: p.Recheck, Issued: p.issued, TokenID: p.tokenID, Credential: []byte(p.credential),
 	})
-	if err != nil {
-		return nil, err
-	}
-	aead, err := ticketCipher(text)
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nil, plain, scopeText(s)), nil
+	return ticketCipher(text).Seal(nil, nil, plain, scopeText(s))
 }
 
 // unseal fails on a ticket of another scope or realm.
 func (t *Tickets) unseal(text string, body []byte, s protocol.Scope) (p Principal, ok bool) {
-	aead, err := ticketCipher(text)
-	if err != nil {
-		return p, false
-	}
-	plain, err := aead.Open(nil, nil, body, scopeText(s))
+	plain, err := ticketCipher(text).Open(nil, nil, body, scopeText(s))
 	if err != nil {
 		return p, false
 	}
@@ -175,17 +163,13 @@ func (t *Tickets) unseal(text string, body []byte, s protocol.Scope) (p Principa
 	}, true
 }
 
-// ticketCipher has the key that a ticket yields. Each key encrypts one body.
-func ticketCipher(text string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(text), nil, "secondgate ticket", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+// ticketCipher has the key that a ticket yields. Each key encrypts one body. Nothing here fails for a key
+// of 32 bytes; if it did, the cipher would be nil, and its first use would end the request.
+func ticketCipher(text string) cipher.AEAD {
+	key, _ := hkdf.Key(sha256.New, []byte(text), nil, "secondgate ticket", 32)
+	block, _ := aes.NewCipher(key)
+	aead, _ := cipher.NewGCMWithRandomNonce(block)
+	return aead
 }
 
 // scopeText has no two scopes alike: ids hold no slash.

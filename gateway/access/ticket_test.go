@@ -16,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -197,4 +198,25 @@ func TestTicketsWithoutADatabase(t *testing.T) {
 		_, refused = ask(x, made.Text, nil)
 		require.Nil(t, refused)
 	}
+}
+
+// raced is a ledger where another gateway is faster, always.
+type raced struct{ *fakeLedger }
+
+func (l raced) Take(ctx context.Context, kind, key string) (backends.Entry, error) {
+	if _, err := l.fakeLedger.Take(ctx, kind, key); err != nil {
+		return backends.Entry{}, err
+	}
+	return l.fakeLedger.Take(ctx, kind, key)
+}
+
+// TestTicketThatAnotherTakesFirst holds no more, as one that was never there.
+func TestTicketThatAnotherTakesFirst(t *testing.T) {
+	t.Parallel()
+	x := tickets(tokens(), &fakeLedger{})
+	x.ledger = raced{&fakeLedger{}}
+	made, refused := x.Make(t.Context(), verified(t, good()), home)
+	require.Nil(t, refused)
+	_, refused = ask(x, made.Text, nil)
+	require.Equal(t, errTicket, refused)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/limits"
 	"github.com/secondgate/secondgate/gateway/metrics"
@@ -88,6 +89,15 @@ func (e *Env) ReadText(ctx context.Context, r io.Reader, long func()) (text []by
 		}
 		return room, nil
 	})
+}
+
+// Client is what the audit trail keeps of a request's other end.
+func (e *Env) Client(r *http.Request) audit.Client {
+	address, _ := e.Quotas.Proxies.ClientOf(r)
+	if !address.IsValid() {
+		return audit.NewClient("", r.UserAgent())
+	}
+	return audit.NewClient(address.String(), r.UserAgent())
 }
 
 // Refuse answers a request with an error, and counts it.

@@ -21,6 +21,7 @@ import (
 type Quotas struct {
 	Connections *limits.Connections
 	Rates       *limits.Rates
+	Tickets     *limits.Rates // by user and by address: see MakesTicket
 	Proxies     Proxies
 	Metrics     *metrics.Metrics // nil counts nothing
 	Log         *slog.Logger
@@ -30,10 +31,10 @@ type Quotas struct {
 
 // NewQuotas makes a log of full addresses of a line a minute at most.
 func NewQuotas(
-	c *limits.Connections, r *limits.Rates, p Proxies, m *metrics.Metrics, log *slog.Logger,
+	c *limits.Connections, r, tickets *limits.Rates, p Proxies, m *metrics.Metrics, log *slog.Logger,
 ) *Quotas {
 	return &Quotas{
-		Connections: c, Rates: r, Proxies: p, Metrics: m, Log: log,
+		Connections: c, Rates: r, Tickets: tickets, Proxies: p, Metrics: m, Log: log,
 		addressLog: rate.Sometimes{First: 1, Interval: time.Minute},
 	}
 }

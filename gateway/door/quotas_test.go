@@ -28,7 +28,7 @@ func checkPlaces(t *testing.T) {
 	var log strings.Builder
 	connections := limits.NewConnections(limits.Most{All: 22, PerUser: 6, PerAddress: 8})
 	rates := limits.NewRates(limits.Rate{PerSecond: 1e-6, Burst: 300}, limits.Rate{})
-	q := door.NewQuotas(connections, rates, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	q := door.NewQuotas(connections, rates, nil, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	random := rand.New(rand.NewPCG(1, 2))
 	var open []*door.Place
 	refused := map[string]int{}

@@ -21,7 +21,7 @@ func WriteStatus(w http.ResponseWriter, status int, e *protocol.Error) {
 	body, _ := json.Marshal(map[string]string{"error": string(e.Code), "message": e.Message}) // cannot fail
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
 	}
 	if e.Code.Info().Retryable {

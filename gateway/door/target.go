@@ -22,6 +22,12 @@ func ScopeOf(r *http.Request, query url.Values) (protocol.Scope, *protocol.Error
 	return s, store.ClientError(err)
 }
 
+// WorkspaceOf is the workspace that a request's path names.
+func WorkspaceOf(r *http.Request) (string, *protocol.Error) {
+	s, err := protocol.ParseScope(Segment(r, "workspace"), "app", "")
+	return s.Workspace, store.ClientError(err)
+}
+
 // Identify names the principal of a request and its scope, in the order of checks: who, where, allowed.
 // A door asks it before anything else, so that an outsider learns nothing from what is checked later.
 func (e *Env) Identify(
@@ -34,6 +40,11 @@ func (e *Env) Identify(
 func (e *Env) IdentifyFollower(
 	r *http.Request, query url.Values,
 ) (access.Principal, protocol.Scope, *protocol.Error) {
+	if query.Has(access.TicketParameter) {
+		if refused := e.Quotas.TriesTicket(r); refused != nil {
+			return access.Principal{}, protocol.Scope{}, refused
+		}
+	}
 	return e.identify(e.Tickets.Identify, r, query, access.Read)
 }
 

@@ -11,9 +11,11 @@ import (
 // them.
 type Change struct {
 	backends.Change
-	once   sync.Once
-	frame  []byte
-	events [2]encodedEvent // without _rev and with it
+	once    sync.Once
+	frame   []byte
+	byOnce  sync.Once
+	frameBy []byte          // frame with its author
+	events  [2]encodedEvent // without _rev and with it
 }
 
 type encodedEvent struct {
@@ -27,6 +29,16 @@ func (c *Change) JSON() []byte {
 		c.frame = protocol.AppendChange(nil, c.Ref.Collection, c.Op.String(), c.Ref.ID, c.Doc)
 	})
 	return c.frame
+}
+
+// JSONBy is JSON with the change's author. Without one it is JSON.
+func (c *Change) JSONBy() []byte {
+	c.byOnce.Do(func() {
+		if c.frameBy = c.JSON(); c.By != (backends.Actor{}) {
+			c.frameBy = protocol.AppendAuthor(nil, c.frameBy, protocol.Author(c.By))
+		}
+	})
+	return c.frameBy
 }
 
 // Event is the change as an event of an event stream, whose document carries _rev or not. A merged

@@ -11,6 +11,7 @@ import (
 // deliver appends a batch to the logs of the scopes it touches, then notifies their followers.
 func (h *Hub) deliver(batch backends.Batch) {
 	waiting, groups := h.record(batch)
+	h.tellReserved(&batch)
 	for _, s := range waiting { // one of them may be notified by its group as well, which does no harm
 		s.follower.Wake()
 	}

@@ -12,6 +12,7 @@ type Form int
 // The forms.
 const (
 	Frame     Form = iota // one WebSocket frame
+	FrameBy               // one WebSocket frame, changes with their authors
 	Events                // events of an event stream, documents without _rev
 	EventsRev             // events, documents with _rev
 	forms
@@ -30,10 +31,10 @@ func (f Form) encode(s protocol.Scope, changes []*Change, c backends.Cursor) []b
 	messages := make([][]byte, 0, len(changes)+1)
 	size := 0
 	for _, change := range changes {
-		message := f.message(change)
+		message := f.Message(change)
 		messages, size = append(messages, message), size+len(message)+1
 	}
-	if f == Frame {
+	if f == Frame || f == FrameBy {
 		bookmark := encodeBookmark(s, c)
 		buffer := make([]byte, socket.HeaderSpace, socket.HeaderSpace+size+len(bookmark)+2)
 		return socket.Frame(protocol.AppendFrame(buffer, append(messages, bookmark)...))
@@ -45,9 +46,13 @@ func (f Form) encode(s protocol.Scope, changes []*Change, c backends.Cursor) []b
 	return protocol.AppendEventID(buffer, protocol.EncodeCursor(s, c.Append(nil)))
 }
 
-func (f Form) message(c *Change) []byte {
-	if f == Frame {
+// Message is a change in the form.
+func (f Form) Message(c *Change) []byte {
+	switch f {
+	case Frame:
 		return c.JSON()
+	case FrameBy:
+		return c.JSONBy()
 	}
 	return c.Event(f == EventsRev)
 }

@@ -26,6 +26,8 @@ type Hub struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	budget  int // bytes of all logs
+	// reserved are told of changes in reserved scopes. They are set before Run.
+	reserved []func(protocol.Ref)
 
 	mu     sync.Mutex
 	feed   backends.Feed

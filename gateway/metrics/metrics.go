@@ -12,6 +12,7 @@ import (
 const (
 	Socket = "socket"
 	Stream = "stream"
+	MCP    = "mcp"
 )
 
 // The limits that refuse requests and connections, by the names of their flags.
@@ -21,6 +22,9 @@ const (
 	LimitAddress     = "connections-per-address"
 	LimitRequests    = "requests-per-second"
 	LimitBytes       = "bytes-per-second"
+	LimitTickets     = "tickets-per-second"
+	LimitDocuments   = "scope-documents"
+	LimitScopeBytes  = "scope-bytes"
 )
 
 // Metrics counts what one gateway does. Its methods may be called on nil, which counts nothing.
@@ -94,7 +98,7 @@ func New(r prometheus.Registerer) *Metrics {
 	for _, operation := range []string{"read", "write"} {
 		m.faults[operation] = faults.WithLabelValues(operation)
 	}
-	for _, door := range []string{Socket, Stream} {
+	for _, door := range []string{Socket, Stream, MCP} {
 		m.connections[door] = connections.WithLabelValues(door)
 		m.deliveries[door] = deliveries.WithLabelValues(door)
 	}
@@ -102,7 +106,8 @@ func New(r prometheus.Registerer) *Metrics {
 		m.resets[reason] = resets.WithLabelValues(reason)
 	}
 	for _, limit := range []string{
-		LimitConnections, LimitUser, LimitAddress, LimitRequests, LimitBytes,
+		LimitConnections, LimitUser, LimitAddress, LimitRequests, LimitBytes, LimitTickets,
+		LimitDocuments, LimitScopeBytes,
 	} {
 		m.refused[limit] = refused.WithLabelValues(limit)
 	}

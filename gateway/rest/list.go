@@ -20,6 +20,9 @@ func (h handler) list(c *call, w http.ResponseWriter, r *http.Request) *protocol
 	if c.collection == "" {
 		return h.listCollections(c, w, r)
 	}
+	if isQuery(c.query) {
+		return h.listMatching(c, w, r)
+	}
 	walk, refused := h.walkOf(c)
 	if refused != nil {
 		return refused

@@ -48,6 +48,8 @@ func Routes(r chi.Router, env *door.Env) {
 	r.Patch(document, h.call(access.Write, h.update))
 	r.Delete(document, h.call(access.Write, h.remove))
 	r.Post(ticketPath, h.call(access.Read, h.ticket))
+	r.Post(undoPath, h.call(access.Write, h.undo))
+	r.Options(undoPath, door.Preflight("GET, HEAD, POST, PATCH, DELETE, OPTIONS"))
 	r.Options(ticketPath, door.Preflight("GET, HEAD, POST, PATCH, DELETE, OPTIONS"))
 	r.Options(document, door.Preflight("GET, HEAD, PATCH, DELETE, OPTIONS"))
 }
@@ -83,10 +85,13 @@ func (h handler) parse(r *http.Request, right access.Right) (c call, refused *pr
 	c.query, malformed = url.ParseQuery(r.URL.RawQuery)
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if c.principal, c.scope, refused = h.env.Identify(r, c.query, right); refused != nil {
+		if right == access.Write {
+			h.auditDenied(r, &c, refused)
+		}
 		return c, refused
 	}
 	if malformed != nil {
-		return c, protocol.Errorf(protocol.CodeInvalidMessage, "the query is malformed: percent-encode its values")
+		return c, errMalformedQuery
 	}
 	if reads && r.ContentLength != 0 {
 		return c, protocol.Errorf(protocol.CodeInvalidMessage, "%s takes no body", r.Method)

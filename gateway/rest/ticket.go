@@ -15,6 +15,9 @@ const ticketPath = door.DataPath + "/ticket"
 
 // ticket is POST …/data/ticket. What the body says does not matter.
 func (h handler) ticket(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if refused := h.env.Quotas.MakesTicket(r, c.principal); refused != nil {
+		return refused
+	}
 	if refused := h.takeRoom(c); refused != nil {
 		return refused
 	}

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"mime"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
@@ -79,24 +77,33 @@ func (h handler) write(
 	if request.MutationID, refused = idempotencyKey(r); refused != nil {
 		return a, refused
 	}
-	refused = retryUnavailable(r.Context(), func(ctx context.Context) *protocol.Error {
+	from := audit.WithOrigin(r.Context(), h.origin(r))
+	refused = retryUnavailable(from, func(ctx context.Context) *protocol.Error {
 		a = h.env.Store.Write(ctx, c.principal, c.scope, []*protocol.Request{&request})[0].Answer
 		return a.Err
 	})
 	return a, refused
 }
 
+// origin is what the audit trail keeps of where a request comes from.
+func (h handler) origin(r *http.Request) *audit.Origin {
+	id := cmp.Or(r.Header.Get("X-Request-Id"), r.Header.Get("X-Vercel-Id"))
+	return audit.NewOrigin(h.env.Client(r), id)
+}
+
+// auditDenied notes a write that lacks the right for it.
+func (h handler) auditDenied(r *http.Request, c *call, refused *protocol.Error) {
+	operation := map[string]string{
+		http.MethodPost: "insert", http.MethodPatch: "update", http.MethodDelete: "delete",
+	}[r.Method]
+	ctx := audit.WithOrigin(r.Context(), h.origin(r))
+	h.env.Store.AuditDenied(ctx, c.principal, c.scope, operation, refused)
+}
+
+// idempotencyKey is the client's, or one of the gateway's own.
 func idempotencyKey(r *http.Request) (string, *protocol.Error) {
-	keys := r.Header.Values("Idempotency-Key")
-	if len(keys) == 0 {
-		return "rest-" + rand.Text(), nil
-	}
-	if len(keys) > 1 || keys[0] == "" || len(keys[0]) > protocol.MaxName || !door.IsText(keys[0]) {
-		return "", protocol.Errorf(
-			protocol.CodeInvalidMessage, "Idempotency-Key must be one text of 1 to %d bytes", protocol.MaxName,
-		)
-	}
-	return keys[0], nil
+	key, refused := door.IdempotencyKey(r)
+	return cmp.Or(key, "rest-"+rand.Text()), refused
 }
 
 // parseIfMatch is the revision that If-Match names (RFC 9110 §13.1.1), "" for none. "*" asks for
@@ -143,7 +150,7 @@ func (h handler) readBody(
 	if refused := h.env.Quotas.Bytes(c.allowance, int(max(r.ContentLength, 0))); refused != nil {
 		return protocol.Request{}, refused
 	}
-	body, room, refused := h.takeBody(w, r)
+	body, room, refused := h.env.TakeBody(w, r)
 	c.room += room
 	if refused == nil && r.ContentLength < 0 {
 		refused = h.env.Quotas.Bytes(c.allowance, len(body))
@@ -165,30 +172,4 @@ func (h handler) readBody(
 func isJSON(r *http.Request) bool {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return kind == "application/json"
-}
-
-// takeBody reads at most a frame's worth, within the time of a request. The caller releases room.
-func (h handler) takeBody(
-	w http.ResponseWriter, r *http.Request,
-) (body []byte, room int, refused *protocol.Error) {
-	most := h.env.Limits.FrameBytes
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(
-		time.Now().Add(store.RequestTime),
-	) // a connection without deadlines has the server's own
-	whole := http.MaxBytesReader(w, r.Body, int64(most))
-	body, room, err := h.env.ReadText(r.Context(), whole, func() {})
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &refused):
-		return nil, room, refused
-	case errors.As(err, &large):
-		return nil, room, protocol.Errorf(protocol.CodeTooLarge, "the body is over %d bytes", most)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, room, protocol.Errorf(protocol.CodeTimeout, "the body took longer than %s", store.RequestTime)
-	case err != nil:
-		return nil, room, protocol.Errorf(protocol.CodeInvalidMessage, "the body could not be read")
-	}
-	_ = control.SetReadDeadline(time.Time{})
-	return body, room, nil
 }

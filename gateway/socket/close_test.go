@@ -65,7 +65,7 @@ func TestCutEndsACloseUnderWay(t *testing.T) {
 		require.EqualValues(t, opClose, opcode)
 		conn.Cut()
 		<-closed
-		p.wantEnd(t)
+		p.wantCut(t)
 	})
 }
 

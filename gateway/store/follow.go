@@ -11,13 +11,9 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
-const (
-	// maxCatchUp bounds the documents of one catch-up, in bytes. Beyond it listing again is cheaper,
-	// and each of many clients that come back at once may hold one.
-	maxCatchUp = 1 << 20
-	// maxGone bounds the documents that one client is told to forget.
-	maxGone = 100_000
-)
+// maxCatchUp bounds the documents of one catch-up, in bytes. Beyond it listing again is cheaper, and
+// each of many clients that come back at once may hold one.
+const maxCatchUp = 1 << 20
 
 // Follow describes what a connection wants to follow.
 type Follow struct {
@@ -33,7 +29,7 @@ type Follow struct {
 func (s *Store) Follow(
 	ctx context.Context, p access.Principal, scope protocol.Scope, follower hub.Follower, f Follow,
 ) (*hub.Subscription, *protocol.Error) {
-	if refused := s.mode.Allow(ctx, p, scope, access.Read); refused != nil {
+	if refused := s.allow(ctx, p, scope, access.Read); refused != nil {
 		return nil, refused
 	}
 	return s.hub.Follow(scope, f.From, f.All, follower, f.Shard), nil
@@ -44,7 +40,7 @@ func (s *Store) Follow(
 func (s *Store) Cursor(
 	ctx context.Context, p access.Principal, scope protocol.Scope, text string,
 ) (backends.Cursor, error) {
-	if refused := s.mode.Allow(ctx, p, scope, access.Read); refused != nil {
+	if refused := s.allow(ctx, p, scope, access.Read); refused != nil {
 		return nil, refused
 	}
 	raw, err := protocol.DecodeCursor(scope, text)
@@ -67,7 +63,7 @@ func (s *Store) Recent() (c backends.Cursor, known bool) { return s.hub.RecentCu
 func (s *Store) CatchUp(
 	ctx context.Context, p access.Principal, sub *hub.Subscription, from backends.Cursor,
 ) (hub.CatchUp, error) {
-	if refused := s.mode.Allow(ctx, p, sub.Scope(), access.Read); refused != nil {
+	if refused := s.allow(ctx, p, sub.Scope(), access.Read); refused != nil {
 		return hub.CatchUp{}, refused
 	}
 	release, err := s.turn(ctx, sub)
@@ -112,45 +108,6 @@ func isPassing(err error) bool {
 	var refused *protocol.Error
 	return !errors.As(err, &refused) || refused.Code.Info().Retryable
 }
-
-// Gone names the documents that were deleted since a client's cursor (nil, or one that cannot be
-// used: as far as the history goes back). The snapshot it returns has reached all of that, and what
-// the subscription has handed out: a document that came back meanwhile is not among them. Only the
-// goroutine that owns the subscription may call it.
-func (s *Store) Gone(
-	ctx context.Context, p access.Principal, sub *hub.Subscription, since backends.Cursor,
-) ([]protocol.Ref, backends.Cursor, error) {
-	if refused := s.mode.Allow(ctx, p, sub.Scope(), access.Read); refused != nil {
-		return nil, nil, refused
-	}
-	release, err := s.turn(ctx, sub)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer release()
-	ctx, cancel := context.WithTimeout(ctx, RequestTime)
-	defer cancel()
-	var gone []protocol.Ref
-	var at backends.Cursor
-	behind := func(err error) bool { return err == errBehind }
-	err = retry.Do(ctx, behind, func(ctx context.Context) (err error) {
-		gone, at, err = s.backend.Gone(ctx, sub.Scope(), since, maxGone)
-		if since != nil && errors.Is(err, backends.ErrCursor) {
-			gone, at, err = s.backend.Gone(ctx, sub.Scope(), nil, maxGone)
-		}
-		if err == nil && !at.Reached(sub.Sent()) {
-			return errBehind
-		}
-		return err
-	})
-	if err == nil {
-		s.hub.RaiseHighWater(at)
-	}
-	return gone, at, err
-}
-
-// errBehind: the database has read a snapshot from before what was handed out.
-var errBehind = errors.New("the snapshot is behind the stream")
 
 // turn waits for the scope's turn, then for one of the slots.
 func (s *Store) turn(ctx context.Context, sub *hub.Subscription) (release func(), err error) {

@@ -22,7 +22,7 @@ type Read struct {
 func (s *Store) List(
 	ctx context.Context, p access.Principal, scope protocol.Scope, r *protocol.Request, bounds Read,
 ) (protocol.Answer, backends.Cursor) {
-	if refused := s.mode.Allow(ctx, p, scope, access.Read); refused != nil {
+	if refused := s.allow(ctx, p, scope, access.Read, reading(r.Collection)); refused != nil {
 		return protocol.Answer{Request: r, Err: refused}, nil
 	}
 	page, err := s.backend.List(ctx, scope, backends.Query{
@@ -41,7 +41,7 @@ func (s *Store) List(
 func (s *Store) Doc(
 	ctx context.Context, p access.Principal, scope protocol.Scope, r *protocol.Request, bounds Read,
 ) (protocol.Answer, backends.Cursor) {
-	if refused := s.mode.Allow(ctx, p, scope, access.Read); refused != nil {
+	if refused := s.allow(ctx, p, scope, access.Read, reading(r.Collection)); refused != nil {
 		return protocol.Answer{Request: r, Err: refused}, nil
 	}
 	ref := protocol.Ref{Scope: scope, Collection: r.Collection, ID: r.DocID}
@@ -57,7 +57,7 @@ func (s *Store) Doc(
 func (s *Store) Collections(
 	ctx context.Context, p access.Principal, scope protocol.Scope, bounds Read,
 ) (map[string]int, *protocol.Error) {
-	if refused := s.mode.Allow(ctx, p, scope, access.Read); refused != nil {
+	if refused := s.allow(ctx, p, scope, access.Read); refused != nil {
 		return nil, refused
 	}
 	counts, err := s.backend.Collections(ctx, scope, s.notBefore(bounds))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/metrics"
 	"github.com/secondgate/secondgate/protocol"
@@ -20,26 +21,46 @@ const (
 	catchUpsAtOnce = 4
 )
 
+// Options of a Store.
+type Options struct {
+	// Mode decides who may do what.
+	Mode access.Mode
+	// Trail keeps rows of writes; nil keeps none.
+	Trail  *audit.Trail
+	Limits protocol.Limits
+	Quota  Quota
+	// UndoTime is how long change sets can be undone.
+	UndoTime time.Duration
+	Log      *slog.Logger
+	Metrics  *metrics.Metrics // nil counts nothing
+}
+
 // Store serves the requests of all doors. Any goroutine may call its methods.
 type Store struct {
-	backend backends.Backend
-	hub     *hub.Hub
-	mode    access.Mode
-	limits  protocol.Limits
-	log     *slog.Logger
-	now     func() time.Time
-	faults  *faults
-	slots   chan struct{} // held by each catch-up and each read of a replay
+	backend  backends.Backend
+	hub      *hub.Hub
+	mode     access.Mode
+	trail    *audit.Trail
+	limits   protocol.Limits
+	usages   *usages
+	undoTime time.Duration
+	metrics  *metrics.Metrics
+	log      *slog.Logger
+	now      func() time.Time
+	faults   *faults
+	slots    chan struct{} // held by each catch-up and each read of a replay
+	gone     goneReads
+	queries  chan struct{} // held by each query
+	agents   *agentQueue
 }
 
 // New serves what the mode allows.
-func New(
-	b backends.Backend, h *hub.Hub, mode access.Mode, limits protocol.Limits,
-	log *slog.Logger, m *metrics.Metrics,
-) *Store {
+func New(b backends.Backend, h *hub.Hub, o Options) *Store {
 	return &Store{
-		backend: b, hub: h, mode: mode, limits: limits, log: log, now: time.Now,
-		faults: newFaults(log, m), slots: make(chan struct{}, catchUpsAtOnce),
+		backend: b, hub: h, mode: o.Mode, trail: o.Trail, limits: o.Limits, undoTime: o.UndoTime,
+		usages: newUsages(o.Quota, b), metrics: o.Metrics, log: o.Log, now: time.Now,
+		faults: newFaults(o.Log, o.Metrics), slots: make(chan struct{}, catchUpsAtOnce),
+		queries: make(chan struct{}, queriesAtOnce), agents: newAgentQueue(),
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Session) takeChanges(list [][]byte, maxBytes int) [][]byte {
 		}
 		s.env.Metrics.Delivered(metrics.Socket, len(d.Changes))
 		for _, c := range d.Changes {
-			list = append(list, c.JSON())
+			list = append(list, s.form.Message(c))
 			s.dirty = true
 		}
 		if !d.Boundary {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/limits"
+	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -56,6 +57,8 @@ func (s *Session) acquire(ctx context.Context, r *protocol.Request) (room int, r
 	case protocol.TypeBatch:
 		most := min(mostAnswer, s.env.Memory.Size()/4)
 		return door.Room(ctx, s.env.Memory, min(most, len(r.Operations)*s.env.Limits.DocumentBytes))
+	case protocol.TypeQuery:
+		return door.Room(ctx, s.env.Memory, min(store.QueryBytes, s.env.Memory.Size()/4))
 	case protocol.TypeUnsubscribe:
 		return 0, nil
 	}

@@ -12,33 +12,44 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
 	"github.com/secondgate/secondgate/gateway/metrics"
+	"github.com/secondgate/secondgate/gateway/runs"
 	"github.com/secondgate/secondgate/gateway/sender"
 	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
 )
 
-// Features are the abilities beyond version 1 that welcome announces.
-var Features = []string{}
+// Features are the abilities beyond version 1 that welcome always announces.
+var Features = []string{"query", byFeature}
+
+// byFeature is that changes say who made them, to clients whose URL names it among features.
+const byFeature = "by"
 
 // opening is what a socket's URL asks for, and whose it is.
 type opening struct {
 	principal access.Principal
 	scope     protocol.Scope
 	all       bool
+	form      hub.Form
 	cursor    string
+	client    audit.Client
 	place     *door.Place
 }
 
 // handler serves the door in an Env.
-type handler struct{ env *door.Env }
+type handler struct {
+	env  *door.Env
+	runs *runs.Runs
+}
 
-// Routes adds GET …/data/socket, which upgrades and begins one session.
-func Routes(r chi.Router, env *door.Env) {
-	r.Get(door.DataPath+"/socket", handler{env}.serve)
+// Routes adds GET …/data/socket, which upgrades and begins one session. Runs are nil where a web
+// app keeps them.
+func Routes(r chi.Router, env *door.Env, agents *runs.Runs) {
+	r.Get(door.DataPath+"/socket", handler{env, agents}.serve)
 }
 
 func (h handler) serve(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +112,16 @@ func (h handler) begin(w http.ResponseWriter, r *http.Request, o opening) bool {
 func (h handler) open(
 	conn *socket.Conn, o opening, from backends.Cursor, reset string,
 ) (*Session, *protocol.Error) {
-	s := &Session{env: h.env, conn: conn, id: rand.Text(), scope: o.scope, place: o.place}
+	s := &Session{
+		env:    h.env,
+		runs:   h.runs,
+		conn:   conn,
+		id:     rand.Text(),
+		scope:  o.scope,
+		form:   o.form,
+		client: o.client,
+		place:  o.place,
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond.L = &s.mu
 	var shard *hub.Shard
@@ -134,11 +154,12 @@ func (h handler) open(
 
 func (h handler) parse(r *http.Request) (opening, *protocol.Error) {
 	query := r.URL.Query()
-	o := opening{all: true, cursor: query.Get("cursor")}
+	o := opening{all: true, cursor: query.Get("cursor"), form: formOf(query.Get("features"))}
 	var refused *protocol.Error
 	if o.principal, o.scope, refused = h.env.IdentifyFollower(r, query); refused != nil {
 		return o, refused
 	}
+	o.client = h.env.Client(r)
 	switch query.Get("changes") {
 	case "", "all":
 	case "none":
@@ -151,6 +172,15 @@ func (h handler) parse(r *http.Request) (opening, *protocol.Error) {
 			"cursor resumes changes=all; with changes=none give it to subscribe")
 	}
 	return o, checkSubprotocol(r)
+}
+
+// formOf is the form of changes that a client asks for, by the names of features. It may name some
+// that this gateway does not have.
+func formOf(features string) hub.Form {
+	if slices.Contains(strings.Split(features, ","), byFeature) {
+		return hub.FrameBy
+	}
+	return hub.Frame
 }
 
 // checkSubprotocol takes a client that names no subprotocol. One that names only others is a client
@@ -206,6 +236,9 @@ func (s *Session) welcome(resumed bool) {
 	w := protocol.Welcome{
 		ConnectionID: s.id, Resumed: resumed, HeartbeatMS: int(s.env.Heartbeat.Milliseconds()),
 		Limits: s.env.Limits, Features: Features, Identity: s.guard.Identity(),
+	}
+	if s.runs != nil {
+		w.Features = append(slices.Clone(Features), agentsFeature)
 	}
 	s.push(w.Append(nil))
 }

@@ -75,7 +75,7 @@ func (s *Session) takePrepared() *hub.Prepared {
 	if s.leaving || s.refused != nil || s.holding+len(s.out)+len(s.awaited)+len(s.settling) > 0 {
 		return nil
 	}
-	p := s.sub.TakePrepared(hub.Frame)
+	p := s.sub.TakePrepared(s.form)
 	if p != nil {
 		s.env.Metrics.Delivered(metrics.Socket, p.Changes)
 		s.dirty, s.heartbeat = false, false

@@ -44,6 +44,11 @@ func (s *Session) doc(ctx context.Context, r *protocol.Request) {
 	s.release(&a, at, func() {})
 }
 
+func (s *Session) query(ctx context.Context, r *protocol.Request) {
+	a, at := s.env.Store.Query(ctx, s.guard.Principal(), s.scope, r, s.hold())
+	s.release(&a, at, func() {})
+}
+
 // subscribe follows a collection or a document, from now on or from a cursor that the client holds.
 func (s *Session) subscribe(ctx context.Context, r *protocol.Request) {
 	if s.sub.FollowsAll() {

@@ -7,8 +7,10 @@ import (
 
 	"github.com/secondgate/secondgate/backends"
 	"github.com/secondgate/secondgate/gateway/access"
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/hub"
+	"github.com/secondgate/secondgate/gateway/runs"
 	"github.com/secondgate/secondgate/gateway/sender"
 	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/protocol"
@@ -30,7 +32,9 @@ type Session struct {
 	conn   *socket.Conn
 	id     string
 	scope  protocol.Scope
+	form   hub.Form // of its changes
 	guard  *access.Guard
+	client audit.Client
 	place  *door.Place
 	sub    *hub.Subscription
 	sender *sender.Sender[outgoing]
@@ -67,6 +71,11 @@ type Session struct {
 	settling []settlement
 	dirty    bool // changes were sent since the last bookmark
 
+	// Runs of agents. pending are those whose end the session waits for.
+	runs    *runs.Runs // nil: a web app keeps them
+	watcher *runs.Watcher
+	pending map[string]bool
+
 	// The heartbeat: a bookmark is due for its own sake, and a ping.
 	heartbeat, ping bool
 	timer           *time.Timer
@@ -89,6 +98,7 @@ type settlement struct {
 // started has ended.
 func (s *Session) run() {
 	defer s.giveBack()
+	defer s.leaveRuns()
 	defer s.worker.Wait()
 	defer s.sender.Close()
 	defer s.end()

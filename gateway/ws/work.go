@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/store"
 	"github.com/secondgate/secondgate/protocol"
 )
@@ -90,12 +91,16 @@ func (s *Session) execute(tasks []task) {
 		s.list(ctx, r)
 	case r.Type == protocol.TypeDoc:
 		s.doc(ctx, r)
+	case r.Type == protocol.TypeQuery:
+		s.query(ctx, r)
 	case r.Type == protocol.TypeSubscribe:
 		s.subscribe(ctx, r)
 	case r.Type == protocol.TypeUnsubscribe:
 		s.unsubscribe(r)
 	case r.Type == protocol.TypeAuthRefresh:
 		s.refresh(ctx, r)
+	case r.AboutAgents():
+		s.agents(ctx, r)
 	default:
 		s.answer(&protocol.Answer{Request: r})
 	}
@@ -104,6 +109,10 @@ func (s *Session) execute(tasks []task) {
 // refuse answers a frame that was not understood: in the request's own answer where that can be
 // addressed.
 func (s *Session) refuse(r *protocol.Request, err *protocol.Error) {
+	if r.RequestID != "" && r.Type == protocol.TypeAgentTrigger {
+		s.refuseTrigger(r, err)
+		return
+	}
 	if r.RequestID != "" && r.Type != "" {
 		s.answer(&protocol.Answer{Request: r, Err: err})
 		return
@@ -135,6 +144,7 @@ func (s *Session) write(ctx context.Context, tasks []task) {
 	for i := range tasks {
 		requests[i] = &tasks[i].request
 	}
+	ctx = audit.WithOrigin(ctx, &audit.Origin{Client: s.client})
 	for _, w := range s.env.Store.Write(ctx, s.guard.Principal(), s.scope, requests) {
 		s.env.Metrics.Failed(w.Answer.Err)
 		message := w.Answer.Append(nil)
