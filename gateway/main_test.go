@@ -22,7 +22,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve starts a gateway over b, for the length of the test, and returns its URL.
 func serve(t rule.T, b backends.Backend, change ...func(*gateway.Config)) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
+	return serveOn(t, httptest.NewUnstartedServer(nil), b, change...)
+}
+
+func serveOn(t rule.T, server *httptest.Server, b backends.Backend, change ...func(*gateway.Config)) string {
+	t.Helper()
 	host := server.Listener.Addr().String()
 	config := gateway.DefaultConfig()
 	config.Hosts, config.Origins = []string{host}, []string{"http://" + host}
