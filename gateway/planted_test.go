@@ -109,7 +109,7 @@ var wireBugs = []planted.Bug{
 		Name: "requests out of order",
 		File: "ws/work.go",
 		Old:  "n := s.groupable()\n\ttasks := s.queue[:n:n]\n\ts.queue = s.queue[n:]",
-		New:  "n := 1\n\ttasks := s.queue[len(s.queue)-1:]\n\ts.queue = s.queue[:len(s.queue)-1]",
+		New:  "n := 1\n\ttasks := []task{s.queue[len(s.queue)-1]}\n\ts.queue = s.queue[:len(s.queue)-1]",
 		Test: "ws/order",
 	},
 }
