@@ -141,6 +141,8 @@ func (m *Mongod) Restart() error {
 	args := append([]string{
 		"--dbpath", m.data(), "--port", strconv.Itoa(m.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
 		"--setParameter", "diagnosticDataCollectionEnabled=false",
+		// A large transaction of a test may take more than the default of a minute on a busy machine.
+		"--setParameter", "transactionLifetimeLimitSeconds=900",
 		"--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", "--pidfilepath",
 		filepath.Join(m.Dir, "mongod.pid"),
 	}, m.flags...)
