@@ -55,6 +55,9 @@ type Config struct {
 	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by
 	// a goroutine of its own: slower, and independent of how these work inside.
 	PlainSockets bool
+	// Compression says where what goes to many is compressed, for clients that offer to read it. With
+	// PlainSockets nothing is.
+	Compression Compression
 	// Connections is how many sockets and event streams may be open.
 	Connections limits.Most
 	// RequestRate and ByteRate are what each user may ask and send. They hold for nobody where nobody
@@ -104,6 +107,16 @@ type Agents struct {
 	RunTime time.Duration
 }
 
+// Compression is on what messages are compressed.
+type Compression int
+
+// The levels of Compression. Each has what the one before has.
+const (
+	CompressNothing Compression = iota
+	CompressSockets             // messages on sockets
+	CompressAll                 // event streams too
+)
+
 // DefaultConfig serves no host yet.
 func DefaultConfig() Config {
 	return Config{
@@ -117,7 +130,8 @@ func DefaultConfig() Config {
 			Cap:      mcp.DefaultCap,
 			RunTime:  runs.DefaultTimeLimit,
 		},
-		Access: access.None{}, Log: slog.Default(),
+		Compression: CompressAll,
+		Access:      access.None{}, Log: slog.Default(),
 		Audit: audit.Config{Level: audit.LevelWrites, Retention: audit.DefaultRetention},
 	}
 }

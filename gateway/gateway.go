@@ -72,6 +72,8 @@ func New(ctx context.Context, b backends.Backend, c Config) (*Gateway, error) {
 		Heartbeat: c.Heartbeat, StreamHeartbeat: c.StreamHeartbeat, StreamPace: c.StreamPace,
 		Stall: c.Stall, MessageTime: c.MessageTime,
 		ListBytes: c.ListBytes, PlainSockets: c.PlainSockets,
+		CompressSockets: c.Compression >= CompressSockets,
+		CompressStreams: c.Compression >= CompressAll && !c.PlainSockets,
 	}
 	known := approvals.New(g.env.Store)
 	if web, shares := b.(backends.WebApp); shares && c.Agents.Forward != nil {

@@ -54,6 +54,9 @@ func (c *serve) gateway(
 	}
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
+	config.Compression = map[string]gateway.Compression{
+		"off": gateway.CompressNothing, "sockets": gateway.CompressSockets, "all": gateway.CompressAll,
+	}[c.Compression]
 	c.Memory.share(&config)
 	c.quotas.set(&config)
 	if config.Agents, err = c.agents(ctx, at); err != nil {

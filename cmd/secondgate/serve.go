@@ -53,6 +53,7 @@ type serve struct {
 	DocumentBytes  size          `help:"How large a document's data may become, from 1KiB to 16MiB." default:"1MiB"`
 	DrainDelay     time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
 	PlainSockets   bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
+	Compression    string        `help:"What to compress for clients that offer it: all, sockets, or off. A proxy that holds compressed event streams back needs sockets." enum:"all,sockets,off" default:"all"`
 	NonLoopback    bool          `help:"Serve beyond this machine although nobody is authenticated."`
 	auth           `embed:""`
 	tokens         `embed:""`

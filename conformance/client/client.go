@@ -56,7 +56,9 @@ func DialWith(ctx context.Context, address string, header http.Header) (*Client,
 	})
 }
 
+// dial offers compression, as browsers do. Whether messages are compressed is up to the gateway.
 func dial(ctx context.Context, address string, options *websocket.DialOptions) (*Client, error) {
+	options.CompressionMode = websocket.CompressionNoContextTakeover
 	conn, _, err := websocket.Dial(ctx, address, options)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,12 @@ func NewBody(ctx context.Context, sink Sink) *Body { return &Body{ctx: ctx, sink
 
 // ResponseBody writes to net/http's connection.
 func (e *Env) ResponseBody(ctx context.Context, w http.ResponseWriter) *Body {
-	return NewBody(ctx, &responseSink{ctx, w, http.NewResponseController(w), e.Stall})
+	return NewBody(ctx, e.ResponseSink(ctx, w))
+}
+
+// ResponseSink is the sink of ResponseBody.
+func (e *Env) ResponseSink(ctx context.Context, w http.ResponseWriter) Sink {
+	return &responseSink{ctx, w, http.NewResponseController(w), e.Stall}
 }
 
 // Write takes p, which it neither keeps nor changes.

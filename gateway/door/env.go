@@ -49,6 +49,8 @@ type Env struct {
 	ListBytes int
 	// PlainSockets leaves all writing to net/http and coder/websocket.
 	PlainSockets bool
+	// CompressSockets and CompressStreams have what goes to many compressed, for those who offer it.
+	CompressSockets, CompressStreams bool
 }
 
 // Parse decodes text of a client within the budget for that, or refuses it with rate_limited.

@@ -14,6 +14,7 @@ const FrameBytes = 32 << 10
 // bookmark at its end. It is made once for all followers at that entry.
 type Prepared struct {
 	Bytes   []byte
+	Text    []byte          // what Bytes hold, if they are compressed events
 	Cursor  backends.Cursor // that of the bookmark
 	Changes int
 
@@ -61,7 +62,7 @@ func (h *Hub) prepared(log *scopeLog, f Form, from int64) *Prepared {
 		return nil
 	}
 	if !level { // a follower that lags is at an entry of its own, and nobody should wait for its encoding
-		p.Bytes = f.encode(log.scope, changes, p.Cursor)
+		p.Bytes, p.Text = f.encode(log.scope, changes, p.Cursor)
 		return p
 	}
 	cache.mu.Lock()
@@ -69,7 +70,7 @@ func (h *Hub) prepared(log *scopeLog, f Form, from int64) *Prepared {
 	if found := cache.find(f, from); found != nil {
 		return found
 	}
-	p.Bytes = f.encode(log.scope, changes, p.Cursor)
+	p.Bytes, p.Text = f.encode(log.scope, changes, p.Cursor)
 	cache.put(f, p)
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/backends"
+	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/protocol"
 )
 
@@ -102,4 +103,27 @@ func (f *taker) took(t *testing.T, changes int, c backends.Cursor, written int) 
 		written -= len(log.entries[i].changes)
 	}
 	require.Equal(t, written-f.first, f.taken)
+}
+
+// TestCompressedOnce: all who take a form compressed get the same bytes, which hold the form's text.
+func TestCompressedOnce(t *testing.T) {
+	s := protocol.Scope{Workspace: "w", App: "a"}
+	h := &Hub{
+		cursor: count(0), budget: 64 << 20, log: slog.Default(),
+		scopes: map[protocol.Scope]*scopeLog{}, waiting: map[*Subscription]struct{}{},
+	}
+	h.recent.list = []timedCursor{{cursor: h.cursor}}
+	var followers []*Subscription
+	for range 3 {
+		followers = append(followers, h.Follow(s, nil, true, polling{}, nil))
+	}
+	h.deliver(backends.Batch{Cursor: count(1), Changes: []backends.Change{{
+		Ref: protocol.Ref{Scope: s, Collection: "c", ID: "d"}, Op: backends.Insert, Commit: 1,
+		Doc: &protocol.Document{ID: "d", Data: []byte(`{"x":"` + strings.Repeat("x", 1000) + `"}`)},
+	}}})
+	first := followers[0].TakePrepared(Frame + Compressed)
+	require.Same(t, first, followers[1].TakePrepared(Frame+Compressed))
+	plain := followers[2].TakePrepared(Frame)
+	require.Equal(t, socket.Compress(plain.Bytes), first.Bytes)
+	require.Less(t, len(first.Bytes), len(plain.Bytes)/2)
 }

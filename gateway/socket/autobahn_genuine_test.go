@@ -19,7 +19,10 @@ func TestAutobahnGenuine(t *testing.T) {
 	require.NotEmpty(t, suite, "run this by make autobahn")
 	reports := t.TempDir()
 	spec, err := json.Marshal(map[string]any{
-		"outdir": reports, "cases": []string{"*"}, "exclude-cases": []string{"12.*", "13.*"},
+		"outdir": reports, "exclude-cases": []string{},
+		"cases": append([]string{
+			"1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*",
+		}, compressionCases...),
 		"servers": []any{map[string]string{"agent": "secondgate", "url": "ws://" + echoServer(t)}},
 	})
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,10 +27,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var update = flag.Bool("update", false, "rewrite testdata/autobahn.txt; reasons are kept")
 
 // TestAutobahn runs the Autobahn test suite's case files against an echo on this package's
-// connection: same reader, writer and check of text as the gateway's. Cases 12 and 13 are on
-// compression, which is not negotiated.
+// connection: same reader, writer and check of text as the gateway's.
 func TestAutobahn(t *testing.T) {
-	got := runKosoku(t, echoServer(t), "--exclude", "12.*", "--exclude", "13.*")
+	address := echoServer(t)
+	got := runKosoku(t, address, "--exclude", "12.*", "--exclude", "13.*")
+	var include []string
+	for _, id := range compressionCases {
+		include = append(include, "--include", id)
+	}
+	maps.Copy(got, runKosoku(t, address, include...))
 	if *update {
 		writeTable(t, got)
 	}
@@ -61,11 +67,20 @@ func TestAutobahnSeesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// compressionCases are a part of cases 12 and 13. The whole takes more than ten minutes, and in some
+// of the others the runner for today's Python makes an error of its own.
+var compressionCases = []string{
+	"12.1.3", "12.1.4", "12.1.10",
+	"13.1.3", "13.2.3", "13.3.3", "13.4.3", "13.5.3", "13.6.3", "13.7.3", "13.7.10",
+}
+
 // echoServer echoes on any path, and returns host and port.
 func echoServer(t testing.TB) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := socket.Accept(w, r, socket.Options{ReadLimit: 32 << 20, Stall: 20 * time.Second})
+		conn, err := socket.Accept(w, r, socket.Options{
+			ReadLimit: 32 << 20, Stall: 20 * time.Second, Compression: true,
+		})
 		if err != nil {
 			return
 		}

@@ -57,7 +57,7 @@ func TestCutEndsACloseUnderWay(t *testing.T) {
 		whole := frame(opText, true, "a message of which half comes", key)
 		_, err := p.Write(whole[:len(whole)/2])
 		require.NoError(t, err)
-		_, err = conn.Next(context.Background())
+		_, _, err = conn.Next(context.Background())
 		require.NoError(t, err)
 		closed := later(func() error { return conn.Close(socket.GoingAway, "bye") })
 		opcode, _, err := p.next()

@@ -32,6 +32,14 @@ type hijacker struct {
 	reader *bufio.Reader // the library's, once it has been handed over
 }
 
+// WriteHeader adds to the handshake's answer what was agreed to.
+func (h *hijacker) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols && h.wire.frames.deflate {
+		h.Header().Set(extensions, deflateAnswer)
+	}
+	h.ResponseWriter.WriteHeader(status)
+}
+
 // Hijack implements http.Hijacker. Reader and writer must be new ones, since those of net/http go
 // to the original connection. Bytes that came with the handshake are read first.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {

@@ -9,8 +9,11 @@ import (
 const (
 	opText   = 0x1
 	opBinary = 0x2
-	opClose  = 0x8
-	opPong   = 0xA
+
+	// These are parts of a header's first byte.
+	opcodeBits, reservedBits = 0x0F, 0x70
+	opClose                  = 0x8
+	opPong                   = 0xA
 )
 
 // masked is the bit of a header's second byte that marks a masked frame.
@@ -21,7 +24,14 @@ const masked = 0x80
 // of a close frame. The library checks none of that, and hands out a message only when it is whole.
 // Anything else that is wrong with a frame is the library's to refuse: incoming then looks no
 // further.
+//
+// Where deflate was agreed to, the library gets compressed messages without their mark, and so hands
+// them out as they are.
 type incoming struct {
+	deflate bool
+	packed  bool // the message under way is compressed
+	marks   marks
+
 	header [14]byte
 	have   int // bytes of the header so far
 
@@ -85,8 +95,12 @@ func (f *incoming) skip(b []byte) {
 }
 
 func (f *incoming) takeHeader(b []byte) (used int, ok bool) {
+	begins := f.have == 0
 	used = copy(f.header[f.have:f.headerSize()], b)
 	f.have += used
+	if begins && f.deflate {
+		f.mark(&b[0])
+	}
 	if f.have >= 2 && !f.followable() {
 		f.blind = true
 		return used, true
@@ -95,6 +109,21 @@ func (f *incoming) takeHeader(b []byte) (used int, ok bool) {
 		return used, true
 	}
 	return used, f.begin()
+}
+
+// mark takes the mark of a compressed message off its first byte: off the one that the library gets,
+// and off ours.
+func (f *incoming) mark(first *byte) {
+	opcode := *first & opcodeBits
+	if opcode != opText && opcode != opBinary {
+		return
+	}
+	f.packed = *first&reservedBits == compressed
+	if f.packed {
+		*first &^= compressed
+		f.header[0] = *first
+	}
+	f.marks.put(f.packed)
 }
 
 func (f *incoming) headerSize() int {
@@ -109,12 +138,11 @@ func (f *incoming) headerSize() int {
 	return 6
 }
 
-// followable reports whether the frame can be followed: it is masked, and no extension has given
-// the reserved bits a meaning.
+// followable reports whether the frame can be followed: it is masked, and its reserved bits have no
+// meaning, or that which mark has taken off.
 func (f *incoming) followable() bool {
-	const reserved = 0x70
-	opcode := f.header[0] & 0x0F
-	return f.header[0]&reserved == 0 && f.header[1]&masked != 0 &&
+	opcode := f.header[0] & opcodeBits
+	return f.header[0]&reservedBits == 0 && f.header[1]&masked != 0 &&
 		(opcode <= opBinary || opClose <= opcode && opcode <= opPong)
 }
 
@@ -123,7 +151,7 @@ func (f *incoming) followable() bool {
 func (f *incoming) begin() bool {
 	size := f.have
 	f.have, f.keyAt = 0, 0
-	f.fin, f.opcode = f.header[0]&0x80 != 0, f.header[0]&0x0F
+	f.fin, f.opcode = f.header[0]&0x80 != 0, f.header[0]&opcodeBits
 	copy(f.key[:], f.header[size-4:size])
 	switch size {
 	case 6:
@@ -135,7 +163,7 @@ func (f *incoming) begin() bool {
 	}
 	switch f.opcode {
 	case opText, opBinary:
-		f.text, f.message = f.opcode == opText, utf8Check{}
+		f.text, f.message = f.opcode == opText && !f.packed, utf8Check{}
 	case opClose:
 		f.codeLeft, f.reason = 2, utf8Check{}
 	}

@@ -14,6 +14,7 @@ import (
 // Close codes that the gateway uses (RFC 6455 §7.4.1).
 const (
 	GoingAway     = int(websocket.StatusGoingAway)
+	ProtocolError = int(websocket.StatusProtocolError)
 	NoTextMessage = int(websocket.StatusUnsupportedData)
 	InvalidText   = int(websocket.StatusInvalidFramePayloadData)
 	TooBig        = int(websocket.StatusMessageTooBig)
@@ -28,6 +29,9 @@ var ErrNotText = errors.New("the message is not text")
 // frame.
 var ErrNotUTF8 = errors.New("the text is not UTF-8")
 
+// ErrNotDeflate: the peer sent a compressed message that cannot be read.
+var ErrNotDeflate = errors.New("the message is not compressed as RFC 7692 says")
+
 // ErrTooBig: the peer's message is over the limit. The close frame has been sent; Close waits for the
 // peer's.
 var ErrTooBig = websocket.ErrMessageTooBig
@@ -40,7 +44,9 @@ type Options struct {
 	ReadLimit int64
 	// Stall is how long a write may wait for the peer to take a byte.
 	Stall time.Duration
-	// Plain has messages written through the library, and nothing tried.
+	// Compression agrees to compressed messages, where the peer offers them.
+	Compression bool
+	// Plain has messages written through the library, nothing tried and nothing compressed.
 	Plain bool
 }
 
@@ -58,6 +64,7 @@ type Conn struct {
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	conn := &wire{}
 	h := &hijacker{ResponseWriter: w, stall: o.Stall, plain: o.Plain, wire: conn}
+	conn.frames.deflate = o.Compression && !o.Plain && takesDeflate(r)
 	options := &websocket.AcceptOptions{
 		Subprotocols:       []string{o.Subprotocol},
 		InsecureSkipVerify: true, // the gateway's exact allowlist has decided already
@@ -84,14 +91,22 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 // A goroutine that waits for hours does so here on half the stack.
 func (c *Conn) Await() { c.wire.await() }
 
-// Next returns the next text message, which the caller reads to its end before it asks again. Any
-// error ends the connection, one of the reader too.
-func (c *Conn) Next(ctx context.Context) (io.Reader, error) {
+// TakesCompressed reports whether the peer and the gateway may send each other compressed messages.
+func (c *Conn) TakesCompressed() bool { return c.wire.frames.deflate }
+
+// Next returns the next text message, which the caller reads to its end before it asks again. A
+// compressed one is for [Inflate], and its text not known to be UTF-8. Any error ends the connection,
+// one of the reader too.
+func (c *Conn) Next(ctx context.Context) (message io.Reader, packed bool, err error) {
 	kind, message, err := c.ws.Reader(ctx)
-	if err == nil && kind != websocket.MessageText {
-		return nil, ErrNotText
+	if err != nil {
+		return nil, false, err
 	}
-	return message, err
+	packed = c.TakesCompressed() && c.wire.frames.marks.take()
+	if kind != websocket.MessageText {
+		return nil, packed, ErrNotText
+	}
+	return message, packed, nil
 }
 
 // GiveUp makes a read that is under way fail with os.ErrDeadlineExceeded. Any goroutine may call it.

@@ -54,6 +54,13 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	streamHeader(w.Header())
+	if h.env.CompressStreams {
+		w.Header().Add("Vary", "Accept-Encoding")
+		if takesGzip(r) {
+			w.Header().Set("Content-Encoding", "gzip")
+			s.gzip = &gzip{}
+		}
+	}
 	if !h.env.PlainSockets {
 		if response := socket.Respond(w, r, h.env.Stall); response != nil {
 			h.serveDirect(s, response)
@@ -63,7 +70,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	defer s.place.Leave()
 	w.WriteHeader(http.StatusOK)
 	s.ctx, s.cancel = context.WithCancel(r.Context())
-	s.body = h.env.ResponseBody(s.ctx, w)
+	s.begin(h.env.ResponseSink(s.ctx, w))
 	s.sender = sender.New(s, nil)
 	defer s.cancel()
 	if !h.env.Registry.Admit(metrics.Stream, s) {
@@ -91,7 +98,8 @@ func comeBack(w http.ResponseWriter, after time.Duration) {
 // registry waits for it.
 func (h handler) serveDirect(s *Stream, response *socket.Response) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.body, s.response = door.NewBody(s.ctx, response), response
+	s.begin(response)
+	s.response = response
 	s.sender = sender.New(s, h.env.Shards.Assign())
 	if !h.env.Registry.Admit(metrics.Stream, s) {
 		defer s.place.Leave()
@@ -108,6 +116,15 @@ func (h handler) serveDirect(s *Stream, response *socket.Response) {
 			response.Cut()
 		})
 	}()
+}
+
+// begin has the stream write to a sink.
+func (s *Stream) begin(sink door.Sink) {
+	if s.gzip != nil {
+		s.gzip.Sink = sink
+		sink = s.gzip
+	}
+	s.body = door.NewBody(s.ctx, sink)
 }
 
 func (h handler) parse(r *http.Request) (*Stream, *protocol.Error) {

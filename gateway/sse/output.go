@@ -125,7 +125,7 @@ func (s *Stream) Write(o outgoing, mode sender.Mode) (sender.Result, error) {
 	}
 	switch o.kind {
 	case prepared:
-		return s.level(), s.send(o.bytes)
+		return s.level(), s.sendPrepared(o.bytes)
 	case messages:
 		return sender.More, s.send(o.messages...)
 	case leave:
@@ -185,6 +185,17 @@ func (s *Stream) send(list ...[]byte) error {
 		}
 	}
 	return s.body.Rest()
+}
+
+// sendPrepared writes and flushes what was made for all streams, compressed where the stream is.
+func (s *Stream) sendPrepared(bytes []byte) error {
+	if s.gzip == nil {
+		return s.send(bytes)
+	}
+	if _, err := s.gzip.Sink.Write(bytes); err != nil {
+		return err
+	}
+	return s.gzip.Flush()
 }
 
 // leave asks the client to connect again, at a time of its own, and ends the body well: EventSource

@@ -26,6 +26,7 @@ type Stream struct {
 	scope     protocol.Scope
 	rev       bool // documents carry _rev
 	body      *door.Body
+	gzip      *gzip            // compresses what body writes; nil: nothing does
 	response  *socket.Response // what body writes to; nil where net/http does
 	sender    *sender.Sender[outgoing]
 	sub       *hub.Subscription // nil before it has opened
@@ -145,8 +146,15 @@ func (s *Stream) takePrepared() *hub.Prepared {
 	if s.awaited != nil || s.past != nil || s.reason != "" {
 		return nil
 	}
-	p := s.sub.TakePrepared(hub.EventsWith(s.rev))
+	form := hub.EventsWith(s.rev)
+	if s.gzip != nil {
+		form += hub.Compressed
+	}
+	p := s.sub.TakePrepared(form)
 	if p != nil {
+		if s.gzip != nil {
+			s.gzip.note(p.Text)
+		}
 		s.env.Metrics.Delivered(metrics.Stream, p.Changes)
 		s.owed, s.untold, s.last = false, nil, p.Cursor
 	}

@@ -79,7 +79,7 @@ func (h handler) begin(w http.ResponseWriter, r *http.Request, o opening) bool {
 	}
 	conn, err := socket.Accept(w, r, socket.Options{
 		Subprotocol: protocol.Subprotocol, ReadLimit: int64(h.env.Limits.FrameBytes), Stall: h.env.Stall,
-		Plain: h.env.PlainSockets,
+		Compression: h.env.CompressSockets, Plain: h.env.PlainSockets,
 	})
 	if err != nil {
 		return false // Accept has answered
@@ -121,6 +121,9 @@ func (h handler) open(
 		form:   o.form,
 		client: o.client,
 		place:  o.place,
+	}
+	if conn.TakesCompressed() {
+		s.form += hub.Compressed
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond.L = &s.mu

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/secondgate/secondgate/gateway/socket"
 	"github.com/secondgate/secondgate/protocol"
@@ -23,13 +24,16 @@ type task struct {
 func (s *Session) read() bool {
 	// Closing the connection ends the read. A context of its own would cost a timer and a callback
 	// each time.
-	message, err := s.conn.Next(context.Background())
+	message, packed, err := s.conn.Next(context.Background())
 	if err != nil {
 		s.closeFor(err)
 		return false
 	}
 	text, room, err := s.take(message)
-	defer s.env.Memory.Release(room) // the queue holds it now
+	if err == nil && packed {
+		text, room, err = s.inflate(text, room)
+	}
+	defer func() { s.env.Memory.Release(room) }() // the queue holds it now
 	if err != nil {
 		s.closeFor(err)
 		return false
@@ -61,6 +65,17 @@ func (s *Session) take(message io.Reader) (text []byte, room int, err error) {
 	return text, room, err
 }
 
+// inflate reads what is in a compressed message, for which there is room, and takes the room of both.
+func (s *Session) inflate(message []byte, room int) (text []byte, both int, err error) {
+	inflater := socket.Inflate(message, int64(s.env.Limits.FrameBytes))
+	defer func() { _ = inflater.Close() }()
+	text, more, err := s.env.ReadText(s.ctx, inflater, func() {})
+	if err == nil && !utf8.Valid(text) {
+		err = socket.ErrNotUTF8
+	}
+	return text, room + more, err
+}
+
 // closeFor tells the peer what was wrong with its frame, where that ends the connection.
 func (s *Session) closeFor(err error) {
 	var refused *protocol.Error
@@ -74,6 +89,8 @@ func (s *Session) closeFor(err error) {
 		_ = s.conn.Close(socket.TooBig, "")
 	case errors.Is(err, socket.ErrNotText):
 		_ = s.conn.Close(socket.NoTextMessage, "send JSON as text messages")
+	case errors.Is(err, socket.ErrNotDeflate):
+		_ = s.conn.Close(socket.ProtocolError, socket.ErrNotDeflate.Error())
 	case errors.Is(err, socket.ErrNotUTF8):
 		_ = s.conn.Close(socket.InvalidText, "text messages must be UTF-8")
 	}
