@@ -15,6 +15,7 @@ npx tsc -b packages/core packages/react packages/host packages/sdk
 npx tsc -p e2e
 node sdk.mjs --check
 node demo/build.mjs --check
+node explorer/build.mjs --check
 npx tsc -p sdk.tsconfig.json
 node node_modules/typescript-5.4/bin/tsc -p sdk.tsconfig.json # the oldest that apps may have
 for package in packages/*; do npx publint run --strict "$package" | tail -n 1; done

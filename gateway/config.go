@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
@@ -52,6 +53,8 @@ type Config struct {
 	// Forward, if set, is the http(s) URL of the web app that gets every request that is not the
 	// gateway's.
 	Forward *url.URL
+	// Explorer, if set, serves the pages below /explorer/.
+	Explorer http.Handler
 	// PlainSockets has every connection written to through net/http and coder/websocket alone, each by
 	// a goroutine of its own: slower, and independent of how these work inside.
 	PlainSockets bool

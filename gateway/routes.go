@@ -42,6 +42,10 @@ func (g *Gateway) Handler(page http.Handler) http.Handler {
 			}
 			describe(r)
 		})
+		if explorer := g.config.Explorer; explorer != nil {
+			r.Get("/explorer", http.RedirectHandler("/explorer/", http.StatusMovedPermanently).ServeHTTP)
+			r.Handle("/explorer/*", explorer)
+		}
 	})
 	r.MethodNotAllowed(allowed.ServedOrigins(http.HandlerFunc(door.MethodNotAllowed)).ServeHTTP)
 	r.NotFound(g.elsewhere(page, allowed).ServeHTTP)

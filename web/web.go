@@ -1,4 +1,5 @@
-// Package web holds what browsers load from the gateway: the demo, and the same without any package.
+// Package web holds what browsers load from the gateway: the explorer, the demo, and the same without
+// any package.
 package web
 
 import (
@@ -11,9 +12,10 @@ import (
 	"time"
 )
 
-// What demo/build.mjs made of demo/src is committed, so that a build needs Go only.
+// What demo/build.mjs and explorer/build.mjs made of the sources is committed, so that a build needs Go
+// only.
 //
-//go:embed demo/dist plain
+//go:embed demo/dist explorer/dist plain
 var files embed.FS
 
 // policy lets the page load its own files and talk to its own gateway, and nothing else. Its

@@ -12,6 +12,7 @@ import (
 	"github.com/secondgate/secondgate/backends/sqlite"
 	"github.com/secondgate/secondgate/gateway"
 	"github.com/secondgate/secondgate/gateway/metrics"
+	"github.com/secondgate/secondgate/web"
 )
 
 // openBackend opens the database that a URL names, by its scheme.
@@ -54,6 +55,9 @@ func (c *serve) gateway(
 	}
 	config.Heartbeat, config.Metrics, config.Forward = c.Heartbeat, counts, c.Forward
 	config.PlainSockets = c.PlainSockets
+	if c.Explorer != "off" {
+		config.Explorer = web.Explorer(c.Explorer == "readonly")
+	}
 	config.Compression = map[string]gateway.Compression{
 		"off": gateway.CompressNothing, "sockets": gateway.CompressSockets, "all": gateway.CompressAll,
 	}[c.Compression]

@@ -54,6 +54,7 @@ type serve struct {
 	DrainDelay     time.Duration `help:"How long to report not ready and keep serving before the gateway stops: a proxy can notice." default:"0s"`
 	PlainSockets   bool          `help:"Write to clients by net/http and coder/websocket alone: slower, and independent of how they work inside."`
 	Compression    string        `help:"What to compress for clients that offer it: all, sockets, or off. A proxy that holds compressed event streams back needs sockets." enum:"all,sockets,off" default:"all"`
+	Explorer       string        `help:"Serve the explorer at /explorer/: on, readonly or off." enum:"on,readonly,off" default:"on"`
 	NonLoopback    bool          `help:"Serve beyond this machine although nobody is authenticated."`
 	auth           `embed:""`
 	tokens         `embed:""`

@@ -17,7 +17,10 @@ func (h handler) list(c *call, w http.ResponseWriter, r *http.Request) *protocol
 	if room, ok := h.env.Memory.TryAcquire(listRoom); ok { // with less, its pages are small
 		c.room += room
 	}
-	if c.collection == "" {
+	switch {
+	case c.collection == "" && c.query.Get("counts") == "1":
+		return h.countCollections(c, w, r)
+	case c.collection == "":
 		return h.listCollections(c, w, r)
 	}
 	if isQuery(c.query) {
@@ -71,6 +74,29 @@ func (h handler) listCollections(c *call, w http.ResponseWriter, r *http.Request
 		}
 	}
 	return h.cutList(c, out, out.end([]byte("]}\n")))
+}
+
+// countCollections is GET …/data?counts=1: the names of the collections that have documents, and how
+// many each has.
+func (h handler) countCollections(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
+	var counts map[string]int
+	refused := retryUnavailable(r.Context(), func(ctx context.Context) (refused *protocol.Error) {
+		counts, refused = h.env.Store.Collections(ctx, c.principal, c.scope, store.Read{})
+		return refused
+	})
+	if refused != nil {
+		return refused
+	}
+	body := []byte(`{"counts":[`)
+	for i, name := range slices.Sorted(maps.Keys(counts)) {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(protocol.AppendString(append(body, `{"name":`...), name), `,"count":`...)
+		body = append(strconv.AppendInt(body, int64(counts[name]), 10), '}')
+	}
+	h.answerJSON(c, w, http.StatusOK, append(body, "]}\n"...))
+	return nil
 }
 
 // collections are the names of the collections that have documents, in order.

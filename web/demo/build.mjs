@@ -1,15 +1,13 @@
 // Builds the demo page into demo/dist, which the binary embeds. With --check it fails unless what is there equals a
 // fresh build.
 import { build } from "esbuild";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { equalsFresh, licencesOf, outFor } from "../embed.mjs";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const check = process.argv.includes("--check");
-const out = check ? mkdtempSync(join(tmpdir(), "secondgate-demo-")) : at("dist");
-if (!check) rmSync(out, { recursive: true, force: true });
+const out = outFor(at("dist"));
 
 const common = {
   bundle: true, minify: true, target: "es2022", jsx: "automatic", outdir: out, legalComments: "none",
@@ -29,22 +27,5 @@ writeFileSync(join(out, "app.html"), `<!doctype html><html lang="en"><meta chars
 <style>${style}</style><body><div id="root"></div><script>${script}</script></body></html>
 `);
 
-// What the page contains of others, with their licences: NOTICES has this text too.
-const others = ["react", "react-dom", "scheduler"].map((name) => {
-  const { version } = JSON.parse(readFileSync(at(`../node_modules/${name}/package.json`), "utf8"));
-  const title = `${name} ${version}, LICENSE`;
-  const licence = readFileSync(at(`../node_modules/${name}/LICENSE`), "utf8").trim();
-  return `\n${title}\n${"=".repeat(title.length)}\n\n${licence}\n`;
-});
-writeFileSync(join(out, "LICENSES.txt"), others.join(""));
-
-if (check) {
-  const names = readdirSync(out).sort();
-  const same = names.join() === readdirSync(at("dist")).sort().join() &&
-    names.every((name) => readFileSync(join(out, name)).equals(readFileSync(join(at("dist"), name))));
-  rmSync(out, { recursive: true });
-  if (!same) {
-    console.error("web/demo/dist differs from a fresh build: run `node demo/build.mjs` in web");
-    process.exit(1);
-  }
-}
+licencesOf(["react", "react-dom", "scheduler"], out);
+equalsFresh(at("dist"), out, "demo");
