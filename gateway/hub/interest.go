@@ -111,7 +111,9 @@ func (i *interest) remove(collection, id string) {
 	}
 }
 
-// passed drops the floor once the stream has passed it: a level subscription then filters nothing.
+// passed drops the floor once the log has been taken up to a snapshot that has reached it: what the
+// log has from there on is newer, and a level subscription filters nothing. That the client has got
+// there says nothing: a catch-up may be ahead of the log.
 func (i *interest) passed(c backends.Cursor) {
 	if i.floor != nil && c.Reached(i.floor) {
 		i.floor = nil

@@ -108,9 +108,11 @@ func (s *Subscription) finishBatch() {
 		return
 	}
 	s.raiseDone(s.pendingEnd)
-	if s.nextFloor != nil {
-		s.interest.floor, s.nextFloor = s.nextFloor, nil
+	if s.nextFloor == nil {
+		s.interest.passed(s.pendingEnd)
+		return
 	}
+	s.interest.floor, s.nextFloor = s.nextFloor, nil
 }
 
 // raiseDone moves done on, never back: a catch-up may have read more than the hub has heard of so
@@ -145,12 +147,14 @@ func (s *Subscription) mark(d *Delivery) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	d.moves = s.hub.moves
-	if s.next == s.log.end() && s.hub.cursor.Reached(s.done) {
-		s.done = s.hub.cursor
-		s.Answered(s.done)
-		d.bookmark = s.log.bookmarkAt(s.hub.cursor, s.hub.moves)
+	if s.next == s.log.end() {
+		s.interest.passed(s.hub.cursor)
+		if s.hub.cursor.Reached(s.done) {
+			s.done = s.hub.cursor
+			s.Answered(s.done)
+			d.bookmark = s.log.bookmarkAt(s.hub.cursor, s.hub.moves)
+		}
 	}
-	s.interest.passed(s.done)
 	d.Boundary, d.Cursor = true, s.done
 }
 
