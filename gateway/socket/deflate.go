@@ -149,9 +149,13 @@ func (m *marks) put(packed bool) {
 	m.begun = append(m.begun, packed)
 }
 
+// take is the mark of the next message. One that cannot be followed has none: the library refuses it.
 func (m *marks) take() (packed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(m.begun) == 0 {
+		return false
+	}
 	packed = m.begun[0]
 	if m.begun = m.begun[1:]; len(m.begun) == 0 {
 		m.begun = m.begun[:0:0]
