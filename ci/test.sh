@@ -10,10 +10,9 @@ ci/layers.sh
 ci/build.sh
 ci/web.sh
 ci/coverage-access.sh
-# Most tests wait for a clock, a process or a database, not for a core: more of them, and of their packages, run at once
-# than there are cores.
+# Most tests wait for a clock, a process or a database, not for a core: more of them run at once than there are cores.
 # lint.sh has vetted all. The longest package goes first: nothing else would run beside its end.
-at_once=(-vet off -p "$(($(nproc) + 1))" -parallel "$((2 * $(nproc)))")
+at_once=(-vet off -parallel "$((2 * $(nproc)))")
 passes() {
   local status=0
   echo "== tests"
