@@ -73,7 +73,12 @@ type countedStream struct {
 
 // stream opens a stream and reads its first event.
 func (c *compressions) stream(encoding string) *countedStream {
-	request, err := http.NewRequestWithContext(c.Context(), http.MethodGet, client.StreamURL(c.url, c.scope), nil)
+	request, err := http.NewRequestWithContext(
+		c.Context(),
+		http.MethodGet,
+		client.StreamURL(c.url, c.scope),
+		nil,
+	)
 	require.NoError(c, err)
 	request.Header.Set("Accept-Encoding", encoding)
 	s := &countedStream{T: c.T}

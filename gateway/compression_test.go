@@ -77,7 +77,13 @@ func newCompressions(t *testing.T, change ...func(*gateway.Config)) *compression
 func (c *compressions) burst(n int) {
 	batch := protocol.Request{Type: protocol.TypeBatch}
 	for i := range n {
-		data := fmt.Appendf(nil, `{"name":"Ada %d","email":"ada%d@example.com","status":"open","score":%d}`, i, i, i)
+		data := fmt.Appendf(
+			nil,
+			`{"name":"Ada %d","email":"ada%d@example.com","status":"open","score":%d}`,
+			i,
+			i,
+			i,
+		)
 		batch.Operations = append(batch.Operations, protocol.Request{
 			Type: protocol.TypeInsert, Collection: "leads", DocID: fmt.Sprint("lead", i), Data: data,
 		})
@@ -127,9 +133,13 @@ func TestCompressedRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn, _, err := websocket.Dial(t.Context(), client.URL(c.url, c.scope, "changes", "none"), &websocket.DialOptions{
-				CompressionMode: websocket.CompressionNoContextTakeover,
-			})
+			conn, _, err := websocket.Dial(
+				t.Context(),
+				client.URL(c.url, c.scope, "changes", "none"),
+				&websocket.DialOptions{
+					CompressionMode: websocket.CompressionNoContextTakeover,
+				},
+			)
 			require.NoError(t, err)
 			defer func() { _ = conn.CloseNow() }()
 			_, _, err = conn.Read(t.Context())
@@ -142,7 +152,13 @@ func TestCompressedRequests(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, name != "carried out", strings.Contains(string(answer), `"error":`), "%.300s", answer)
+			require.Equal(
+				t,
+				name != "carried out",
+				strings.Contains(string(answer), `"error":`),
+				"%.300s",
+				answer,
+			)
 		})
 	}
 }
@@ -155,9 +171,14 @@ func TestNotCompressedAtAll(t *testing.T) {
 	conn, err := net.Dial("tcp", host)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	_, err = fmt.Fprintf(conn, "GET %s/socket HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+
-		"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n\xc1\x84\x00\x00\x00\x00\xff\xff\xff\xff", evil, host)
+	_, err = fmt.Fprintf(
+		conn,
+		"GET %s/socket HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+
+			"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n\xc1\x84\x00\x00\x00\x00\xff\xff\xff\xff",
+		evil,
+		host,
+	)
 	require.NoError(t, err)
 	from := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(from, nil)

@@ -28,7 +28,8 @@ export function licencesOf(names, out) {
 export function equalsFresh(dist, out, page) {
   if (!check) return;
   const names = readdirSync(out).sort();
-  const same = names.join() === readdirSync(dist).sort().join() &&
+  const same =
+    names.join() === readdirSync(dist).sort().join() &&
     names.every((name) => readFileSync(join(out, name)).equals(readFileSync(join(dist, name))));
   rmSync(out, { recursive: true });
   if (!same) {

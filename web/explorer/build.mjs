@@ -10,9 +10,19 @@ import { equalsFresh, licencesOf, outFor } from "../embed.mjs";
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = outFor(at("dist"));
 await build({
-  entryPoints: { explorer: at("src/main.tsx") }, outdir: out, bundle: true, minify: true, format: "esm", target: "es2022",
-  jsx: "automatic", legalComments: "none", define: { "process.env.NODE_ENV": '"production"' }, absWorkingDir: at(".."),
-  alias: { "@secondgate/core": at("../packages/core/src/index.ts") }, splitting: true, chunkNames: "part-[hash]",
+  entryPoints: { explorer: at("src/main.tsx") },
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  jsx: "automatic",
+  legalComments: "none",
+  define: { "process.env.NODE_ENV": '"production"' },
+  absWorkingDir: at(".."),
+  alias: { "@secondgate/core": at("../packages/core/src/index.ts") },
+  splitting: true,
+  chunkNames: "part-[hash]",
 });
 for (const file of ["index.html", "explorer.css"]) copyFileSync(at(`src/${file}`), join(out, file));
 const first = gzipSync(readFileSync(join(out, "explorer.js"))).length;

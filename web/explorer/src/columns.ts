@@ -51,7 +51,11 @@ export function compare(a: unknown, b: unknown): number {
 export function matches(doc: Doc, typed: string): boolean {
   const wanted = typed.trim().toLowerCase();
   const at = wanted.indexOf(":");
-  const field = at > 0 ? Object.keys(doc).find((name) => name.toLowerCase() === wanted.slice(0, at)) : undefined;
-  if (field) return cellOf((doc as Record<string, unknown>)[field]).toLowerCase().includes(wanted.slice(at + 1).trim());
+  const field =
+    at > 0 ? Object.keys(doc).find((name) => name.toLowerCase() === wanted.slice(0, at)) : undefined;
+  if (field)
+    return cellOf((doc as Record<string, unknown>)[field])
+      .toLowerCase()
+      .includes(wanted.slice(at + 1).trim());
   return JSON.stringify(doc).toLowerCase().includes(wanted);
 }

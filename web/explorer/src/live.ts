@@ -14,7 +14,10 @@ export interface Live extends Snapshot<Record<string, unknown>> {
 /** A collection as it is, or while paused as it was. */
 export function useLive(app: Second, name: string, paused: boolean): Live {
   const collection = useMemo(() => app.collection(name), [app, name]);
-  const subscribe = useCallback((changed: () => void) => collection.subscribe({ next: changed }), [collection]);
+  const subscribe = useCallback(
+    (changed: () => void) => collection.subscribe({ next: changed }),
+    [collection],
+  );
   const now = useSyncExternalStore(subscribe, collection.getSnapshot);
   const held = useRef(now);
   if (!paused || held.current.status === "loading") held.current = now;

@@ -4,7 +4,7 @@ import { createRoot } from "react-dom/client";
 import { matches } from "./columns.js";
 import { DocumentPanel, readonly } from "./document.js";
 import { useLive } from "./live.js";
-import { addressOf, placeOf, type Place } from "./place.js";
+import { addressOf, placeOf, type Open, type Place } from "./place.js";
 import { collectionsOf, keepToken, Refused, token, type Counted } from "./rest.js";
 import { Table } from "./table.js";
 import { Trail } from "./trail.js";
@@ -20,16 +20,20 @@ function Explorer(): ReactNode {
     addEventListener("popstate", back);
     return () => removeEventListener("popstate", back);
   }, []);
-  const go = useCallback((place: Place, collection = "", docId = ""): void => {
-    history.pushState(null, "", addressOf(place, collection, docId));
-    setAt({ place, collection, docId });
+  const go = useCallback((place: Place, open: Open = {}): void => {
+    history.pushState(null, "", addressOf(place, open));
+    setAt({ place, open });
   }, []);
   const leave = useCallback((why: string): void => {
     setRefused(why);
-    setAt({ place: null, collection: "", docId: "" });
+    setAt({ place: null, open: {} });
   }, []);
-  if (!at.place) return <Entrance refused={refused} onEnter={(place) => { setRefused(""); go(place); }} />;
-  return <Inside key={JSON.stringify(at.place)} place={at.place} collection={at.collection} docId={at.docId} go={go} onRefused={leave} />;
+  const enter = (place: Place): void => {
+    setRefused("");
+    go(place);
+  };
+  if (!at.place) return <Entrance refused={refused} onEnter={enter} />;
+  return <Inside key={JSON.stringify(at.place)} place={at.place} open={at.open} go={go} onRefused={leave} />;
 }
 
 /** Where to look, and as whom. */
@@ -40,17 +44,47 @@ function Entrance({ refused, onEnter }: { refused: string; onEnter(place: Place)
     const given = new FormData(e.currentTarget);
     const text = (name: string): string => String(given.get(name) ?? "").trim();
     keepToken(text("token"));
-    onEnter({ workspace: text("workspace"), app: text("app"), version: given.get("draft") ? "draft" : "published" });
+    onEnter({
+      workspace: text("workspace"),
+      app: text("app"),
+      version: given.get("draft") ? "draft" : "published",
+    });
   };
   return (
     <main className="entrance">
       <form onSubmit={enter}>
         <h1>Explorer</h1>
-        {refused && <p role="alert" className="error">{refused}</p>}
-        <label>Workspace <input name="workspace" required autoFocus defaultValue={was?.workspace ?? "demo"} autoComplete="off" /></label>
-        <label>App <input name="app" required defaultValue={was?.app ?? "demo"} autoComplete="off" /></label>
-        <label className="check"><input type="checkbox" name="draft" defaultChecked={was?.version === "draft"} /> the draft</label>
-        <label>Token <input name="token" type="password" autoComplete="off" defaultValue={token()} placeholder="where the gateway asks for one" /></label>
+        {refused && (
+          <p role="alert" className="error">
+            {refused}
+          </p>
+        )}
+        <label>
+          Workspace{" "}
+          <input
+            name="workspace"
+            required
+            autoFocus
+            defaultValue={was?.workspace ?? "demo"}
+            autoComplete="off"
+          />
+        </label>
+        <label>
+          App <input name="app" required defaultValue={was?.app ?? "demo"} autoComplete="off" />
+        </label>
+        <label className="check">
+          <input type="checkbox" name="draft" defaultChecked={was?.version === "draft"} /> the draft
+        </label>
+        <label>
+          Token{" "}
+          <input
+            name="token"
+            type="password"
+            autoComplete="off"
+            defaultValue={token()}
+            placeholder="where the gateway asks for one"
+          />
+        </label>
         <button className="main">Open</button>
       </form>
     </main>
@@ -59,87 +93,173 @@ function Entrance({ refused, onEnter }: { refused: string; onEnter(place: Place)
 
 interface InsideProps {
   place: Place;
-  collection: string;
-  docId: string;
-  go(place: Place, collection?: string, docId?: string): void;
+  open: Open;
+  go(place: Place, open?: Open): void;
   onRefused(why: string): void;
 }
 
 /** One version of an app. */
-function Inside({ place, collection, docId, go, onRefused }: InsideProps): ReactNode {
-  const app = useMemo(() => connect(token() ? { ...place, token } : { ...place }), [place.workspace, place.app, place.version]);
+function Inside({ place, open, go, onRefused }: InsideProps): ReactNode {
+  const app = useMemo(() => connect(token() ? { ...place, token } : { ...place }), []); // key: one place
   useEffect(() => () => app.close(), [app]);
-  const [all, setAll] = useState<Counted[] | null>(null);
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout>;
-    let current = true;
-    const ask = (): void => void collectionsOf(place).then(setAll, (error: unknown) => {
-      if (error instanceof Refused && error.status < 500 && error.status !== 429) onRefused(error.message);
-    }).finally(() => { if (current) timer = setTimeout(ask, countTime); });
-    ask();
-    return () => { current = false; clearTimeout(timer); };
-  }, [place.workspace, place.app, place.version, collection]);
-  const shown = collection === trailName ? "" : collection;
+  const { collection = "", docId = "", view } = open;
+  const all = useCounts(place, collection, onRefused);
+  const other = place.version === "draft" ? "published" : "draft";
   return (
     <div className="inside">
       <header className="bar">
-        <h1>{place.workspace} / {place.app}</h1>
-        <button aria-pressed={place.version === "draft"} title="Draft or published"
-          onClick={() => go({ ...place, version: place.version === "draft" ? "published" : "draft" })}>{place.version}</button>
+        <h1>
+          {place.workspace} / {place.app}
+        </h1>
+        <button
+          aria-pressed={place.version === "draft"}
+          title={`Show the ${other} data`}
+          onClick={() => go({ ...place, version: other })}
+        >
+          {place.version}
+        </button>
         {readonly && <span className="note">read-only</span>}
-        <button className="plain" onClick={() => onRefused("")}>Elsewhere…</button>
+        <button className="plain" onClick={() => onRefused("")}>
+          Elsewhere…
+        </button>
       </header>
       <nav className="collections" aria-label="Collections">
         <ul>
           {all?.map(({ name, count }) => (
-            <li key={name}><button aria-current={name === shown} onClick={() => go(place, name)}>
-              <span dir="auto">{name}</span><small>{count.toLocaleString()}</small></button></li>
+            <li key={name}>
+              <button aria-current={name === collection} onClick={() => go(place, { collection: name })}>
+                <span dir="auto">{name}</span>
+                <small>{count.toLocaleString()}</small>
+              </button>
+            </li>
           ))}
           {all?.length === 0 && <li className="empty">No collection has a document yet.</li>}
         </ul>
-        <button aria-current={collection === trailName} onClick={() => go(place, trailName)}>Audit trail</button>
+        <button aria-current={view === "trail"} onClick={() => go(place, { view: "trail" })}>
+          Audit trail
+        </button>
       </nav>
-      {collection === trailName && (
-        <main className="all"><h2>Audit trail</h2>
-          <Trail place={place} targetId="" seen="" onOpen={(name, id) => go(place, name, id)} /></main>
+      {view === "trail" && (
+        <main className="all">
+          <h2>Audit trail</h2>
+          <Trail
+            place={place}
+            targetId=""
+            seen=""
+            onOpen={(name, id) => go(place, { collection: name, docId: id })}
+          />
+        </main>
       )}
-      {shown && <CollectionView key={shown} app={app} place={place} name={shown} docId={docId} onOpen={(id) => go(place, shown, id)} />}
-      {!collection && <main className="all empty"><p>Choose a collection. What anybody writes into it shows at once.</p></main>}
+      {collection && (
+        <CollectionView
+          key={collection}
+          app={app}
+          place={place}
+          name={collection}
+          docId={docId}
+          making={view === "new"}
+          onOpen={(id) => go(place, { collection, docId: id })}
+          onNew={() => go(place, { collection, view: "new" })}
+        />
+      )}
+      {!collection && !view && (
+        <main className="all empty">
+          <p>Choose a collection. What anybody writes into it shows at once.</p>
+        </main>
+      )}
     </div>
   );
 }
 
-/** The address's name for the audit trail: no collection can have it. */
-const trailName = "$trail";
-const newName = "$new";
+/** The collections with their counts, read again while the page is seen; null at first. */
+function useCounts(place: Place, collection: string, onRefused: (why: string) => void): Counted[] | null {
+  const [all, setAll] = useState<Counted[] | null>(null);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout>;
+    let current = true;
+    const refuse = (error: unknown): void => {
+      if (error instanceof Refused && error.status < 500 && error.status !== 429) onRefused(error.message);
+    };
+    const ask = async (): Promise<void> => {
+      if (!document.hidden) await collectionsOf(place).then((found) => current && setAll(found), refuse);
+      if (current) timer = setTimeout(ask, countTime);
+    };
+    void ask();
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
+  }, [collection]);
+  return all;
+}
 
-function CollectionView({ app, place, name, docId, onOpen }: {
+interface CollectionProps {
   app: Second;
   place: Place;
   name: string;
   docId: string;
+  /** A new document is being made. */
+  making: boolean;
   onOpen(docId: string): void;
-}): ReactNode {
+  onNew(): void;
+}
+
+function CollectionView({ app, place, name, docId, making, onOpen, onNew }: CollectionProps): ReactNode {
   const [paused, setPaused] = useState(false);
   const [typed, setTyped] = useState("");
   const live = useLive(app, name, paused);
-  const docs = useMemo(() => (typed.trim() ? live.data.filter((doc) => matches(doc, typed)) : live.data), [live.data, typed]);
+  const docs = useMemo(
+    () => (typed.trim() ? live.data.filter((doc) => matches(doc, typed)) : live.data),
+    [live.data, typed],
+  );
   const doc = live.data.find((one) => one._id === docId) as Doc | undefined;
   return (
     <>
       <main className="table">
         <div className="tools">
           <h2 dir="auto">{name}</h2>
-          <output data-status={live.error ? "error" : live.status}>{live.error?.message ?? (paused ? "paused" : live.status)}</output>
-          <input type="search" aria-label="Filter" placeholder="Filter: text, or field:text" value={typed} onChange={(e) => setTyped(e.target.value)} />
-          <span className="count">{docs.length.toLocaleString()}{docs.length !== live.data.length && ` of ${live.data.length.toLocaleString()}`}</span>
-          <button aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? `Go on${live.missed ? ` · ${live.missed} new` : ""}` : "Pause"}</button>
-          {!readonly && <button onClick={() => onOpen(newName)}>New</button>}
+          <output data-status={live.error ? "error" : live.status}>
+            {live.error?.message ?? (paused ? "paused" : live.status)}
+          </output>
+          <input
+            type="search"
+            aria-label="Filter"
+            placeholder="Filter: text, or field:text"
+            value={typed}
+            onChange={(e) => setTyped(e.target.value)}
+          />
+          <span className="count">
+            {docs.length.toLocaleString()}
+            {docs.length !== live.data.length && ` of ${live.data.length.toLocaleString()}`}
+          </span>
+          <button aria-pressed={paused} onClick={() => setPaused(!paused)}>
+            {paused ? `Go on${live.missed ? ` · ${live.missed} new` : ""}` : "Pause"}
+          </button>
+          {!readonly && <button onClick={onNew}>New</button>}
         </div>
         {live.status !== "loading" && <Table docs={docs} marked={live.marked} open={docId} onOpen={onOpen} />}
       </main>
-      {docId === newName && <DocumentPanel app={app} place={place} collection={name} doc={null} onOpen={onOpen} onClose={() => onOpen("")} />}
-      {doc && <DocumentPanel key={docId} app={app} place={place} collection={name} doc={doc} onOpen={onOpen} onClose={() => onOpen("")} />}
+      {making && (
+        <DocumentPanel
+          app={app}
+          place={place}
+          collection={name}
+          doc={null}
+          onOpen={onOpen}
+          onClose={() => onOpen("")}
+        />
+      )}
+      {doc && (
+        <DocumentPanel
+          key={docId}
+          app={app}
+          place={place}
+          collection={name}
+          doc={doc}
+          onOpen={onOpen}
+          onClose={() => onOpen("")}
+        />
+      )}
     </>
   );
 }

@@ -61,13 +61,16 @@ export interface Row {
 }
 
 /** What a row says under a label; empty if nothing. */
-export const said = (row: Row, label: string): string => row.metadata?.find((m) => m.label === label)?.value ?? "";
+export const said = (row: Row, label: string): string =>
+  row.metadata?.find((m) => m.label === label)?.value ?? "";
 
 /** The newest rows of a document, or of an app. */
 export async function rowsOf(p: Place, targetId: string): Promise<Row[]> {
   const q = new URLSearchParams({ appId: p.app, limit: "100" });
   if (targetId) q.set("targetId", targetId);
-  const page = await ask<{ items: Row[] }>(`/api/workspaces/${encodeURIComponent(p.workspace)}/audit-events?${q}`);
+  const page = await ask<{ items: Row[] }>(
+    `/api/workspaces/${encodeURIComponent(p.workspace)}/audit-events?${q}`,
+  );
   return page.items.filter((row) => (said(row, "SourceVersion") || p.version) === p.version);
 }
 

@@ -46,8 +46,14 @@ export function Table({ docs, marked, open, onOpen }: Props): ReactNode {
   };
   const onKeyDown = (e: KeyboardEvent): void => {
     const page = Math.max(1, Math.floor(view.height / rowHeight) - 1);
-    const to = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page, Home: 0,
-      End: sorted.length - 1 }[e.key];
+    const to = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: sorted.length - 1,
+    }[e.key];
     const doc = sorted[active];
     if (to !== undefined) go(to);
     else if (e.key === "Enter" && doc && e.target === box.current) onOpen(doc._id);
@@ -57,19 +63,42 @@ export function Table({ docs, marked, open, onOpen }: Props): ReactNode {
   const template = `${idWidth}px ${`minmax(${cellWidth}px, 1fr) `.repeat(columns.length)}`;
   const minWidth = idWidth + cellWidth * columns.length;
   return (
-    <div className="grid" role="grid" aria-label="Documents" aria-rowcount={sorted.length + 1} tabIndex={0}
-      aria-activedescendant={sorted[active] ? `row-${active}` : undefined} ref={box} onKeyDown={onKeyDown}
-      onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}>
+    <div
+      className="grid"
+      role="grid"
+      aria-label="Documents"
+      aria-rowcount={sorted.length + 1}
+      tabIndex={0}
+      aria-activedescendant={sorted[active] ? `row-${active}` : undefined}
+      ref={box}
+      onKeyDown={onKeyDown}
+      onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}
+    >
       <Head columns={columns} template={template} minWidth={minWidth} order={order} onOrder={setOrder} />
       <div className="rows" role="rowgroup" style={{ height: sorted.length * rowHeight, minWidth }}>
         {sorted.slice(first, last).map((doc, i) => (
-          <div key={doc._id} id={`row-${first + i}`} role="row" aria-rowindex={first + i + 2} className="row"
-            aria-selected={doc._id === open} data-active={first + i === active} data-marked={marked.has(doc._id)}
+          <div
+            key={doc._id}
+            id={`row-${first + i}`}
+            role="row"
+            aria-rowindex={first + i + 2}
+            className="row"
+            aria-selected={doc._id === open}
+            data-active={first + i === active}
+            data-marked={marked.has(doc._id)}
             style={{ top: (first + i) * rowHeight, gridTemplateColumns: template }}
-            onClick={() => { setActive(first + i); onOpen(doc._id); }}>
-            <span role="gridcell" className="id">{doc._id}</span>
+            onClick={() => {
+              setActive(first + i);
+              onOpen(doc._id);
+            }}
+          >
+            <span role="gridcell" className="id">
+              {doc._id}
+            </span>
             {columns.map(({ name, kind }) => (
-              <span key={name} role="gridcell" data-kind={kind} dir="auto">{cellOf((doc as Record<string, unknown>)[name])}</span>
+              <span key={name} role="gridcell" data-kind={kind} dir="auto">
+                {cellOf((doc as Record<string, unknown>)[name])}
+              </span>
             ))}
           </div>
         ))}
@@ -84,7 +113,13 @@ function sortedBy(docs: readonly Doc[], order: { by: string; down: boolean } | n
   return [...docs].sort((a, b) => (order.down ? -1 : 1) * compare(of(a), of(b)));
 }
 
-function Head({ columns, template, minWidth, order, onOrder }: {
+function Head({
+  columns,
+  template,
+  minWidth,
+  order,
+  onOrder,
+}: {
   columns: Column[];
   template: string;
   minWidth: number;
@@ -97,9 +132,15 @@ function Head({ columns, template, minWidth, order, onOrder }: {
     <div className="head" role="rowgroup" style={{ minWidth }}>
       <div role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
         {[{ name: "_id", kind: "id" }, ...columns].map(({ name, kind }) => (
-          <span key={name} role="columnheader" data-kind={kind}
-            aria-sort={order?.by === name ? (order.down ? "descending" : "ascending") : "none"}>
-            <button onClick={() => next(name)}>{name} <small>{kind}</small></button>
+          <span
+            key={name}
+            role="columnheader"
+            data-kind={kind}
+            aria-sort={order?.by === name ? (order.down ? "descending" : "ascending") : "none"}
+          >
+            <button onClick={() => next(name)}>
+              {name} <small>{kind}</small>
+            </button>
           </span>
         ))}
       </div>
