@@ -3,6 +3,7 @@ package postgrestest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,21 +124,15 @@ func URLAt(port int) string {
 func (c *Cluster) Log() string { return c.Tail("log") }
 
 // Restart stops the server if it runs, as an operator does, and starts it. It returns when the
-// server takes connections. It tries again while processes that were killed a moment ago hold the
-// server's memory.
+// server takes connections.
 func (c *Cluster) Restart() error {
 	if err := c.Stop(); err != nil {
 		return err
 	}
-	for end := time.Now().Add(startTime); ; time.Sleep(100 * time.Millisecond) {
-		err := c.start()
-		if err == nil || time.Now().After(end) || !strings.Contains(err.Error(), "is still in use") {
-			return err
-		}
-	}
+	return c.start()
 }
 
-// start tries once to start the server. Its error contains the end of this start's log.
+// start starts the server. Its error contains the end of this start's log.
 func (c *Cluster) start() error {
 	running, err := c.Spawn("log", filepath.Join(c.bin, "postgres"), "-D", c.data())
 	if err != nil {
@@ -193,36 +188,55 @@ func (c *Cluster) end(by os.Signal) error {
 	return err
 }
 
-// Kill9 ends every process of the server with SIGKILL. Restart then recovers.
+// Kill9 ends every process of the server with SIGKILL and waits until none is left: one would hold
+// the memory that the next start needs. Restart then recovers.
 func (c *Cluster) Kill9() error {
 	if c.running == nil {
 		return nil
 	}
-	children, err := childrenOf(c.running.Process.Pid)
-	err = errors.Join(err, c.running.Process.Kill())
-	for _, pid := range children {
-		if e := syscall.Kill(pid, syscall.SIGKILL); !errors.Is(e, syscall.ESRCH) {
-			err = errors.Join(err, e)
-		}
-	}
+	err := c.running.Process.Kill()
 	_ = c.running.Wait() // it was killed, so it fails
 	c.running = nil
+	// The first process is gone, so there are no new ones from here on.
+	err = errors.Join(err, c.killRest())
 	// Another process may soon have the number, and the program that stops the server reads it from
-	// this file.
-	return errors.Join(err, os.Remove(filepath.Join(c.data(), "postmaster.pid")))
+	// this file. A server that did not start has removed it.
+	if e := os.Remove(filepath.Join(c.data(), "postmaster.pid")); !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
-// childrenOf returns the children of a process.
-func childrenOf(parent int) (pids []int, err error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // the process has ended
+// killRest ends the processes that the first one has left. They all work in the data directory, and
+// a process leaves it after it has let go of its memory.
+func (c *Cluster) killRest() error {
+	data, err := filepath.EvalSymlinks(c.data())
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(stopTime); ; time.Sleep(time.Millisecond) {
+		pids, err := workingIn(data)
+		if err != nil || len(pids) == 0 {
+			return err
 		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("processes %v were killed and have not ended in %v", pids, stopTime)
+		}
+	}
+}
+
+// workingIn returns the processes whose working directory is dir.
+func workingIn(dir string) (pids []int, err error) {
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range links {
+		// A process that has ended, or is another user's, has none.
+		if at, err := os.Readlink(link); err == nil && at == dir {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(link)))
 			pids = append(pids, pid)
 		}
 	}

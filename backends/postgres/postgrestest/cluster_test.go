@@ -34,6 +34,28 @@ func TestCluster(t *testing.T) {
 	require.Equal(t, "1", postgrestest.PSQL(t, c.URL(), "SELECT n FROM kept"))
 }
 
+// TestKillsOrphans: a process that outlives the server's first one, as one that was begun in the
+// moment of a kill, is killed too, so the next start finds its memory free.
+func TestKillsOrphans(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Start(t)
+	orphan, err := strconv.Atoi(postgrestest.PSQL(t, c.URL(),
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
+	require.NoError(t, err)
+	file, err := os.ReadFile(filepath.Join(c.Dir, "data", "postmaster.pid"))
+	require.NoError(t, err)
+	first, err := strconv.Atoi(strings.Split(string(file), "\n")[0])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(orphan, syscall.SIGSTOP)) // or it would notice and end
+	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
+	require.Eventually(t, func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", orphan))
+		return err == nil && !strings.Contains(string(stat), fmt.Sprintf(") T %d ", first))
+	}, time.Minute, 10*time.Millisecond, "the process still has its parent")
+	require.NoError(t, c.Kill9())
+	require.NoError(t, c.Restart())
+}
+
 // TestSchema: the gateway and psql use the same schema, which no other test uses.
 func TestSchema(t *testing.T) {
 	t.Parallel()
