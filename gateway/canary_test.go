@@ -139,9 +139,8 @@ func (c *canary) allInPlace() {
 	}
 }
 
-// TestPlantedCanaryBugs builds the gateway with leaks. The run must notice each.
-func TestPlantedCanaryBugs(t *testing.T) {
-	suite := planted.Suite{}
+// canaryBugs are leaks.
+func canaryBugs() (all []planted.Bug) {
 	for i, bug := range []planted.Bug{
 		{
 			File: "hub/deliver.go", Old: "e := entries[c.Ref.Scope]",
@@ -157,7 +156,7 @@ func TestPlantedCanaryBugs(t *testing.T) {
 		},
 	} {
 		bug.Name, bug.Test, bug.Says = fmt.Sprint("leak ", i+1), "^TestCanary$", "a canary of another scope"
-		suite.Bugs = append(suite.Bugs, bug)
+		all = append(all, bug)
 	}
-	planted.Check(t, suite)
+	return all
 }

@@ -7,15 +7,18 @@ import (
 	"github.com/secondgate/secondgate/conformance/planted"
 )
 
-// TestPlantedBugs builds the gateway with bugs. A rule for the wire must notice each: those hold without the
-// bugs in TestRules of conformance/wire.
+// TestPlantedBugs builds the gateway with bugs. The rule for the wire or the test that a bug names must notice
+// it: those hold without the bugs in TestRules of conformance/wire, and here.
 func TestPlantedBugs(t *testing.T) {
 	planted.Check(t, planted.Suite{
 		Dir: "../conformance/wire", Flags: []string{"-test.short"}, Bugs: caughtBy("TestRules/fast/", wireBugs),
 	}, planted.Suite{Bugs: caughtBy("TestRules/sqlite/fast/", heldBugs)},
 		planted.Suite{Flags: []string{"-test.short"}, Bugs: auditBugs()},
 		planted.Suite{Flags: []string{"-test.short"}, Bugs: agentBugs()},
+		planted.Suite{Flags: []string{"-test.short"}, Bugs: runBugs()},
 		planted.Suite{Bugs: forwardBugs()},
+		planted.Suite{Bugs: canaryBugs()},
+		planted.Suite{Bugs: ticketBugs()},
 		planted.Suite{Dir: "approvals", Bugs: approvalBugs()},
 		planted.Suite{Dir: "../protocol", Bugs: queryBugs()})
 }

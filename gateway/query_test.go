@@ -199,7 +199,11 @@ func TestQueryIsOfOneSnapshot(t *testing.T) {
 			reader, err := client.Dial(t.Context(), client.URL(url, s, "changes", "none"))
 			require.NoError(t, err)
 			defer reader.Close()
-			for range 15 {
+			times := 15
+			if testing.Short() {
+				times = 3 // with the race detector each takes a second
+			}
+			for range times {
 				page := askSocket(reader)(t, protocol.Request{
 					Type: protocol.TypeQuery, Collection: "leads", Where: []byte(`{"score":0}`), Count: true,
 					Fields: []string{"score"},

@@ -254,6 +254,10 @@ func TestLargestDocuments(t *testing.T) {
 // all the same, alone.
 func TestDocumentLargerThanTheMemory(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Log("the run without the race detector has it: documents of 16 MiB take long with it")
+		return
+	}
 	s := newSized(t, harnesses()["model"].Open(t), func(c *gateway.Config) { c.MemoryBytes = 16 * mib })
 	most := padded("p", 15*mib)
 	s.stored("a", most)

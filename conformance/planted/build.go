@@ -13,19 +13,21 @@ import (
 	"github.com/secondgate/secondgate/conformance/server"
 )
 
-// builds are the test binaries of a Suite, each made when it is first asked for.
+// builds are the test binaries of the package in dir, each made when it is first asked for.
 type builds struct {
 	dir    string
 	shared func() (binary string, err error) // has all bugs that lie inside functions
 	own    map[string]func() (string, error) // by the id of any other bug
 }
 
-func newBuilds(s Suite) *builds {
-	b := &builds{dir: s.Dir, own: map[string]func() (string, error){}}
+func newBuilds(dir string, suites []Suite) *builds {
+	b := &builds{dir: dir, own: map[string]func() (string, error){}}
 	switches := newSwitches()
-	for _, bug := range s.Bugs {
-		if !switches.take(bug) {
-			b.own[bug.id()] = sync.OnceValues(func() (string, error) { return b.build(bug.id(), bug.replaced) })
+	for _, s := range suites {
+		for _, bug := range s.Bugs {
+			if s.Dir == dir && !switches.take(bug) {
+				b.own[bug.id()] = sync.OnceValues(func() (string, error) { return b.build(bug.id(), bug.replaced) })
+			}
 		}
 	}
 	b.shared = sync.OnceValues(func() (string, error) { return b.build("shared", switches.sources) })

@@ -1,7 +1,7 @@
 // Package planted shows that tests catch bugs: it builds the tests of a package with bugs in the code
 // under test, and runs for each bug the test that must fail.
 //
-// All bugs that lie inside functions share one build, since linking costs more than most of the tests. An
+// All bugs for one package's tests that lie inside functions share one build, since linking costs more than most of the tests. An
 // environment variable says which of them a run has. A bug outside of functions, as in an SQL constant, has
 // a build of its own.
 package planted
@@ -67,8 +67,12 @@ func Check(t *testing.T, suites ...Suite) {
 		t.Log("the run without the race detector plants the bugs")
 		return
 	}
+	builds := map[string]*builds{}
 	for _, s := range suites {
-		built := newBuilds(s)
+		if builds[s.Dir] == nil {
+			builds[s.Dir] = newBuilds(s.Dir, suites)
+		}
+		built := builds[s.Dir]
 		for _, bug := range s.Bugs {
 			t.Run(bug.Name, func(t *testing.T) {
 				t.Parallel()
