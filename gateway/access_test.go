@@ -103,6 +103,10 @@ var operations = []operation{
 	{name: "insert", method: "POST", body: `{"collection":"c","data":{"by":"x"}}`},
 	{name: "insert, malformed", method: "POST", body: `{`},
 	{name: "update", method: "PATCH", docID: "d", body: `{"collection":"c","data":{"by":"x"}}`},
+	{
+		name: "write", method: "POST", docID: "write",
+		body: `{"type":"second:data:upsert","requestId":"q","collection":"c","docId":"u","data":{"by":"x"}}`,
+	},
 	{name: "ticket", method: "POST", docID: "ticket"},
 	{name: "delete", method: "DELETE", docID: "gone", parameters: []string{"collection", "c"}},
 }

@@ -103,6 +103,39 @@ var workingExchanges = []asked{
 	{
 		"POST", dataPath, `{"collection":"c","docId":"d","data":{"n":1}}`, []string{"Idempotency-Key: k"},
 	}, // null by now
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:upsert","requestId":"q","collection":"w","docId":"u","data":{"n":1}}`, nil,
+	},
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:batch","requestId":"q","operations":[` +
+			`{"operation":"insert","collection":"w","docId":"a","data":{}},` +
+			`{"operation":"update","collection":"w","docId":"u","data":{"n.o":2}},` +
+			`{"operation":"delete","collection":"w","docId":"a"}]}`,
+		nil,
+	},
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:insert","requestId":"q","collection":"w","docId":"u","data":{}}`, nil,
+	},
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:update","requestId":"q","collection":"w","docId":"u","data":{},"ifRev":"x"}`, nil,
+	},
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:update","requestId":"q","collection":"w","docId":"none","data":{}}`, nil,
+	},
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:update","requestId":"q","collection":"w","docId":"u","data":{"_id":"x"}}`, nil,
+	},
+	{"POST", dataPath + "/write", `{"type":"second:data:list","requestId":"q","collection":"w"}`, nil},
+	{"POST", dataPath + "/write", strings.Repeat(" ", 9000), nil},
+	{"POST", dataPath + "/write", `{}`, []string{stranger}},
+	{"OPTIONS", dataPath + "/write", "", nil},
+	{"OPTIONS", dataPath + "/write", "", []string{stranger}},
 	{"OPTIONS", dataPath, "", nil},
 	{"OPTIONS", dataPath, "", []string{stranger}},
 	{"OPTIONS", dataPath + "/d", "", nil},
@@ -159,6 +192,10 @@ var failingExchanges = []asked{
 	{"POST", dataPath, `{"collection":"c","data":{}}`, nil},
 	{"PATCH", dataPath + "/d", `{"collection":"c","data":{}}`, nil},
 	{"DELETE", dataPath + "/d?collection=c", "", nil},
+	{
+		"POST", dataPath + "/write",
+		`{"type":"second:data:delete","requestId":"q","collection":"c","docId":"d"}`, nil,
+	},
 	{"POST", dataPath + "/ticket", "", nil},
 	{"GET", auditPath, "", nil},
 	{"HEAD", auditPath, "", nil},

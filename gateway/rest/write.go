@@ -14,14 +14,16 @@ import (
 	"github.com/secondgate/secondgate/protocol"
 )
 
+var errIfMatch = protocol.Errorf(
+	protocol.CodeInvalidMessage, "If-Match is for PATCH, DELETE and GET: leave it out of POST",
+)
+
 // insert is POST …/data {collection, data, [docId]}.
 func (h handler) insert(c *call, w http.ResponseWriter, r *http.Request) *protocol.Error {
 	if len(r.Header.Values("If-Match")) > 0 {
-		return protocol.Errorf(
-			protocol.CodeInvalidMessage, "If-Match is for a document that exists: leave it out of POST",
-		)
+		return errIfMatch
 	}
-	request, refused := h.readBody(c, w, r, protocol.TypeInsert)
+	request, refused := h.readBody(c, w, r, bodyOf(protocol.TypeInsert))
 	if refused != nil {
 		return refused
 	}
@@ -38,7 +40,7 @@ func (h handler) update(c *call, w http.ResponseWriter, r *http.Request) *protoc
 	if refused != nil {
 		return refused
 	}
-	request, refused := h.readBody(c, w, r, protocol.TypeUpdate)
+	request, refused := h.readBody(c, w, r, bodyOf(protocol.TypeUpdate))
 	if refused != nil {
 		return refused
 	}
@@ -74,8 +76,10 @@ func (h handler) remove(c *call, w http.ResponseWriter, r *http.Request) *protoc
 func (h handler) write(
 	r *http.Request, c *call, request protocol.Request,
 ) (a protocol.Answer, refused *protocol.Error) {
-	if request.MutationID, refused = idempotencyKey(r); refused != nil {
-		return a, refused
+	if request.MutationID == "" {
+		if request.MutationID, refused = idempotencyKey(r); refused != nil {
+			return a, refused
+		}
 	}
 	from := audit.WithOrigin(r.Context(), h.origin(r))
 	refused = retryUnavailable(from, func(ctx context.Context) *protocol.Error {
@@ -137,10 +141,19 @@ func parseIfMatch(r *http.Request) (rev string, refused *protocol.Error) {
 	return inner, nil
 }
 
+// decode makes a request of a body.
+type decode func(body []byte, limits protocol.Limits) (protocol.Request, error)
+
+func bodyOf(t protocol.Type) decode {
+	return func(body []byte, limits protocol.Limits) (protocol.Request, error) {
+		return protocol.DecodeBody(body, t, limits)
+	}
+}
+
 // readBody reads the body as a request. It is JSON whatever its Content-Type says, but for pages:
 // those may send anything else to anywhere without being asked.
 func (h handler) readBody(
-	c *call, w http.ResponseWriter, r *http.Request, t protocol.Type,
+	c *call, w http.ResponseWriter, r *http.Request, decode decode,
 ) (protocol.Request, *protocol.Error) {
 	if r.Header.Get("Origin") != "" && !isJSON(r) {
 		return protocol.Request{}, protocol.Errorf(
@@ -161,7 +174,7 @@ func (h handler) readBody(
 	var request protocol.Request
 	var malformed error
 	refused = h.env.Parse(r.Context(), body, func(body []byte) {
-		request, malformed = protocol.DecodeBody(body, t, h.env.Limits)
+		request, malformed = decode(body, h.env.Limits)
 	})
 	if refused = cmp.Or(refused, store.ClientError(malformed)); refused == nil {
 		refused = h.takeRoom(c)

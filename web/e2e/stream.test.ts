@@ -52,6 +52,34 @@ test.each(["refuse", "hang"] as const)(
   },
 );
 
+test("a batch is whole, and an upsert and names with dots work where there is no socket", async () => {
+  proxy.mode = "refuse";
+  const tab = await world.tab("/leads", proxy.url);
+  await settled(tab);
+  await tab.evaluate(`Promise.all([
+    leads.upsert("a", { name: "first" }),
+    app.batch([
+      { operation: "insert", collection: "leads", docId: "b", data: { name: "second" } },
+      { operation: "update", collection: "leads", docId: "a", data: { name: "changed", "x.y": 1 } },
+    ]),
+    leads.upsert("c", { name: "third" }),
+    leads.upsert({ name: "third" }, { "n.o": 2 }),
+    leads.update("c", { last: true }),
+  ])`);
+  await settled(tab);
+  expect(await rows(tab)).toEqual(["changed", "second", "third"]);
+  const stored = Object.fromEntries((await world.gateway.list("leads")).map((doc) => [doc["_id"], doc]));
+  expect(stored["a"]).toMatchObject({ name: "changed", "x.y": 1 });
+  expect(stored["c"]).toMatchObject({ name: "third", "n.o": 2, last: true });
+  const code = await tab.evaluate(`app.batch([
+    { operation: "delete", collection: "leads", docId: "a" },
+    { operation: "update", collection: "leads", docId: "none", data: { name: "x" } },
+  ]).then(() => "done", (error) => error.code)`);
+  expect(code).toBe("not_found");
+  await settled(tab);
+  expect(await rows(tab)).toEqual(["changed", "second", "third"]);
+});
+
 test("a stream whose gateway is killed in mid-burst loses and doubles nothing, and no row flickers", async () => {
   proxy.mode = "refuse";
   const tab = await world.tab("/leads", proxy.url);

@@ -1,7 +1,6 @@
 import { blocksOf, type Block } from "./blocks.js";
 import { same } from "./json.js";
-import { writeOf } from "./rest.js";
-import { SecondError } from "./error.js";
+import { isSeen, keyOf, RestWrites, see, type Sent, type Written } from "./rest.js";
 import type { Doc } from "./types.js";
 import type { Message, Request } from "./wire.js";
 
@@ -14,16 +13,6 @@ interface Followed {
   /** What the page has been told; null before the first answer. */
   docs: Docs | null;
   requestIds: string[];
-}
-
-interface Sent {
-  requestId: string;
-  collection: string;
-  docId: string;
-  /** The document as the write left it; null if the write deleted it. */
-  doc: Doc | null;
-  seen: boolean;
-  at: number; // when it was answered
 }
 
 const listTime = 8_000; // a stream without a cursor begins 10 s ago: lists must not be older
@@ -52,12 +41,18 @@ export class StreamSocket {
   private round: AbortController | null = null;
   private starting: ReturnType<typeof setTimeout> | undefined;
   private cursor = "";
-  private readonly writing = new Map<string, Promise<void>>();
+  private readonly writes: RestWrites;
   private waiting: (() => void)[] = [];
   private changed = false; // since the last bookmark
 
   constructor(options: StreamOptions) {
     this.options = options;
+    this.writes = new RestWrites({
+      post: (path, body) => this.post(path, body),
+      whenFollowed: () => this.whenFollowed(),
+      answered: (answer, sent) => this.answered(answer, sent),
+      ended: () => this.over.signal.aborted,
+    });
     setTimeout(() => this.tell({ type: "second:data:welcome", heartbeatMs: heartbeat }), 0);
   }
 
@@ -72,7 +67,7 @@ export class StreamSocket {
       this.followed.set(key, f);
       this.begin();
     } else if (type === "second:data:unsubscribe") this.followed.delete(key);
-    else this.inOrder(request);
+    else this.writes.send(request);
   }
 
   close(): void {
@@ -137,7 +132,7 @@ export class StreamSocket {
         ids = 1;
       }
       if (ids < 2 && (ids = this.prepare(lists, block, ids)) === 2) {
-        for (const w of older) w.seen = true;
+        for (const w of older.flatMap((sent) => sent.written)) w.seen = true;
         this.bookmark(block.id);
         for (const resolve of this.waiting.splice(0)) resolve();
       } else if (ids === 2) this.live(block);
@@ -162,7 +157,7 @@ export class StreamSocket {
       const change = JSON.parse(data) as Event;
       const docId = change.docId ?? change.doc?._id ?? "";
       for (const f of this.followed.values()) if (f.docs) applyTo(f, f.docs, change);
-      for (const w of this.sent) {
+      for (const w of this.awaited()) {
         if (w.collection === change.collection && w.docId === docId) see(w, change.doc ?? null);
       }
       this.changed = true;
@@ -176,7 +171,9 @@ export class StreamSocket {
     }
     if (id === "" || data) return;
     if (!this.changed) {
-      for (const w of this.sent) w.seen ||= performance.now() - w.at > listTime; // nothing more comes
+      for (const { written, at } of this.sent) {
+        if (performance.now() - at > listTime) for (const w of written) w.seen = true; // nothing more comes
+      }
     }
     this.changed = false;
     this.bookmark(id);
@@ -201,15 +198,20 @@ export class StreamSocket {
       if (!docs.has(docId)) this.tell({ type: "second:data:change", operation: "delete", collection, docId });
     }
     f.docs = docs;
-    for (const w of this.sent) if (follows(f, w.collection, w.docId)) see(w, docs.get(w.docId) ?? null);
+    for (const w of this.awaited()) if (follows(f, w.collection, w.docId)) see(w, docs.get(w.docId) ?? null);
   }
 
   private bookmark(cursor: string): void {
     this.cursor = cursor;
     this.tell({ type: "second:data:bookmark", cursor });
-    for (const { requestId } of this.sent.filter((w) => w.seen))
+    for (const { requestId } of this.sent.filter(isSeen))
       this.tell({ type: "second:data:settled", requestId });
-    this.sent = this.sent.filter((w) => !w.seen);
+    this.sent = this.sent.filter((sent) => !isSeen(sent));
+  }
+
+  /** What was written, over all writes that are not settled. */
+  private awaited(): Written[] {
+    return this.sent.flatMap((sent) => sent.written);
   }
 
   private async read(f: Followed, signal: AbortSignal): Promise<Docs> {
@@ -224,62 +226,32 @@ export class StreamSocket {
 
   // Writing.
 
-  /**
-   * Writes of one document go out one after the other, and none before what was followed earlier is
-   * answered.
-   */
-  private inOrder(request: Request & { requestId: string }): void {
-    const key = keyOf(request.collection ?? "", request.docId ?? null);
-    const before = this.writing.get(key) ?? this.whenFollowed();
-    const write = before.then(() => this.write(request));
-    this.writing.set(key, write);
-    void write.then(() => {
-      if (this.writing.get(key) === write) this.writing.delete(key);
-    });
-  }
-
   private whenFollowed(): Promise<void> {
     if ([...this.followed.values()].every((f) => f.docs)) return Promise.resolve();
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  private async write(request: Request & { requestId: string }): Promise<void> {
-    const { type, requestId, collection = "", docId = "" } = request;
-    const answer = { type: `${type}-response`, requestId, collection, docId };
-    try {
-      const { path, init } = writeOf(request, this.options.version);
-      const response = await this.fetch(path, { ...init, signal: this.over.signal });
-      const body = (await response.json()) as { doc?: Doc; error?: string; message?: string };
-      if (!response.ok)
-        throw new SecondError(
-          body.error ?? "internal",
-          body.message ?? "",
-          response.status === 429 || response.status >= 500,
-        );
-      this.tell({ ...answer, doc: body.doc });
-      this.answered({
-        requestId,
-        collection,
-        docId,
-        doc: body.doc ?? null,
-        seen: false,
-        at: performance.now(),
-      });
-    } catch (cause) {
-      if (this.over.signal.aborted) return; // it is sent again on the next connection
-      const { code, message, retryable } =
-        cause instanceof SecondError ? cause : new SecondError("unavailable", String(cause), true);
-      this.tell({ ...answer, error: { code, message, retryable } });
+  /** Passes an answer on, and notes a write whose changes are awaited, unless they are here. */
+  private answered(answer: Message, sent: Sent | null): void {
+    this.tell(answer);
+    if (!sent?.written.some((w) => this.whoFollows(w).length > 0)) return; // nobody waits for it
+    for (const w of sent.written) {
+      const of = this.whoFollows(w);
+      if (of.every((f) => f.docs)) see(w, of[0]?.docs?.get(w.docId) ?? null);
+      w.seen ||= of.length === 0;
     }
+    this.sent.push(sent);
+    if (isSeen(sent) && !this.changed && this.cursor) this.bookmark(this.cursor);
   }
 
-  /** Notes a write whose changes are awaited, unless they are here. */
-  private answered(w: Sent): void {
-    const of = [...this.followed.values()].filter((f) => follows(f, w.collection, w.docId));
-    if (of.length === 0) return;
-    this.sent.push(w);
-    if (of.every((f) => f.docs)) see(w, of[0]?.docs?.get(w.docId) ?? null);
-    if (w.seen && !this.changed && this.cursor) this.bookmark(this.cursor);
+  private whoFollows(w: Written): Followed[] {
+    return [...this.followed.values()].filter((f) => follows(f, w.collection, w.docId));
+  }
+
+  private post(path: string, body: string): Promise<Response> {
+    const headers = { "Content-Type": "application/json" };
+    const init = { method: "POST", headers, body, signal: this.over.signal };
+    return this.fetch(`${path}?${this.options.version}`, init);
   }
 
   private async fetch(path: string, init: RequestInit): Promise<Response> {
@@ -287,12 +259,6 @@ export class StreamSocket {
     const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
     return fetch(this.options.base + path, { ...init, headers, cache: "no-store" });
   }
-}
-
-/** A document is this now: has it the write? */
-function see(w: Sent, doc: Doc | null): void {
-  w.seen ||=
-    w.doc === null ? doc === null : doc !== null && (doc._updatedAt ?? "") >= (w.doc._updatedAt ?? "");
 }
 
 function follows(f: Followed, collection: string, docId: string): boolean {
@@ -321,6 +287,3 @@ function putFirst(docs: Docs, id: string, doc: Doc): void {
   docs.set(id, doc);
   for (const [other, one] of others) docs.set(other, one);
 }
-
-const keyOf = (collection: string, docId: string | null): string =>
-  docId === null ? collection : `${collection}\u0000${docId}`;
