@@ -20,6 +20,7 @@ npx tsc -p sdk.tsconfig.json
 node node_modules/typescript-5.4/bin/tsc -p sdk.tsconfig.json # the oldest that apps may have
 for package in packages/*; do npx publint run --strict "$package" | tail -n 1; done
 node size.mjs
+(cd .. && go build -o bin/database ./ci/database)
 export SECONDGATE_BIN=$PWD/../bin/secondgate
 export NO_COLOR=1
 npx vitest run --reporter=dot
