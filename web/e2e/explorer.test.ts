@@ -176,7 +176,8 @@ test("two thousand rows are few elements, and the keyboard goes through them", a
   await page.keyboard.press("End");
   const last = page.locator('[role=row][aria-rowindex="2001"]');
   await last.waitFor();
-  expect(await grid.getAttribute("aria-activedescendant")).toBe(await last.getAttribute("id"));
+  const cell = last.getByRole("gridcell").first();
+  expect(await grid.getAttribute("aria-activedescendant")).toBe(await cell.getAttribute("id"));
   await page.keyboard.press("Enter");
   await json().waitFor();
 });
@@ -216,7 +217,7 @@ test("hostile documents stay text", async () => {
   await open("$trail", "markup"); // a name that a page might have kept for itself
   await row("markup").waitFor();
   expect(await page.locator("img").count()).toBe(0);
-  expect(await page.getByRole("columnheader").count()).toBeLessThanOrEqual(41);
+  expect(await page.getByRole("columnheader").count()).toBeLessThanOrEqual(42);
   await row("wide").click();
   await until(async () => (await json().inputValue()).includes('"f9999": 9999'), "the widest is shown");
 });

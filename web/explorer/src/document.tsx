@@ -1,7 +1,8 @@
 import type { Doc, Second } from "@secondgate/core";
 import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { CopyAs } from "./copy.js";
-import { changedFields, dataOf, problemOf, revOf, sameData, textOf } from "./data.js";
+import { dataOf, problemOf, revOf, sameData, textOf } from "./data.js";
+import { carryOut, stepTo, type Own } from "./own.js";
 import type { Place } from "./place.js";
 import { Trail } from "./trail.js";
 
@@ -13,12 +14,13 @@ interface Props {
   collection: string;
   /** null: a new one is being made. */
   doc: Doc | null;
+  own: Own;
   onOpen(docId: string): void;
   onClose(): void;
 }
 
 /** One document: its JSON to edit, and its history. */
-export function DocumentPanel({ app, place, collection, doc, onOpen, onClose }: Props): ReactNode {
+export function DocumentPanel({ app, place, collection, doc, own, onOpen, onClose }: Props): ReactNode {
   const [tab, setTab] = useState<"json" | "history">("json");
   return (
     <aside aria-label={doc ? `Document ${doc._id}` : "A new document"}>
@@ -47,6 +49,7 @@ export function DocumentPanel({ app, place, collection, doc, onOpen, onClose }: 
           app={app}
           collection={collection}
           doc={doc}
+          own={own}
           onOpen={onOpen}
           onClose={onClose}
         />
@@ -62,10 +65,9 @@ export function DocumentPanel({ app, place, collection, doc, onOpen, onClose }: 
 
 export const timeOf = (iso = ""): string => (iso ? new Date(iso).toLocaleString() : "—");
 
-function Editor({ app, collection, doc, onOpen, onClose }: Omit<Props, "place">): ReactNode {
+function Editor({ app, collection, doc, own, onOpen, onClose }: Omit<Props, "place">): ReactNode {
   const [base, setBase] = useState({ text: textOf(doc), rev: revOf(doc) });
   const [text, setText] = useState(base.text);
-  const [failed, setFailed] = useState("");
   const [sure, setSure] = useState(false);
   const dirty = text !== base.text;
   const newer = doc !== null && revOf(doc) !== base.rev;
@@ -82,25 +84,28 @@ function Editor({ app, collection, doc, onOpen, onClose }: Omit<Props, "place">)
   const problem = useMemo(() => problemOf(text), [text]);
   const collectionOf = app.collection(collection);
 
-  const run = async (work: () => Promise<unknown>): Promise<void> => {
-    setFailed("");
-    try {
-      await work();
-    } catch (error) {
-      setFailed(error instanceof Error ? error.message : String(error));
-    }
+  const insert = (what: string, data: Record<string, unknown>): Promise<boolean> =>
+    own.run(what, async () => {
+      const { _id: docId } = await collectionOf.insert(data);
+      onOpen(docId);
+      return [{ docId, before: null, after: data }];
+    });
+  const save = async (): Promise<void> => {
+    const data = JSON.parse(text) as Record<string, unknown>;
+    if (!doc) return void insert("Inserted.", data);
+    const step = stepTo(doc, data);
+    const saved = await own.run("Saved.", async () => {
+      await carryOut(app, collection, [step]);
+      return [step];
+    });
+    if (saved) setBase({ text, rev: revOf(doc) });
   };
-  const save = (rev: string): Promise<void> =>
-    run(async () => {
-      const data = JSON.parse(text) as Record<string, unknown>;
-      if (!doc) {
-        onOpen((await collectionOf.insert(data))._id);
-        return;
-      }
-      await app.batch([
-        { operation: "update", collection, docId: doc._id, data: changedFields(base.text, data), ifRev: rev },
-      ]);
-      setBase({ text, rev });
+  const remove = (doc: Doc): Promise<boolean> =>
+    own.run("Deleted.", async () => {
+      const step = { docId: doc._id, before: doc, after: null };
+      await carryOut(app, collection, [step]);
+      onClose();
+      return [step];
     });
   return (
     <div className="editor">
@@ -120,13 +125,13 @@ function Editor({ app, collection, doc, onOpen, onClose }: Omit<Props, "place">)
         onKeyDown={(e) => {
           if (e.key === "s" && (e.ctrlKey || e.metaKey)) {
             e.preventDefault();
-            if (dirty && !problem && !theirs) void save(base.rev);
+            if (dirty && !problem && !theirs) void save();
           }
         }}
       />
-      {(problem || failed) && (
+      {problem && (
         <p role="alert" className="error">
-          {problem || failed}
+          {problem}
         </p>
       )}
       {!readonly && (
@@ -134,32 +139,18 @@ function Editor({ app, collection, doc, onOpen, onClose }: Omit<Props, "place">)
           <button
             className="main"
             disabled={!!problem || (doc !== null && (!dirty || theirs))}
-            onClick={() => void save(base.rev)}
+            onClick={() => void save()}
           >
             {doc ? "Save" : "Insert"}
           </button>
-          {doc && (
-            <button
-              onClick={() => void run(async () => onOpen((await collectionOf.insert(dataOf(doc)))._id))}
-            >
-              Duplicate
-            </button>
-          )}
+          {doc && <button onClick={() => void insert("Duplicated.", dataOf(doc))}>Duplicate</button>}
           {doc && !sure && (
             <button className="bad" onClick={() => setSure(true)}>
               Delete…
             </button>
           )}
           {doc && sure && (
-            <button
-              className="bad"
-              onClick={() =>
-                void run(async () => {
-                  await collectionOf.remove(doc._id);
-                  onClose();
-                })
-              }
-            >
+            <button className="bad" onClick={() => void remove(doc)}>
               Delete it
             </button>
           )}

@@ -1,9 +1,13 @@
 import { connect, type Doc, type Second } from "@secondgate/core";
 import { useCallback, useEffect, useMemo, useState, type FormEvent, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
+import { Authors } from "./authors.js";
+import { BulkPanel } from "./bulk.js";
 import { matches } from "./columns.js";
+import { dataOf } from "./data.js";
 import { DocumentPanel, readonly } from "./document.js";
 import { useLive } from "./live.js";
+import { carryOut, stepTo, useOwn } from "./own.js";
 import { addressOf, placeOf, type Open, type Place } from "./place.js";
 import { collectionsOf, keepToken, Refused, token, type Counted } from "./rest.js";
 import { Table } from "./table.js";
@@ -100,7 +104,11 @@ interface InsideProps {
 
 /** One version of an app. */
 function Inside({ place, open, go, onRefused }: InsideProps): ReactNode {
-  const app = useMemo(() => connect(token() ? { ...place, token } : { ...place }), []); // key: one place
+  const authors = useMemo(() => new Authors(), []);
+  const app = useMemo(() => {
+    const { watch } = authors;
+    return connect(token() ? { ...place, token, watch } : { ...place, watch });
+  }, []); // key: one place
   useEffect(() => () => app.close(), [app]);
   const { collection = "", docId = "", view } = open;
   const all = useCounts(place, collection, onRefused);
@@ -155,6 +163,7 @@ function Inside({ place, open, go, onRefused }: InsideProps): ReactNode {
           key={collection}
           app={app}
           place={place}
+          authors={authors}
           name={collection}
           docId={docId}
           making={view === "new"}
@@ -196,6 +205,7 @@ function useCounts(place: Place, collection: string, onRefused: (why: string) =>
 interface CollectionProps {
   app: Second;
   place: Place;
+  authors: Authors;
   name: string;
   docId: string;
   /** A new document is being made. */
@@ -204,15 +214,26 @@ interface CollectionProps {
   onNew(): void;
 }
 
-function CollectionView({ app, place, name, docId, making, onOpen, onNew }: CollectionProps): ReactNode {
+function CollectionView(props: CollectionProps): ReactNode {
+  const { app, place, authors, name, docId, making, onOpen, onNew } = props;
   const [paused, setPaused] = useState(false);
   const [typed, setTyped] = useState("");
+  const [bulk, setBulk] = useState<"edit" | "delete" | null>(null);
   const live = useLive(app, name, paused);
   const docs = useMemo(
     () => (typed.trim() ? live.data.filter((doc) => matches(doc, typed)) : live.data),
     [live.data, typed],
   );
   const doc = live.data.find((one) => one._id === docId) as Doc | undefined;
+  const own = useOwn(app, name, live.data);
+  const edit = (doc: Doc, field: string, value: unknown): void => {
+    const step = stepTo(doc, { ...dataOf(doc), [field]: value });
+    void own.run("Saved.", async () => {
+      await carryOut(app, name, [step]);
+      return [step];
+    });
+  };
+  const many = typed.trim() && docs.length > 0 && !readonly;
   return (
     <>
       <main className="table">
@@ -232,30 +253,52 @@ function CollectionView({ app, place, name, docId, making, onOpen, onNew }: Coll
             {docs.length.toLocaleString()}
             {docs.length !== live.data.length && ` of ${live.data.length.toLocaleString()}`}
           </span>
+          {many && <button onClick={() => setBulk("edit")}>Edit all…</button>}
+          {many && <button onClick={() => setBulk("delete")}>Delete all…</button>}
           <button aria-pressed={paused} onClick={() => setPaused(!paused)}>
             {paused ? `Go on${live.missed ? ` · ${live.missed} new` : ""}` : "Pause"}
           </button>
           {!readonly && <button onClick={onNew}>New</button>}
         </div>
-        {live.status !== "loading" && <Table docs={docs} marked={live.marked} open={docId} onOpen={onOpen} />}
+        {own.told && (
+          <p className="told" role={own.failed ? "alert" : "status"} data-failed={own.failed}>
+            {own.told}
+            {own.canUndo && <button onClick={own.undo}>Undo</button>}
+            <button className="plain" aria-label="Dismiss" onClick={own.forget}>
+              ✕
+            </button>
+          </p>
+        )}
+        {live.status !== "loading" && (
+          <Table
+            docs={docs}
+            marked={live.marked}
+            open={docId}
+            onOpen={onOpen}
+            authorOf={(id) => authors.of(name, id)}
+            onEdit={readonly ? undefined : edit}
+          />
+        )}
       </main>
-      {making && (
-        <DocumentPanel
+      {bulk && (
+        <BulkPanel
+          key={bulk}
           app={app}
-          place={place}
           collection={name}
-          doc={null}
-          onOpen={onOpen}
-          onClose={() => onOpen("")}
+          docs={docs}
+          what={bulk}
+          own={own}
+          onClose={() => setBulk(null)}
         />
       )}
-      {doc && (
+      {!bulk && (making || doc) && (
         <DocumentPanel
-          key={docId}
+          key={making ? "" : docId}
           app={app}
           place={place}
           collection={name}
-          doc={doc}
+          doc={making ? null : (doc ?? null)}
+          own={own}
           onOpen={onOpen}
           onClose={() => onOpen("")}
         />

@@ -1,5 +1,7 @@
 import type { Doc } from "@secondgate/core";
 import { useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import type { Author } from "./authors.js";
+import { CellEditor } from "./cell.js";
 import { cellOf, columnsOf, compare, type Column } from "./columns.js";
 
 /** The height of a row in px, as in explorer.css, and how many rows beyond the visible ones are there. */
@@ -8,21 +10,27 @@ const beyond = 10;
 /** The least widths of the columns, in px. */
 const idWidth = 200;
 const cellWidth = 130;
+const changedWidth = 170;
 
 interface Props {
   docs: readonly Doc[];
   marked: ReadonlySet<string>;
   open: string;
   onOpen(docId: string): void;
+  authorOf(docId: string): Author | undefined;
+  /** Gives a field another value; not where writes are not offered. */
+  onEdit?: ((doc: Doc, name: string, value: unknown) => void) | undefined;
 }
 
 /** A grid of documents, of which only the visible rows are elements. */
-export function Table({ docs, marked, open, onOpen }: Props): ReactNode {
+export function Table({ docs, marked, open, onOpen, authorOf, onEdit }: Props): ReactNode {
   const columns = useMemo(() => columnsOf(docs), [docs]);
   const [order, setOrder] = useState<{ by: string; down: boolean } | null>(null);
   const sorted = useMemo(() => sortedBy(docs, order), [docs, order]);
   const [view, setView] = useState({ top: 0, height: 600 });
   const [active, setActive] = useState(0);
+  const [column, setColumn] = useState(0); // 0 is the id
+  const [edited, setEdited] = useState<{ docId: string; name: string } | null>(null);
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const measure = (): void => {
@@ -55,13 +63,22 @@ export function Table({ docs, marked, open, onOpen }: Props): ReactNode {
       End: sorted.length - 1,
     }[e.key];
     const doc = sorted[active];
+    const aside = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+    const name = columns[column - 1]?.name;
     if (to !== undefined) go(to);
+    else if (aside) setColumn(Math.max(0, Math.min(columns.length, column + aside)));
+    else if (e.key === "F2" && doc && name && onEdit) setEdited({ docId: doc._id, name });
     else if (e.key === "Enter" && doc && e.target === box.current) onOpen(doc._id);
     else return;
     e.preventDefault();
   };
-  const template = `${idWidth}px ${`minmax(${cellWidth}px, 1fr) `.repeat(columns.length)}`;
-  const minWidth = idWidth + cellWidth * columns.length;
+  const template = `${idWidth}px ${changedWidth}px ${`minmax(${cellWidth}px, 1fr) `.repeat(columns.length)}`;
+  const minWidth = idWidth + cellWidth * columns.length + changedWidth;
+  const done = (doc: Doc, name: string, given?: { value: unknown }): void => {
+    setEdited(null);
+    box.current?.focus();
+    if (given) onEdit?.(doc, name, given.value);
+  };
   return (
     <div
       className="grid"
@@ -69,7 +86,7 @@ export function Table({ docs, marked, open, onOpen }: Props): ReactNode {
       aria-label="Documents"
       aria-rowcount={sorted.length + 1}
       tabIndex={0}
-      aria-activedescendant={sorted[active] ? `row-${active}` : undefined}
+      aria-activedescendant={sorted[active] ? `cell-${active}-${column}` : undefined}
       ref={box}
       onKeyDown={onKeyDown}
       onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}
@@ -92,18 +109,52 @@ export function Table({ docs, marked, open, onOpen }: Props): ReactNode {
               onOpen(doc._id);
             }}
           >
-            <span role="gridcell" className="id">
+            <span role="gridcell" className="id" id={`cell-${first + i}-0`}>
               {doc._id}
             </span>
-            {columns.map(({ name, kind }) => (
-              <span key={name} role="gridcell" data-kind={kind} dir="auto">
-                {cellOf((doc as Record<string, unknown>)[name])}
+            <Changed at={doc._updatedAt} by={authorOf(doc._id)} />
+            {columns.map(({ name, kind }, at) => (
+              <span
+                key={name}
+                role="gridcell"
+                id={`cell-${first + i}-${at + 1}`}
+                data-kind={kind}
+                data-active={first + i === active && at + 1 === column}
+                dir="auto"
+                onClick={() => setColumn(at + 1)}
+                onDoubleClick={() => onEdit && setEdited({ docId: doc._id, name })}
+              >
+                {edited?.docId === doc._id && edited.name === name ? (
+                  <CellEditor
+                    name={name}
+                    value={(doc as Record<string, unknown>)[name]}
+                    onDone={(given) => done(doc, name, given)}
+                  />
+                ) : (
+                  cellOf((doc as Record<string, unknown>)[name])
+                )}
               </span>
             ))}
           </div>
         ))}
       </div>
     </div>
+  );
+}
+
+/** When a document was changed, and if that was seen here, by whom. */
+function Changed({ at = "", by }: { at: string | undefined; by: Author | undefined }): ReactNode {
+  const when = new Date(at);
+  const today = when.toDateString() === new Date().toDateString();
+  return (
+    <span role="gridcell" className="changed" title={by?.id}>
+      <time dateTime={at}>{at && (today ? when.toLocaleTimeString() : when.toLocaleDateString())}</time>
+      {by && (
+        <em className="who" data-kind={by.name}>
+          {by.name}
+        </em>
+      )}
+    </span>
   );
 }
 
@@ -131,7 +182,7 @@ function Head({
   return (
     <div className="head" role="rowgroup" style={{ minWidth }}>
       <div role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
-        {[{ name: "_id", kind: "id" }, ...columns].map(({ name, kind }) => (
+        {[{ name: "_id", kind: "id" }, { name: "_updatedAt", kind: "" }, ...columns].map(({ name, kind }) => (
           <span
             key={name}
             role="columnheader"
@@ -139,7 +190,7 @@ function Head({
             aria-sort={order?.by === name ? (order.down ? "descending" : "ascending") : "none"}
           >
             <button onClick={() => next(name)}>
-              {name} <small>{kind}</small>
+              {name === "_updatedAt" ? "changed" : name} <small>{kind}</small>
             </button>
           </span>
         ))}

@@ -144,7 +144,7 @@ export class Connection {
     const token = await this.options.token?.();
     const Implementation = this.options.WebSocket ?? WebSocket;
     const socket = new Implementation(
-      `${this.base().replace(/^http/, "ws")}/socket?${this.query}&changes=none`,
+      `${this.base().replace(/^http/, "ws")}/socket?${this.query}&changes=none${this.options.watch ? "&features=by" : ""}`,
       token ? [version, `second.bearer.${token}`] : [version],
     );
     socket.onerror = () => {}; // a close follows
@@ -162,6 +162,7 @@ export class Connection {
   private receive(frame: string): void {
     this.heard = Date.now();
     for (const m of messagesOf(frame)) {
+      this.options.watch?.(m);
       if (m.type === "second:data:welcome") this.welcome(m);
       else if (m.type === "second:data:goaway") this.leave(m.retryAfterMs ?? 500);
       else {

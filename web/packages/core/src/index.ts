@@ -5,6 +5,7 @@ import type { Doc, DocSnapshot, Observer, Operation, Options, Snapshot } from ".
 
 export type { Agent, RunEnd } from "./agents.js";
 export { SecondError } from "./error.js";
+export type { Message } from "./wire.js";
 export type { Doc, DocSnapshot, Observer, Operation, Options, Snapshot, Status } from "./types.js";
 
 /** A live collection. Its functions can be passed around: they need no `this`. */

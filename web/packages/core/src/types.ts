@@ -1,4 +1,5 @@
 import type { SecondError } from "./error.js";
+import type { Message } from "./wire.js";
 
 /** A document as the gateway sends it. */
 export type Doc<T = Record<string, unknown>> = T & {
@@ -57,6 +58,8 @@ export interface Options {
   version?: "draft" | "published";
   /** Called for each connection, and before a token expires. */
   token?: () => string | Promise<string>;
+  /** For tools: called with each message of the gateway, before it counts. Changes then say who made them, in `by`. */
+  watch?: (message: Message) => void;
   /** Another implementation of WebSocket, for Node before 22. */
   WebSocket?: typeof WebSocket;
 }

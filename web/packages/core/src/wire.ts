@@ -27,6 +27,8 @@ export interface Message {
   agents?: { id: string; name: string; description: string }[];
   runId?: string;
   status?: string;
+  /** Who made a change, if that is asked for and known. */
+  by?: { kind: "user" | "agent" | "service" | "anonymous"; id?: string; run?: string };
   /** An agent's end has a sentence here. */
   error?: { code: string; message: string; retryable: boolean };
 }
