@@ -6,5 +6,5 @@ const core = process.env["SECONDGATE_CORE"] ?? fileURLToPath(new URL("packages/c
 
 export default defineConfig({
   resolve: { alias: { "@secondgate/core": `${core}/index.ts` } },
-  test: { include: ["packages/*/test/**/*.test.{ts,tsx}"], testTimeout: 90_000, hookTimeout: 60_000 },
+  test: { include: ["{packages/*,explorer}/test/**/*.test.{ts,tsx}"], testTimeout: 90_000, hookTimeout: 60_000 },
 });

@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { databases, startDatabase, type Database } from "./database.js";
@@ -135,6 +136,69 @@ describe.each(databases)("on %s", (kind) => {
     await page.getByRole("button", { name: "Undo" }).click();
     await page.getByText("Undone").waitFor();
     expect(await stored("ada")).toMatchObject({ name: "Ada", score: 0 });
+    expect(await gateway.list("leads")).toHaveLength(3);
+  });
+
+  test("what is exported is imported again, by its key, with a preview", async () => {
+    await ask("/data", { collection: "leads", docId: "evil", data: { name: "=1+1", score: -1 } });
+    await row("evil").waitFor();
+    await page.getByRole("button", { name: "Export, import…" }).click();
+    const files: Record<string, string> = {};
+    for (const format of ["JSON", "NDJSON", "CSV", "Markdown"]) {
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name: format, exact: true }).click(),
+      ]);
+      files[download.suggestedFilename()] = await text(await download.createReadStream());
+    }
+    expect(Object.keys(files)).toEqual(["leads.json", "leads.ndjson", "leads.csv", "leads.md"]);
+    expect(files["leads.csv"]).toContain("evil,'=1+1,-1\r\n");
+    expect(files["leads.md"]).toContain("| ada | Ada | 0 |");
+
+    const choose = (name: string, content = ""): Promise<void> =>
+      page.getByLabel("File").setInputFiles({ name, mimeType: "text/plain", buffer: Buffer.from(content) });
+    for (const name of ["leads.json", "leads.ndjson", "leads.csv"]) {
+      await choose(name, files[name]);
+      await page.getByText("0 new, 0 changed, 4 as they are").waitFor();
+    }
+    await choose("leads.csv", files["leads.csv"]?.replace("Ada", "Ada Lovelace").replace("grace", "hopper"));
+    await page.getByText("1 new, 1 changed, 2 as they are").waitFor();
+    await page.getByRole("button", { name: "Import 2 documents" }).click();
+    await page.getByText("Imported: 1 new, 1 changed, 2 as they were.").waitFor();
+    expect(await stored("ada")).toMatchObject({ name: "Ada Lovelace", score: 0 });
+    expect(await stored("hopper")).toMatchObject({ name: "Grace", score: 10 });
+    expect(await stored("evil")).toMatchObject({ name: "=1+1", score: -1 });
+    expect(await gateway.list("leads")).toHaveLength(5);
+
+    await page.getByRole("button", { name: "Export, import…" }).click();
+    await choose("broken.ndjson", '{"_id":"a"}\n{"_id":');
+    await page.getByText(/^Line 2: /).waitFor();
+    await choose("names.json", '[{"name":"Grace","score":1},{"name":"Katherine"}]');
+    await page.getByLabel("Key").selectOption("name");
+    await page.getByText("1 new, 1 changed, 0 as they are").waitFor();
+  });
+
+  test("the draft is compared with what is published, and made the same", async () => {
+    const draft = "/data?version=draft";
+    await ask(draft, { collection: "leads", docId: "ada", data: { name: "Ada", score: 0 } });
+    await ask(draft, { collection: "leads", docId: "grace", data: { name: "Grace", score: 1, draft: true } });
+    await ask(draft, { collection: "leads", docId: "old", data: { name: "Old" } });
+    await page.getByRole("button", { name: "Compare…" }).click();
+    const list = page.getByRole("list", { name: "Differences" });
+    await list.getByText("alan").waitFor();
+    expect((await list.getByRole("listitem").allTextContents()).sort()).toEqual([
+      "alanonly here",
+      "gracedraft: true → nullscore: 1 → 10",
+      "oldonly in draft",
+    ]);
+    await page.getByLabel("delete what is only there").check();
+    await page.getByRole("button", { name: "Change 3 documents there" }).click();
+    await page.getByText("Changed 3 documents of the draft collection.").waitFor();
+    await list.getByText("They are the same.").waitFor();
+    const answer = await fetch(`${gateway.url}${app}/data?version=draft&collection=leads`);
+    const { docs } = (await answer.json()) as { docs: Record<string, unknown>[] };
+    const names = docs.map((doc) => `${String(doc["name"])} ${String(doc["score"])}`).sort();
+    expect(names).toEqual(["Ada 0", "Alan 20", "Grace 10"]);
     expect(await gateway.list("leads")).toHaveLength(3);
   });
 

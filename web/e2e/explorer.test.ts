@@ -189,9 +189,13 @@ test("in light and dark, wide and narrow, axe finds nothing", async () => {
   ] as const) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 800 });
-    for (const doc of ["", "ada"]) {
+    for (const doc of ["", "ada", "Export, import…", "Compare…"]) {
       await open("leads", doc);
       await row("Alan").waitFor({ state: "attached" });
+      if (doc.endsWith("…")) {
+        await page.getByRole("button", { name: doc }).click();
+        await page.getByRole("complementary").waitFor();
+      }
       await page.evaluate(axe.source);
       const found = await page.evaluate(async () =>
         (await (globalThis as unknown as { axe: typeof axe }).axe.run()).violations.map(

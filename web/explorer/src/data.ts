@@ -38,11 +38,9 @@ export function problemOf(text: string): string {
 /** The fields that differ. The gateway removes none: a field that is gone from the text becomes null. */
 export function changedFields(before: string, data: Record<string, unknown>): Record<string, unknown> {
   const old = JSON.parse(before) as Record<string, unknown>;
-  const changed = Object.entries(data).filter(
-    ([name, value]) => JSON.stringify(value) !== JSON.stringify(old[name]),
-  );
+  const changed = Object.entries(data).filter(([name, value]) => ordered(value) !== ordered(old[name]));
   const gone = Object.keys(old)
-    .filter((name) => !(name in data))
+    .filter((name) => !(name in data) && old[name] !== null)
     .map((name): [string, unknown] => [name, null]);
   return Object.fromEntries([...changed, ...gone]);
 }

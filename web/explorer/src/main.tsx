@@ -1,16 +1,11 @@
-import { connect, type Doc, type Second } from "@secondgate/core";
+import { connect } from "@secondgate/core";
 import { useCallback, useEffect, useMemo, useState, type FormEvent, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { Authors } from "./authors.js";
-import { BulkPanel } from "./bulk.js";
-import { matches } from "./columns.js";
-import { dataOf } from "./data.js";
-import { DocumentPanel, readonly } from "./document.js";
-import { useLive } from "./live.js";
-import { carryOut, stepTo, useOwn } from "./own.js";
+import { CollectionView } from "./collection.js";
+import { readonly } from "./document.js";
 import { addressOf, placeOf, type Open, type Place } from "./place.js";
 import { collectionsOf, keepToken, Refused, token, type Counted } from "./rest.js";
-import { Table } from "./table.js";
 import { Trail } from "./trail.js";
 
 /** How often the counts of collections are asked for, in ms. */
@@ -200,111 +195,6 @@ function useCounts(place: Place, collection: string, onRefused: (why: string) =>
     };
   }, [collection]);
   return all;
-}
-
-interface CollectionProps {
-  app: Second;
-  place: Place;
-  authors: Authors;
-  name: string;
-  docId: string;
-  /** A new document is being made. */
-  making: boolean;
-  onOpen(docId: string): void;
-  onNew(): void;
-}
-
-function CollectionView(props: CollectionProps): ReactNode {
-  const { app, place, authors, name, docId, making, onOpen, onNew } = props;
-  const [paused, setPaused] = useState(false);
-  const [typed, setTyped] = useState("");
-  const [bulk, setBulk] = useState<"edit" | "delete" | null>(null);
-  const live = useLive(app, name, paused);
-  const docs = useMemo(
-    () => (typed.trim() ? live.data.filter((doc) => matches(doc, typed)) : live.data),
-    [live.data, typed],
-  );
-  const doc = live.data.find((one) => one._id === docId) as Doc | undefined;
-  const own = useOwn(app, name, live.data);
-  const edit = (doc: Doc, field: string, value: unknown): void => {
-    const step = stepTo(doc, { ...dataOf(doc), [field]: value });
-    void own.run("Saved.", async () => {
-      await carryOut(app, name, [step]);
-      return [step];
-    });
-  };
-  const many = typed.trim() && docs.length > 0 && !readonly;
-  return (
-    <>
-      <main className="table">
-        <div className="tools">
-          <h2 dir="auto">{name}</h2>
-          <output data-status={live.error ? "error" : live.status}>
-            {live.error?.message ?? (paused ? "paused" : live.status)}
-          </output>
-          <input
-            type="search"
-            aria-label="Filter"
-            placeholder="Filter: text, or field:text"
-            value={typed}
-            onChange={(e) => setTyped(e.target.value)}
-          />
-          <span className="count">
-            {docs.length.toLocaleString()}
-            {docs.length !== live.data.length && ` of ${live.data.length.toLocaleString()}`}
-          </span>
-          {many && <button onClick={() => setBulk("edit")}>Edit all…</button>}
-          {many && <button onClick={() => setBulk("delete")}>Delete all…</button>}
-          <button aria-pressed={paused} onClick={() => setPaused(!paused)}>
-            {paused ? `Go on${live.missed ? ` · ${live.missed} new` : ""}` : "Pause"}
-          </button>
-          {!readonly && <button onClick={onNew}>New</button>}
-        </div>
-        {own.told && (
-          <p className="told" role={own.failed ? "alert" : "status"} data-failed={own.failed}>
-            {own.told}
-            {own.canUndo && <button onClick={own.undo}>Undo</button>}
-            <button className="plain" aria-label="Dismiss" onClick={own.forget}>
-              ✕
-            </button>
-          </p>
-        )}
-        {live.status !== "loading" && (
-          <Table
-            docs={docs}
-            marked={live.marked}
-            open={docId}
-            onOpen={onOpen}
-            authorOf={(id) => authors.of(name, id)}
-            onEdit={readonly ? undefined : edit}
-          />
-        )}
-      </main>
-      {bulk && (
-        <BulkPanel
-          key={bulk}
-          app={app}
-          collection={name}
-          docs={docs}
-          what={bulk}
-          own={own}
-          onClose={() => setBulk(null)}
-        />
-      )}
-      {!bulk && (making || doc) && (
-        <DocumentPanel
-          key={making ? "" : docId}
-          app={app}
-          place={place}
-          collection={name}
-          doc={making ? null : (doc ?? null)}
-          own={own}
-          onOpen={onOpen}
-          onClose={() => onOpen("")}
-        />
-      )}
-    </>
-  );
 }
 
 const root = document.getElementById("root");

@@ -19,10 +19,30 @@ export const stepTo = (doc: Doc, data: Record<string, unknown>): Step => ({
 /** The most operations of a batch here. */
 const mostOperations = 500;
 
-/** Carries out steps, each only if its document is what it was. Of 500 all are carried out or none. */
-export async function carryOut(app: Second, collection: string, steps: readonly Step[]): Promise<void> {
-  for (let i = 0; i < steps.length; i += mostOperations) {
-    await app.batch(steps.slice(i, i + mostOperations).map((step) => operationOf(collection, step)));
+/** About how much data a batch has at most, in bytes: a frame has 4 MiB. */
+const mostData = 1 << 20;
+
+/**
+ * Carries out steps, each only if its document is what it was. Of 500, or of a mebibyte, all are carried out or none;
+ * after each it tells how many are done.
+ */
+export async function carryOut(
+  app: Second,
+  collection: string,
+  steps: readonly Step[],
+  onDone: (count: number) => void = () => undefined,
+): Promise<void> {
+  let batch: Operation[] = [];
+  let bytes = 0;
+  for (const [i, step] of steps.entries()) {
+    const operation = operationOf(collection, step);
+    batch.push(operation);
+    bytes += JSON.stringify(operation).length;
+    if (batch.length < mostOperations && bytes < mostData && i < steps.length - 1) continue;
+    await app.batch(batch);
+    onDone(i + 1);
+    batch = [];
+    bytes = 0;
   }
 }
 
