@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect, type Doc, type Second } from "@secondgate/core";
+import { dice } from "./dice.js";
 import { cutAll, CutSocket, Gateway, until } from "./gateway.js";
 
 let gateway: Gateway;
@@ -7,17 +8,6 @@ beforeAll(async () => {
   gateway = await Gateway.start();
 });
 afterAll(() => gateway.stop());
-
-/** Random numbers from a seed (mulberry32), so that a history can be told again. */
-function dice(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}
 
 interface Account {
   balance: number;
