@@ -28,6 +28,8 @@ const bugs = [
   ["a cursor is kept past an unfinished list, in a history", "subscription.ts",
     "if (this.answered && !this.building) {", "if (this.answered) {", "exact"],
   ["a refused write stays", "app.ts", "    if (error) {\n      this.drop(w);", "    if (error) {", "app"],
+  ["a document that is made again stays where it was", "view.ts",
+    "kept.every((doc) => base.ids[data.indexOf(doc)] === doc._id)", "true", "view"],
   ["a document is a new object each time", "view.ts",
     "return doc && before && same(doc, before) ? before : doc;", "return doc && { ...doc };", "app"],
   ["an update moves its document to the front", "copy.ts",

@@ -4,6 +4,9 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 /** For how long a row that changed is marked, in ms. */
 const markedTime = 1500;
 
+/** How long a table waits for further changes, in ms for each document: the more there are, the more a look at all costs. */
+const waitPerDocument = 1 / 400;
+
 export interface Live extends Snapshot<Record<string, unknown>> {
   /** The ids of documents that have just changed. */
   marked: ReadonlySet<string>;
@@ -15,10 +18,27 @@ export interface Live extends Snapshot<Record<string, unknown>> {
 export function useLive(app: Second, name: string, paused: boolean): Live {
   const collection = useMemo(() => app.collection(name), [app, name]);
   const subscribe = useCallback(
-    (changed: () => void) => collection.subscribe({ next: changed }),
+    (changed: () => void) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const later = (): void => {
+        const { length } = collection.getSnapshot().data;
+        const wait = seen.current.status === "loading" ? 0 : Math.min(length * waitPerDocument, 500);
+        timer ??= setTimeout(() => {
+          timer = undefined;
+          seen.current = collection.getSnapshot();
+          changed();
+        }, wait);
+      };
+      const end = collection.subscribe({ next: later });
+      return () => {
+        clearTimeout(timer);
+        end();
+      };
+    },
     [collection],
   );
-  const now = useSyncExternalStore(subscribe, collection.getSnapshot);
+  const seen = useRef(collection.getSnapshot());
+  const now = useSyncExternalStore(subscribe, () => seen.current);
   const held = useRef(now);
   if (!paused || held.current.status === "loading") held.current = now;
   return {
