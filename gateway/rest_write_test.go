@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/secondgate/secondgate/conformance/client"
+	"github.com/secondgate/secondgate/gateway"
+	"github.com/secondgate/secondgate/gateway/audit"
 )
 
 // TestWritesOfTheSocketOverREST: what only a socket has otherwise, an upsert, a batch that is all or nothing,
@@ -59,6 +62,25 @@ func TestWritesOfTheSocketOverREST(t *testing.T) {
 				docID(write(200, insert, "Idempotency-Key: key")), docID(write(200, insert, "Idempotency-Key: key")))
 		})
 	}
+}
+
+// TestRefusedWriteOfTheSocketInTheTrail: the row names the path, since nobody reads what a body that is refused
+// would have done.
+func TestRefusedWriteOfTheSocketInTheTrail(t *testing.T) {
+	t.Parallel()
+	b := harnesses()["model"].Open(t)
+	url := serve(t, b, byToken, func(c *gateway.Config) { c.Audit = audit.Config{Level: audit.LevelAll} })
+	token := tokenFor(t, "viewer", time.Hour, roles{"w": "member"}, roles{"a": "viewer"})
+	reply, err := client.Do(t.Context(), "POST", client.DataURL(url, draft, "write"),
+		`{"type":"second:data:delete","requestId":"q","collection":"c","docId":"d"}`, "Authorization: Bearer "+token)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, reply.Status, reply.Body)
+	var rows []map[string]any
+	require.Eventually(t, func() bool {
+		rows = auditRows(t, b, "w")
+		return len(rows) > 0
+	}, time.Minute, 10*time.Millisecond, "a row of the refusal")
+	require.Equal(t, "write", rows[0]["metadata"].(map[string]any)["operation"])
 }
 
 func docID(answer any) any { return answer.(map[string]any)["doc"].(map[string]any)["_id"] }

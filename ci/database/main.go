@@ -1,11 +1,11 @@
-// Command database runs a database server for tests that are not written in Go, and writes into it as a program
-// does that knows nothing of the gateway.
+// Command database runs a database server for tests that are not written in Go, and writes into it as a
+// program does that knows nothing of the gateway.
 //
 //	database postgres|mongodb
 //
-// The first line that it prints is the server's URL for --backend. Then, for each line on standard input that is
-// a JSON list of names, it inserts a document {"name": …} for each into the collection leads of the app a in the
-// workspace w, in one transaction, and prints a line. It ends the server when standard input ends.
+// The first line that it prints is the server's URL for --backend. Then, for each line on standard input that
+// is a JSON list of names, it inserts a document {"name": …} for each into the collection leads of the app a
+// in the workspace w, in one transaction, and prints a line. It ends the server when standard input ends.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Package planted shows that tests catch bugs: it builds the tests of a package with bugs in the code
 // under test, and runs for each bug the test that must fail.
 //
-// All bugs for one package's tests that lie inside functions share one build, since linking costs more than most of the tests. An
-// environment variable says which of them a run has. A bug outside of functions, as in an SQL constant, has
-// a build of its own.
+// All bugs for one package's tests that lie inside functions share one build, since linking costs more than
+// most of the tests. An environment variable says which of them a run has. A bug outside of functions, as in an
+// SQL constant, has a build of its own.
 package planted
 
 import (

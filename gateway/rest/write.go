@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/secondgate/secondgate/gateway/audit"
 	"github.com/secondgate/secondgate/gateway/door"
 	"github.com/secondgate/secondgate/gateway/store"
@@ -100,6 +102,11 @@ func (h handler) auditDenied(r *http.Request, c *call, refused *protocol.Error) 
 	operation := map[string]string{
 		http.MethodPost: "insert", http.MethodPatch: "update", http.MethodDelete: "delete",
 	}[r.Method]
+	// What the body of a POST to these would have done is not read.
+	_, path, found := strings.Cut(chi.RouteContext(r.Context()).RoutePattern(), door.DataPath+"/")
+	if found && r.Method == http.MethodPost {
+		operation = path
+	}
 	ctx := audit.WithOrigin(r.Context(), h.origin(r))
 	h.env.Store.AuditDenied(ctx, c.principal, c.scope, operation, refused)
 }

@@ -6,6 +6,7 @@ import { createInterface, type Interface } from "node:readline";
 import { promisify } from "node:util";
 
 export const databases = ["sqlite", "postgres", "mongodb"] as const;
+export type DatabaseKind = (typeof databases)[number];
 
 /** A database into which a program writes that knows nothing of the gateway. */
 export interface Database {
@@ -16,7 +17,7 @@ export interface Database {
   stop(): Promise<void>;
 }
 
-export function startDatabase(kind: (typeof databases)[number]): Promise<Database> {
+export function startDatabase(kind: DatabaseKind): Promise<Database> {
   return kind === "sqlite" ? Promise.resolve(new SQLite()) : Server.start(kind);
 }
 

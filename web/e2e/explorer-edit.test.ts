@@ -5,7 +5,7 @@ import { databases, startDatabase, type Database } from "./database.js";
 import { Gateway } from "../packages/core/test/gateway.js";
 import { until } from "./world.js";
 
-// What is seen and edited in the explorer, on each database, while others write.
+// The explorer shows and edits data on each database while others write.
 describe.each(databases)("on %s", (kind) => {
   let database: Database;
   let gateway: Gateway;

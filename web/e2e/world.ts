@@ -1,6 +1,7 @@
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { inject } from "vitest";
+import { afterAll, beforeAll, inject } from "vitest";
 import { Gateway } from "../packages/core/test/gateway.js";
+import { startDatabase, type Database, type DatabaseKind } from "./database.js";
 import { Site } from "./site.js";
 
 /** A gateway with a web app behind it, and tabs of one browser that look at both. */
@@ -110,4 +111,27 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
     if (Date.now() > end) throw new Error(`it took more than 90 s until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 40));
   }
+}
+
+/** A world over a database of its own, with the page /leads, for the tests of the block that asks for it. */
+export function worldOver(kind: DatabaseKind): { readonly world: World; readonly database: Database } {
+  let database: Database;
+  let world: World;
+  beforeAll(async () => {
+    database = await startDatabase(kind);
+    world = await World.start(...database.flags);
+    await world.site.page("/leads", "leads.tsx");
+  });
+  afterAll(async () => {
+    await world?.stop();
+    await database?.stop();
+  });
+  return {
+    get world() {
+      return world;
+    },
+    get database() {
+      return database;
+    },
+  };
 }

@@ -13,13 +13,15 @@ const most = 20_000;
 /** The authors of the changes that this page has been told of. */
 export class Authors {
   private readonly last = new Map<string, Author>();
+  private known = false; // this connection says who made a change: a stream in a socket's place does not
 
   /** Takes each message of the gateway. */
-  readonly watch = ({ type, collection = "", docId = "", by }: Message): void => {
+  readonly watch = ({ type, features, collection = "", docId = "", by }: Message): void => {
+    if (type === "second:data:welcome") this.known = features?.includes("by") ?? false;
     if (type !== "second:data:change") return;
     const key = keyOf(collection, docId);
     this.last.delete(key); // so that the latest is the last
-    this.last.set(key, { name: by ? names[by.kind] : "outside", id: by?.id ?? "" });
+    if (this.known) this.last.set(key, { name: by ? names[by.kind] : "outside", id: by?.id ?? "" });
     for (const oldest of this.last.keys()) {
       if (this.last.size <= most) break;
       this.last.delete(oldest);

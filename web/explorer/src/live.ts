@@ -4,7 +4,10 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 /** For how long a row that changed is marked, in ms. */
 const markedTime = 1500;
 
-/** How long a table waits for further changes, in ms for each document: the more there are, the more a look at all costs. */
+/**
+ * How long a table waits for further changes, in ms for each document: the more there are, the more it costs to
+ * look at all.
+ */
 const waitPerDocument = 1 / 400;
 
 export interface Live extends Snapshot<Record<string, unknown>> {

@@ -39,7 +39,11 @@ export async function carryOut(
     batch.push(operation);
     bytes += JSON.stringify(operation).length;
     if (batch.length < mostOperations && bytes < mostData && i < steps.length - 1) continue;
-    await app.batch(batch);
+    await app.batch(batch).catch((error: unknown) => {
+      const done = i + 1 - batch.length;
+      const why = error instanceof Error ? error.message : String(error);
+      throw done === 0 ? error : new Error(`${done} of ${steps.length} were carried out. Then: ${why}`);
+    });
     onDone(i + 1);
     batch = [];
     bytes = 0;

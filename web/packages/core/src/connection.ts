@@ -142,9 +142,10 @@ export class Connection {
 
   private async newSocket(): Promise<Socket> {
     const token = await this.options.token?.();
+    const features = this.options.watch ? "&features=by" : "";
     const Implementation = this.options.WebSocket ?? WebSocket;
     const socket = new Implementation(
-      `${this.base().replace(/^http/, "ws")}/socket?${this.query}&changes=none${this.options.watch ? "&features=by" : ""}`,
+      `${this.base().replace(/^http/, "ws")}/socket?${this.query}&changes=none${features}`,
       token ? [version, `second.bearer.${token}`] : [version],
     );
     socket.onerror = () => {}; // a close follows

@@ -58,7 +58,10 @@ export interface Options {
   version?: "draft" | "published";
   /** Called for each connection, and before a token expires. */
   token?: () => string | Promise<string>;
-  /** For tools: called with each message of the gateway, before it counts. Changes then say who made them, in `by`. */
+  /**
+   * For tools: called with each message of the gateway, before it counts. Changes on a socket then say who made
+   * them, in `by`.
+   */
   watch?: (message: Message) => void;
   /** Another implementation of WebSocket, for Node before 22. */
   WebSocket?: typeof WebSocket;

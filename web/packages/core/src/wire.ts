@@ -22,6 +22,7 @@ export interface Message {
   spreadMs?: number;
   retryAfterMs?: number;
   heartbeatMs?: number;
+  features?: string[];
   expiresAt?: string;
   operation?: Change["operation"];
   agents?: { id: string; name: string; description: string }[];
